@@ -1,0 +1,111 @@
+"""A run: what was declared about it, its process lives and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+RunStatus: TypeAlias = Literal["running", "finished", "failed", "killed"]
+EndStatus: TypeAlias = Literal["finished", "failed", "killed"]
+MetricUnit: TypeAlias = Literal["fraction", "percent"]
+MAX_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSpec:
+    """The optimizer's class name and its constructor's parameters, as the client read or the user wrote them."""
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxAbove:
+    """A bound relative to another metric: at most `by` above `metric`, in the metric's own unit."""
+
+    metric: str
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the user expects of `metric` (canonical name), in its own unit and with the epoch as printed.
+
+    `epoch` judges that epoch only; `from_epoch` and `until_epoch` bound a range (inclusive); neither: every epoch.
+    At least one of `min`, `max`, `max_drop` (below the best so far), `max_above` is given.
+    """
+
+    metric: str
+    epoch: float | None = None
+    from_epoch: float | None = None
+    until_epoch: float | None = None
+    min: float | None = None
+    max: float | None = None
+    max_drop: float | None = None
+    max_above: MaxAbove | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None and self.max_drop is None and self.max_above is None:
+            raise ValueError("an expectation needs at least one of min, max, max_drop, max_above")
+        if self.epoch is not None and (self.from_epoch is not None or self.until_epoch is not None):
+            raise ValueError("an expectation has either epoch, or from_epoch and until_epoch")
+        if self.max_drop is not None and self.max_drop < 0:
+            raise ValueError("max_drop is a distance: 0 or more")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSetting:
+    """How one run (or project) wants a rule: `enabled` False turns it off; `severity` and `params` replace the rule's own."""
+
+    enabled: bool = True
+    severity: Literal["info", "warning", "critical"] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What was declared when the run was opened. `schedule` is kept in the user's own words (the wire's S)."""
+
+    project: str
+    name: str
+    framework: str | None = None
+    total_epochs: int | None = None
+    steps_per_epoch: int | None = None
+    num_classes: int | None = None
+    optimizer: OptimizerSpec | None = None
+    schedule: Mapping[str, Any] | None = None
+    expectations: tuple[Expectation, ...] = ()
+    rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+    metric_names: Mapping[str, str] = field(default_factory=dict)
+    metric_units: Mapping[str, MetricUnit] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    heartbeat_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLife:
+    """One process of a run; a resume is a new one. `process` is None where the reporter names none (curl)."""
+
+    number: int
+    process: str | None
+    started_at: datetime
+    resumed_from_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stored run."""
+
+    id: UUID
+    spec: RunSpec
+    status: RunStatus
+    created_at: datetime
+    reason: str | None = None
+    ended_at: datetime | None = None
+    last_seen_at: datetime | None = None
