@@ -1,0 +1,85 @@
+"""What a rule is: a frozen description and a few pure functions over a small state.
+
+A rule sees one reading at a time and keeps what it needs in its state, so that the cost of one more record does not grow with the
+run. State is a value: `check` returns the next one and never changes the one it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from trackside_service.domain.findings import Finding, Outcome, Severity
+from trackside_service.domain.records import Record
+from trackside_service.domain.runs import RunSpec
+from trackside_service.schedules import CompiledSchedule
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A record as the rules see it: metric names are canonical, its place among the run's lives is known.
+
+    `index` is the server's ordinal of the record, from 0. `behind`: its position lies behind its life's last one, so that only rules
+    with `sees_behind` are fed. `starts_life`: it is the first of a new process life.
+    """
+
+    record: Record
+    index: int
+    life: int = 0
+    behind: bool = False
+    starts_life: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """How a rule runs on one run: its parameters (an instance of `Rule.parameters`), and a severity that replaces its own."""
+
+    parameters: Any
+    enabled: bool = True
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every rule may know about the run. Built once per run by `detection.configure`."""
+
+    spec: RunSpec
+    schedule: CompiledSchedule | None = None
+    rules: Mapping[str, RuleConfig] = field(default_factory=dict)
+
+
+def _same(state: Any) -> Any:
+    return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Generic[P, S]):
+    """One defect that Trackside looks for.
+
+    `code` (family and three digits, never reused) and `name` (after the defect, never the cure) tell it apart. `parameters` is a frozen
+    dataclass of which every field has a default. `page` is the module's docstring: what it detects, why it matters, an example, what to try,
+    where the defaults come from and how often they cry wolf.
+
+    `start` makes the state before the first record; `check` takes (context, parameters, state, reading) to (state, outcomes);
+    `conclude` says what the end of the run reveals; `plan` judges the declaration alone, before training.
+    `dump` and `load` turn the state into JSON values and back; `state_version` rises whenever their form changes.
+    """
+
+    code: str
+    name: str
+    summary: str
+    severity: Severity
+    page: str
+    parameters: type[P]
+    start: Callable[[RunContext, P], S]
+    check: Callable[[RunContext, P, S, Reading], tuple[S, Sequence[Outcome]]]
+    conclude: Callable[[RunContext, P, S], Sequence[Outcome]] | None = None
+    plan: Callable[[RunContext, P], Sequence[Finding]] | None = None
+    sees_behind: bool = False
+    state_version: int = 1
+    dump: Callable[[S], Any] = _same
+    load: Callable[[Any], S] = _same

@@ -1,0 +1,229 @@
+"""Every table, once, for SQLite and Postgres.
+
+The rules that keep the door to a distributed Postgres open: keys of per-run tables lead with `run_id`, constraints have names, identity
+columns only in CREATE TABLE, no triggers, and the queue of deliveries stands in small tables of its own without a key into the runs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from trackside_service.storage.types import UtcDateTime
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows by itself only in a column declared INTEGER PRIMARY KEY.
+_Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _of_run() -> sa.Column[sa.Uuid[object]]:
+    return sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True)
+
+
+runs: Final = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.Uuid(), primary_key=True),
+    sa.Column("project", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text()),
+    sa.Column("health", sa.Text(), nullable=False),
+    # The declaration as it was given (the body of PUT without `process`): a PUT that equals it changes nothing.
+    sa.Column("declaration", sa.JSON(), nullable=False),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("ended_at", UtcDateTime()),
+    sa.Column("last_seen_at", UtcDateTime(), nullable=False),
+    # The ordinal that the next record of the run gets. Its row is locked while a post is worked on.
+    sa.Column("next_ordinal", sa.BigInteger(), nullable=False),
+    sa.CheckConstraint("status IN ('running', 'finished', 'failed', 'killed')", name="status"),
+    sa.CheckConstraint("health IN ('ok', 'info', 'warning', 'critical')", name="health"),
+    sa.Index("ix_runs_project_created_at", "project", "created_at"),
+    sa.Index("ix_runs_status_last_seen_at", "status", "last_seen_at"),
+)
+
+process_lives: Final = sa.Table(
+    "process_lives",
+    metadata,
+    _of_run(),
+    sa.Column("number", sa.SmallInteger(), primary_key=True),
+    sa.Column("process", sa.Text()),
+    sa.Column("resumed_from_step", sa.BigInteger()),
+    sa.Column("started_at", UtcDateTime(), nullable=False),
+    # What this life declared, where it differs from the run's first declaration (a resume may change the schedule).
+    sa.Column("declaration", sa.JSON()),
+    # Where the life stands (domain/lives.py): its last positions, and the sequence numbers seen, as intervals.
+    sa.Column("progress", sa.JSON(), nullable=False),
+    sa.UniqueConstraint("run_id", "process", name="uq_process_lives_run_id_process"),
+)
+
+metrics: Final = sa.Table(
+    "metrics",
+    metadata,
+    _of_run(),
+    sa.Column("metric_id", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("points", sa.BigInteger(), nullable=False),
+    # The latest value, so that a list of runs need not touch the points.
+    sa.Column("last_ordinal", sa.BigInteger(), nullable=False),
+    sa.Column("last_step", sa.BigInteger()),
+    sa.Column("last_epoch", sa.Double()),
+    sa.Column("last_value", sa.Double()),
+    sa.Column("last_kind", sa.Text(), nullable=False),
+    sa.UniqueConstraint("run_id", "name", name="uq_metrics_run_id_name"),
+)
+
+points: Final = sa.Table(
+    "points",
+    metadata,
+    _of_run(),
+    sa.Column("metric_id", sa.Integer(), primary_key=True, autoincrement=False),
+    # The server's count of the run's records: storage order is arrival order, and all values of a record share it.
+    sa.Column("ordinal", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("life", sa.SmallInteger(), nullable=False),
+    sa.Column("step", sa.BigInteger()),
+    sa.Column("epoch", sa.Double()),
+    sa.Column("time", UtcDateTime()),
+    sa.Column("value", sa.Double()),
+    sa.Column("kind", sa.Text(), nullable=False),
+    # True where the reporter gave no sequence number, so that the place is what tells a repetition.
+    sa.Column("by_place", sa.Boolean(name="by_place"), nullable=False),
+    sa.CheckConstraint("kind IN ('finite', 'nan', '+inf', '-inf')", name="kind"),
+    sa.CheckConstraint("(kind = 'finite') = (value IS NOT NULL)", name="value_or_kind"),
+    sa.Index(
+        "ix_points_by_place",
+        "run_id",
+        "metric_id",
+        "step",
+        "epoch",
+        sqlite_where=sa.text("by_place"),
+        postgresql_where=sa.text("by_place"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+detectors: Final = sa.Table(
+    "detectors",
+    metadata,
+    _of_run(),
+    # Rises with every write: a process may keep a decoded state and check it by this under the run's lock.
+    sa.Column("version", sa.BigInteger(), nullable=False),
+    sa.Column("state", sa.LargeBinary(), nullable=False),
+)
+
+alerts: Final = sa.Table(
+    "alerts",
+    metadata,
+    _of_run(),
+    sa.Column("alert_id", sa.Uuid(), primary_key=True),
+    sa.Column("code", sa.Text(), nullable=False),
+    sa.Column("subject", sa.Text(), nullable=False),
+    sa.Column("episode", sa.Integer(), nullable=False),
+    sa.Column("severity", sa.Text(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("title", sa.Text(), nullable=False),
+    sa.Column("detail", sa.Text(), nullable=False),
+    sa.Column("advice", sa.Text(), nullable=False),
+    sa.Column("evidence", sa.JSON(), nullable=False),
+    # Places in the run: {"step", "epoch"} or null.
+    sa.Column("opened", sa.JSON()),
+    sa.Column("detected", sa.JSON()),
+    sa.Column("resolved", sa.JSON()),
+    sa.Column("opened_at", UtcDateTime(), nullable=False),
+    sa.Column("changed_at", UtcDateTime(), nullable=False),
+    sa.Column("resolved_at", UtcDateTime()),
+    sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity"),
+    sa.CheckConstraint("state IN ('open', 'resolved', 'ended')", name="state"),
+    sa.UniqueConstraint("run_id", "code", "subject", "episode", name="uq_alerts_run_id_code_subject_episode"),
+    # The run's lock already makes racing posts open one alert; this is the belt to those braces.
+    sa.Index(
+        "uq_alerts_open",
+        "run_id",
+        "code",
+        "subject",
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
+    sa.Index("ix_alerts_alert_id", "alert_id"),
+    sa.Index("ix_alerts_opened_at", "opened_at"),
+)
+
+channels: Final = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("channel_id", sa.Uuid(), primary_key=True),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("project", sa.Text()),
+    sa.Column("min_severity", sa.Text(), nullable=False),
+    sa.Column("events", sa.JSON(), nullable=False),
+    # Encrypted from the first migration on: an address may itself be a secret (Slack's is).
+    sa.Column("url", sa.LargeBinary(), nullable=False),
+    sa.Column("secret", sa.LargeBinary()),
+    # What may be shown of the address: scheme and host.
+    sa.Column("target", sa.Text(), nullable=False),
+    sa.Column("disabled_reason", sa.Text()),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.CheckConstraint("min_severity IN ('info', 'warning', 'critical')", name="min_severity"),
+)
+
+deliveries: Final = sa.Table(
+    "deliveries",
+    metadata,
+    # Order of creation: within one channel and alert, messages leave in this order.
+    sa.Column("number", _Serial, sa.Identity(always=False), primary_key=True),
+    # Travels as the message's id, the same on every attempt.
+    sa.Column("delivery_id", sa.Uuid(), nullable=False),
+    sa.Column("channel_id", sa.Uuid(), sa.ForeignKey("channels.channel_id", ondelete="CASCADE"), nullable=False),
+    # No key into the runs: queues stay local tables where the runs are distributed.
+    sa.Column("run_id", sa.Uuid()),
+    sa.Column("alert_id", sa.Uuid()),
+    sa.Column("event", sa.Text(), nullable=False),
+    # The alert and the run as they were when the event happened; the message is rendered from it.
+    sa.Column("snapshot", sa.JSON(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("attempts", sa.Integer(), nullable=False),
+    sa.Column("due_at", UtcDateTime(), nullable=False),
+    sa.Column("lease", sa.Uuid()),
+    sa.Column("leased_until", UtcDateTime()),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("settled_at", UtcDateTime()),
+    sa.CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
+    sa.UniqueConstraint("delivery_id", name="uq_deliveries_delivery_id"),
+    sa.Index(
+        "ix_deliveries_due",
+        "due_at",
+        "number",
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    ),
+    sa.Index("ix_deliveries_channel_id_number", "channel_id", "number"),
+)
+
+attempts: Final = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column(
+        "delivery_number",
+        sa.BigInteger(),
+        sa.ForeignKey("deliveries.number", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("attempt", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime(), nullable=False),
+    sa.Column("duration_ms", sa.Double(), nullable=False),
+    sa.Column("status_code", sa.Integer()),
+    sa.Column("error", sa.Text()),
+)
