@@ -1,0 +1,69 @@
+# Everything below needs Python 3.11 and make, nothing else. `make demo` and `make test` set up what they need.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+FRAMEWORKS := .venv-frameworks
+PIP_FLAGS := --quiet --disable-pip-version-check
+PROJECTS := pyproject.toml client/pyproject.toml client/trackside/_version.py
+
+help: ## What there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.run: requirements.lock $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Trackside needs Python 3.11; name one: make PYTHON=/path/to/python3.11 ...")'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -e ./client -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run tests/requirements.lock
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r tests/requirements.lock
+	@touch $@
+
+$(FRAMEWORKS)/.test: requirements.lock tests/requirements.lock tests/requirements-frameworks.txt $(PROJECTS)
+	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements.lock
+	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r tests/requirements.lock
+	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) -r tests/requirements-frameworks.txt
+	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --no-deps -e ./client -e .
+	@touch $@
+
+.PHONY: help demo test test-service test-frameworks check bench lock docs clean
+
+demo: $(VENV)/.run ## The main job on real input: two trainings, watched from start to end
+	$(VENV)/bin/trackside demo
+
+test: test-service test-frameworks ## All tests: SQLite and a real Postgres, then the real torch and paddle
+
+test-service: $(VENV)/.test
+	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks
+
+test-frameworks: $(FRAMEWORKS)/.test
+	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks
+
+check: $(VENV)/.test ## Static checks: format, lint, types, floors, compose file, Dockerfile, repository
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/vermin --quiet --no-tips --violations -t=3.9- client/trackside
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(VENV)/bin/hadolint service/Dockerfile
+	$(VENV)/bin/python -m tests.support.repository
+
+bench: $(VENV)/.test ## The project's benchmarks; read the ratios, these machines are noisy
+	$(VENV)/bin/python -m tests.bench
+
+lock: ## Resolve the requirement files anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --extra demo --no-emit-package trackside pyproject.toml client/pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --group test --group check -c requirements.lock -o tests/requirements.lock
+
+docs: $(VENV)/.run ## Write the generated pages
+	$(VENV)/bin/python -m trackside_service.rules.pages > docs/rules.md
+
+clean: ## Remove what was set up and built
+	rm -rf $(VENV) $(FRAMEWORKS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
