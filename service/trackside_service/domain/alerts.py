@@ -48,10 +48,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
-    """What happened to an alert in one post."""
+    """What happened to an alert in one post. `previous` is the severity it had before, where it was open already."""
 
     event: AlertEvent
     alert: Alert
+    previous: Severity | None = None
+
+    @property
+    def worsened(self) -> bool:
+        """Whether the severity rose: of the changes, the only one that people are told of unasked."""
+        return self.previous is not None and rank(self.alert.severity) > rank(self.previous)
 
 
 def health_of(alerts: Iterable[Alert]) -> Health:

@@ -201,9 +201,20 @@ deliveries: Final = sa.Table(
     sa.Column("settled_at", UtcDateTime()),
     sa.CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
     sa.UniqueConstraint("delivery_id", name="uq_deliveries_delivery_id"),
+    # What is due is asked for channel by channel, so that the backlog of one never stands before another's.
     sa.Index(
         "ix_deliveries_due",
+        "channel_id",
         "due_at",
+        "number",
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    ),
+    # Whether an earlier message about the same alert still waits.
+    sa.Index(
+        "ix_deliveries_order",
+        "alert_id",
+        "channel_id",
         "number",
         sqlite_where=sa.text("status = 'pending'"),
         postgresql_where=sa.text("status = 'pending'"),
