@@ -43,6 +43,11 @@ def join(value: float | None, kind: str) -> float:
     raise ValueError(f"unknown kind of number {kind!r}")
 
 
+def same_value(one: float, other: float) -> bool:
+    """Say whether two values are the same report: equal, or both NaN."""
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
 def to_wire(value: float) -> WireNumber:
     """Return the JSON form of `value`: itself, or "NaN", "Infinity", "-Infinity"."""
     if math.isfinite(value):

@@ -1,0 +1,329 @@
+"""Where a record belongs: which of a run's process lives, and whether it is new, known, an addition or a correction.
+
+Pure: what was stored before is asked through `Places`, and only where a record lies no further than what has been
+seen. So a database and a replay in memory use the same code, and a run that only moves forward costs no look-up at
+all.
+
+- With a process and `seq`, (run, process, seq) tells a repetition. `seq` alone is not a key: a resumed job may count
+  from 0 again (and a record that has nothing else to tell it by is always new).
+- Otherwise the place tells: the same values there are a repetition, new names are added (merge), another value of a
+  metric is a re-log.
+- A place that falls back, and is neither a repetition nor an addition, starts a new life; where the reporter names
+  its process it cannot (the name says whose life it is), so the record is `behind`.
+
+The place is the step, else the epoch. Points that carry only one of the two are ordered against each other only where
+the steps per epoch or a point that carries both allow it, and then with one epoch of slack: whether an epoch is
+printed from 0 or 1, at its start or end, is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import floor
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+from trackside_service.domain.numbers import same_value
+from trackside_service.domain.records import Position, Record
+
+MAX_LIVES: Final = 1_000  # a log that falls back at every other record must not open lives without end
+MAX_INTERVALS: Final = 1_000  # of sequence numbers seen; beyond, the oldest gap is taken as seen
+
+Order: TypeAlias = Literal["behind", "at", "ahead"]
+PlacementKind: TypeAlias = Literal["new", "duplicate", "merge", "relog"]
+
+
+class Places(Protocol):
+    """What was stored by place so far, the earlier records of the same post included."""
+
+    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
+        """Return every value stored without a sequence number at `position`, by metric, in any order.
+
+        `life` limits it to one life; None asks for all lives that have no process name. Positions match as
+        `same_place` says.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The furthest places seen, one for each way in which a point can be placed; None where no point was placed so.
+
+    `step`, `step_epoch`: of points with a step (the epoch as printed, else step / steps per epoch). `fraction`,
+    `whole`: of points with only an epoch, fractional or whole (a summary). `inside`: steps are counted from 0 again
+    in every epoch.
+    """
+
+    step: int | None = None
+    step_epoch: float | None = None
+    fraction: float | None = None
+    whole: float | None = None
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where one process life stands.
+
+    `number` counts a run's lives from 0; `process` is None where the reporter names none. `reach` is this life's,
+    `run_reach` that of all lives without a process up to this one. `seqs` are the sequence numbers seen: closed
+    intervals, ascending, not touching.
+    """
+
+    number: int = 0
+    process: str | None = None
+    started: bool = False
+    reach: Reach = field(default_factory=Reach)
+    run_reach: Reach = field(default_factory=Reach)
+    seqs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def last_step(self) -> int | None:
+        """The furthest step of the life."""
+        return self.reach.step
+
+    @property
+    def last_epoch(self) -> float | None:
+        """The furthest epoch of the life, as printed."""
+        known = [e for e in (self.reach.step_epoch, self.reach.fraction, self.reach.whole) if e is not None]
+        return max(known, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a record went.
+
+    `progress` is the life's after the record: another life's than before (number + 1) where `opens_life`. `metrics`
+    are those to store and to show to the rules: all, or only the added or changed ones; none for a duplicate.
+    `starts_life`: it is the first record of its life. `by_place`: no sequence number tells its repetition, so it has
+    to be found again by its place.
+    """
+
+    progress: Progress
+    kind: PlacementKind
+    metrics: Mapping[str, float]
+    behind: bool = False
+    starts_life: bool = False
+    opens_life: bool = False
+    by_place: bool = False
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Nothing is to be stored and no rule sees it."""
+        return self.kind == "duplicate"
+
+
+def first_life(process: str | None = None, number: int = 0) -> Progress:
+    """Return the progress of a life that has no record yet."""
+    return Progress(number=number, process=process)
+
+
+def next_life(progress: Progress, number: int) -> Progress:
+    """Return the life without a process name that follows `progress`; it knows how far the ones before it had come."""
+    return Progress(number=number, run_reach=progress.run_reach)
+
+
+def place(
+    progress: Progress,
+    record: Record,
+    places: Places,
+    *,
+    steps_per_epoch: int | None = None,
+    next_number: int | None = None,
+) -> Placement:
+    """Place `record` (canonical names) in the life `progress`.
+
+    `progress` is the life of the record's process, or the latest life without one. `next_number` is the number that a
+    new life would get (one more than the run's highest; default: one more than this life's).
+    """
+    position = record.position
+    by_place = progress.process is None or record.seq is None
+    order = compare(progress.reach, position)
+    if not by_place and record.seq is not None:
+        seqs, known = _with_seq(progress.seqs, record.seq)
+        if known:
+            return Placement(progress, "duplicate", {})
+        after = _advanced(replace(progress, seqs=seqs), position, steps_per_epoch)
+        return Placement(after, "new", record.metrics, behind=order == "behind", starts_life=not progress.started)
+
+    known_values: Mapping[str, Sequence[float]] = {}
+    reach = progress.reach if progress.process is not None else progress.run_reach
+    if compare(reach, position) != "ahead":
+        known_values = places.values_at(position, None if progress.process is None else progress.number)
+    fresh = {
+        name: value
+        for name, value in record.metrics.items()
+        if not any(same_value(value, old) for old in known_values.get(name, ()))
+    }
+    if not fresh and (known_values or (not record.metrics and order != "ahead")):
+        return Placement(progress, "duplicate", {}, by_place=True)
+    after = _advanced(progress, position, steps_per_epoch)
+    first = not progress.started
+    if order == "ahead":
+        return Placement(after, "new", record.metrics, starts_life=first, by_place=True)
+    changed = any(name in known_values for name in fresh)
+    kind: PlacementKind = "relog" if changed else "merge" if known_values else "new"
+    if order == "at" or kind == "merge":
+        return Placement(after, kind, fresh, behind=order == "behind", starts_life=first, by_place=True)
+    number = progress.number + 1 if next_number is None else next_number
+    if progress.process is not None or number >= MAX_LIVES:
+        return Placement(after, kind, fresh, behind=True, starts_life=first, by_place=True)
+    opened = _advanced(next_life(progress, number), position, steps_per_epoch)
+    return Placement(opened, "new", record.metrics, starts_life=True, opens_life=True, by_place=True)
+
+
+def same_place(one: Position, other: Position) -> bool:
+    """Say whether two positions name one place: equal steps (and no two different epochs), or no step and equal
+    epochs.
+    """
+    if one.step != other.step:
+        return False
+    if one.step is None:
+        return one.epoch == other.epoch
+    return one.epoch is None or other.epoch is None or one.epoch == other.epoch
+
+
+def compare(reach: Reach, position: Position) -> Order:
+    """Order `position` against the furthest places; what cannot be ordered is "ahead"."""
+    epoch = position.epoch
+    if position.step is not None:
+        if reach.step is None:
+            return "behind" if _far_behind(epoch, reach.fraction, reach.whole) else "ahead"
+        if (
+            reach.inside
+            and epoch is not None
+            and reach.step_epoch is not None
+            and floor(epoch) != floor(reach.step_epoch)
+        ):
+            return "behind" if epoch < reach.step_epoch else "ahead"
+        if position.step < reach.step and _next_epoch(reach, epoch):
+            return "ahead"
+        return "behind" if position.step < reach.step else "at" if position.step == reach.step else "ahead"
+    if epoch is None:
+        return "ahead"
+    whole = float(epoch).is_integer()
+    own = reach.whole if whole else reach.fraction
+    if own is not None and epoch <= own:
+        return "behind" if epoch < own else "at"
+    return "behind" if _far_behind(epoch, reach.step_epoch, reach.fraction if whole else reach.whole) else "ahead"
+
+
+def dump(progress: Progress) -> dict[str, Any]:
+    """Return `progress` as JSON values."""
+    return {
+        "number": progress.number,
+        "process": progress.process,
+        "started": progress.started,
+        "reach": _dump_reach(progress.reach),
+        "run_reach": _dump_reach(progress.run_reach),
+        "seqs": [list(interval) for interval in progress.seqs],
+    }
+
+
+def load(data: Mapping[str, Any]) -> Progress:
+    """Undo `dump`."""
+    return Progress(
+        number=data["number"],
+        process=data["process"],
+        started=data["started"],
+        reach=Reach(*data["reach"]),
+        run_reach=Reach(*data["run_reach"]),
+        seqs=tuple((low, high) for low, high in data["seqs"]),
+    )
+
+
+class PlaceMemory:
+    """`Places` in memory: for a replay, and for the records of a post that are not stored yet."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int | None, float | None], list[tuple[Position, int, bool, Mapping[str, float]]]] = {}
+
+    def add(self, position: Position, placement: Placement) -> None:
+        """Remember what `placement` stores at `position`."""
+        if placement.by_place and placement.metrics:
+            progress = placement.progress
+            entry = (position, progress.number, progress.process is None, placement.metrics)
+            self._known.setdefault(_key(position), []).append(entry)
+
+    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
+        """See `Places`."""
+        found: dict[str, list[float]] = {}
+        for where, number, unnamed, metrics in self._known.get(_key(position), ()):
+            if same_place(where, position) and (unnamed if life is None else number == life):
+                for name, value in metrics.items():
+                    found.setdefault(name, []).append(value)
+        return found
+
+
+def _key(position: Position) -> tuple[int | None, float | None]:
+    return position.step, (None if position.step is not None else position.epoch)
+
+
+def _far_behind(epoch: float | None, *others: float | None) -> bool:
+    return epoch is not None and any(other is not None and epoch + 1 < other for other in others)
+
+
+def _next_epoch(reach: Reach, epoch: float | None) -> bool:
+    return epoch is not None and reach.step_epoch is not None and floor(epoch) > floor(reach.step_epoch)
+
+
+def _advanced(progress: Progress, position: Position, steps_per_epoch: int | None) -> Progress:
+    reach = _further(progress.reach, position, steps_per_epoch)
+    run_reach = (
+        progress.run_reach if progress.process is not None else _further(progress.run_reach, position, steps_per_epoch)
+    )
+    return replace(progress, started=True, reach=reach, run_reach=run_reach)
+
+
+def _further(reach: Reach, position: Position, steps_per_epoch: int | None) -> Reach:
+    order = compare(reach, position)
+    epoch = position.epoch
+    if position.step is not None:
+        if order == "behind":
+            return reach
+        if epoch is None and steps_per_epoch:
+            epoch = position.step / steps_per_epoch
+        inside = reach.inside or (reach.step is not None and position.step < reach.step)
+        return replace(reach, step=position.step, step_epoch=_max(reach.step_epoch, epoch), inside=inside)
+    if epoch is None:
+        return reach
+    if float(epoch).is_integer():
+        return replace(reach, whole=_max(reach.whole, epoch))
+    return replace(reach, fraction=_max(reach.fraction, epoch))
+
+
+def _max(*values: float | None) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _dump_reach(reach: Reach) -> list[Any]:
+    return [reach.step, reach.step_epoch, reach.fraction, reach.whole, reach.inside]
+
+
+def _with_seq(seqs: tuple[tuple[int, int], ...], seq: int) -> tuple[tuple[tuple[int, int], ...], bool]:
+    """Return the intervals with `seq` in them, and whether it was there before."""
+    if not seqs:
+        return ((seq, seq),), False
+    low, high = seqs[-1]
+    if seq == high + 1:
+        return (*seqs[:-1], (low, seq)), False
+    if seq > high:
+        return _capped((*seqs, (seq, seq))), False
+    if any(low <= seq <= high for low, high in seqs):
+        return seqs, True
+    return _capped(_joined(sorted([*seqs, (seq, seq)]))), False
+
+
+def _joined(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    joined: list[tuple[int, int]] = []
+    for low, high in intervals:
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return tuple(joined)
+
+
+def _capped(seqs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    if len(seqs) <= MAX_INTERVALS:
+        return seqs
+    return ((seqs[0][0], seqs[1][1]), *seqs[2:])
