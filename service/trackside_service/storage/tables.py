@@ -1,12 +1,14 @@
 """Every table, once, for SQLite and Postgres.
 
-The rules that keep the door to a distributed Postgres open: keys of per-run tables lead with `run_id`, constraints have names, identity
-columns only in CREATE TABLE, no triggers, and the queue of deliveries stands in small tables of its own without a key into the runs.
+The rules that keep the door to a distributed Postgres open: keys of per-run tables lead with `run_id`, constraints have
+names, identity columns only in CREATE TABLE, no triggers, and the queue of deliveries stands in small tables of its own
+without a key into the runs.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -26,7 +28,7 @@ metadata: Final = sa.MetaData(
 _Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _of_run() -> sa.Column[sa.Uuid[object]]:
+def _of_run() -> sa.Column[UUID]:
     return sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True)
 
 
