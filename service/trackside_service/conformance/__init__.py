@@ -1,0 +1,31 @@
+"""Floor 2: compare observed LRs with the declared schedule, and explain the difference by its cause. Pure.
+
+`explain` takes a whole log; `start`, `advance` and `conclude` the same log point by point, at a cost that does not grow with it.
+Both are one engine and give one verdict. `judge` is `conclude` without the search for causes.
+"""
+
+from __future__ import annotations
+
+from trackside_service.conformance.explanation import Cause, Explanation, Family, FirstOff, Verdict, as_wire
+from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.tracker import TrackerState, absorb, advance, dump, load, start
+from trackside_service.conformance.verdicts import conclude, explain, judge
+
+__all__ = [
+    "Cause",
+    "Explanation",
+    "Family",
+    "FirstOff",
+    "LrPoint",
+    "TrackerState",
+    "Verdict",
+    "absorb",
+    "advance",
+    "as_wire",
+    "conclude",
+    "dump",
+    "explain",
+    "judge",
+    "load",
+    "start",
+]

@@ -1,0 +1,129 @@
+"""From the state of a comparison to its verdict and, where it is off, the causes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trackside_service.conformance.causes import CAUSES
+from trackside_service.conformance.causes.evidence import Evidence, Fit
+from trackside_service.conformance.causes.other_schedule import different_schedule
+from trackside_service.conformance.conventions import Convention, candidates, places_of, preference, ticks_at
+from trackside_service.conformance.explanation import Explanation, FirstOff
+from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.printing import PrintFormat, read_print
+from trackside_service.conformance.tracker import Suspect, TrackerState, absorb, start
+from trackside_service.schedules.compiled import CompiledSchedule
+
+BATCH_SERIES = 4096
+"""Points that the diagnosis of a finished log looks at; a longer log is thinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One convention's reading of the log: the first point off under it, None where it explains all."""
+
+    convention: Convention
+    off: Suspect | None
+
+    @property
+    def prefix(self) -> float:
+        return math.inf if self.off is None else self.off.index
+
+
+def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
+    """Return the verdict now, without a diagnosis: cheap enough for every point."""
+    if not state.points:
+        return Explanation("undetermined", "no LR was reported", points=0)
+    if not state.placed:
+        return Explanation("undetermined", _unplaced(schedule, state), points=state.points)
+    shown = state.prints.format()
+    best = _readings(schedule, state, shown)[0]
+    convention = best.convention.as_wire()
+    if best.off is not None:
+        off = _first_off(schedule, best)
+        return Explanation("off_schedule", None, off, (), convention, state.points)
+    if not shown.informs(state.magnitude):
+        reason = f"the LR is printed too coarsely to compare: {shown} for values up to {state.magnitude:.3g}"
+        return Explanation("undetermined", reason, None, (), convention, state.points)
+    return Explanation("on_schedule", None, None, (), convention, state.points)
+
+
+def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: int | None = None) -> Explanation:
+    """Return the verdict now and, only where it is off, the causes that the log cannot rule out."""
+    verdict = judge(schedule, state)
+    if verdict.verdict != "off_schedule" or verdict.first_off is None:
+        return verdict
+    shown = state.prints.format()
+    readings = _readings(schedule, state, shown)
+    points = [kept.point for kept in state.series]
+    values = np.array([read_print(point.lr, point.text).value for point in points], dtype=np.float64)
+    evidence = Evidence(
+        schedule=schedule,
+        peak=state.peak,
+        places=places_of(points),
+        values=values,
+        halves=shown.half_widths(np.nan_to_num(values), state.peak),
+        format=shown,
+        conventions=[reading.convention for reading in readings],
+        first_off=verdict.first_off,
+        run_updates=run_updates,
+    )
+    fits: list[Fit] = [fit for spec in CAUSES for fit in spec.search(evidence)]
+    if not fits:
+        return replace(verdict, causes=(different_schedule(evidence),))
+    chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
+    causes = tuple(fit.cause for fit in fits)
+    if chosen.off is None:
+        return replace(verdict, causes=causes)
+    return replace(verdict, causes=causes, first_off=_first_off(schedule, chosen), convention=chosen.convention.as_wire())
+
+
+def explain(
+    schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_updates: int | None = None
+) -> Explanation:
+    """Return the verdict on a whole log of one group's LRs, in the order given, and its causes.
+
+    `run_updates` is the run's length in optimizer updates, where it is known.
+    """
+    state = absorb(schedule, start(schedule), points, capacity=BATCH_SERIES)
+    return conclude(schedule, state, run_updates=run_updates)
+
+
+def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) -> list[_Reading]:
+    """Return every convention's reading, the one that explains the longest prefix first."""
+    readings = [
+        _Reading(convention, next((suspect for suspect in front if not shown.explains(suspect.key)), None))
+        for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
+    ]
+    readings.sort(key=lambda reading: (-reading.prefix, preference(reading.convention, state.first_epoch)))
+    return readings
+
+
+def _first_off(schedule: CompiledSchedule, reading: _Reading) -> FirstOff | None:
+    if reading.off is None:
+        return None
+    point = reading.off.point
+    tick = float(ticks_at(schedule, reading.convention, places_of((point,)))[0])
+    value = float(schedule.lrs(np.array([tick]))[0]) if tick >= 0 else math.nan
+    return FirstOff(
+        index=reading.off.index,
+        step=point.step,
+        epoch=point.epoch,
+        expected=None if math.isnan(value) else value,
+        observed=point.lr,
+    )
+
+
+def _unplaced(schedule: CompiledSchedule, state: TrackerState) -> str:
+    """Say why no point could be compared."""
+    if state.unknown:
+        return "the schedule's LR is not known where the points lie: they are past its end"
+    if schedule.steps_per_epoch is not None:
+        return "no point says its step or its epoch"
+    if schedule.unit == "step":
+        return "the schedule is stepped per update and the points name epochs only: steps_per_epoch is needed to place them"
+    return "the schedule is stepped per epoch and the points name no epoch: steps_per_epoch is needed to place them by step"

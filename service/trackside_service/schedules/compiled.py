@@ -1,0 +1,92 @@
+"""A schedule ready to be asked for its LRs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from trackside_service.errors import ScheduleError
+from trackside_service.schedules.curve import Curve, FloatArray
+from trackside_service.schedules.kinds.constant import Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """How the loop counts and reads its LR, as far as it was stated (None: to be found)."""
+
+    when: Literal["in_use", "after_step"] | None = None
+    at: Literal["start", "end"] | None = None
+    step_base: Literal[0, 1] | None = None
+    epoch_base: Literal[0, 1] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSchedule:
+    """A declared schedule as curves. `unit` says what one tick is; `source` is the declaration as it came.
+
+    `total` is the number of ticks configured where the constructor names it; `refused_after` the last tick that the real
+    library takes, and `refusal` what it raises then.
+    """
+
+    unit: Literal["step", "epoch"]
+    steps_per_epoch: int | None
+    reporting: Reporting
+    framework: str | None
+    name: str
+    source: Mapping[str, Any]
+    groups: tuple[Curve, ...]
+    base_lrs: tuple[float, ...] | None
+    total: float | None = None
+    refused_after: int | None = None
+    refusal: str = ""
+
+    @property
+    def flat(self) -> bool:
+        """Whether the LR never changes, so that it does not matter where a point lies."""
+        return all(isinstance(curve, Constant) for curve in self.groups)
+
+    def lrs(self, ticks: npt.ArrayLike, group: int = 0) -> FloatArray:
+        """Return the LRs at `ticks` (>= 0, any shape), float64 of that shape; NaN where the LR is not known or refused."""
+        clock = np.asarray(ticks, dtype=np.float64)
+        values = self.groups[group].lrs(np.atleast_1d(clock))
+        if self.refused_after is not None:
+            values = np.where(np.atleast_1d(clock) > self.refused_after, np.nan, values)
+        return values.reshape(clock.shape)
+
+    def ticks_at_updates(self, updates: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return the ticks taken before each update (counted from 0). Raises `ScheduleError` where that cannot be known."""
+        counts = np.asarray(updates, dtype=np.int64)
+        if self.unit == "step" or self.flat:
+            return counts
+        if self.steps_per_epoch is None:
+            raise ScheduleError(
+                "this schedule is stepped per epoch: steps_per_epoch is needed to know the LR at an update"
+            )
+        return counts // self.steps_per_epoch
+
+    def lrs_at_updates(self, updates: npt.ArrayLike, group: int = 0) -> FloatArray:
+        """Return the LRs in use at `updates` (counted from 0). Raises `ScheduleError` where that cannot be known."""
+        return self.lrs(self.ticks_at_updates(updates), group)
+
+    def peak(self, group: int = 0) -> float:
+        """Return the largest absolute LR within the schedule's own horizon."""
+        curve = self.groups[group]
+        marks = np.asarray([tick for mark in curve.landmarks() for tick in (math.floor(mark), math.ceil(mark))])
+        known = self.lrs(np.unique(np.maximum(marks, 0)), group)
+        return float(np.nanmax(np.abs(known), initial=0.0))
+
+    @property
+    def horizon(self) -> int | None:
+        """Ticks configured in all: after them nothing new happens. None for schedules without an end."""
+        ends = [curve.horizon for curve in self.groups]
+        known = [self.total] if self.total is not None else [end for end in ends if end is not None]
+        return math.ceil(max(known)) if known else None
+
+    def restarts(self, up_to_tick: float, group: int = 0) -> FloatArray:
+        """Return the ticks in (0, up_to_tick] at which a cycle begins anew by design."""
+        return np.asarray(self.groups[group].restarts(up_to_tick), dtype=np.float64)

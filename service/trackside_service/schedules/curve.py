@@ -1,0 +1,50 @@
+"""What every canonical kind builds: a curve of absolute LR values over the ticks of one scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from trackside_service.schedules.params import Param
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+
+class Curve(Protocol):
+    """LR as a function of the tick (0 before the first `scheduler.step()`), in absolute values. Immutable and cheap to call."""
+
+    @property
+    def horizon(self) -> float | None:
+        """Ticks after which nothing new is configured to happen; None where there is no such end."""
+
+    def lrs(self, ticks: FloatArray) -> FloatArray:
+        """Return float64 LRs of the shape of `ticks` (>= 0, fractions allowed). NaN where the LR is not known."""
+
+    def landmarks(self) -> Sequence[float]:
+        """Return ticks among which the extremes within the horizon lie (the first cycle's, where there is no end)."""
+
+    def restarts(self, up_to: float) -> Sequence[float]:
+        """Return the ticks in (0, up_to] at which a cycle begins anew by design."""
+
+
+Nest: TypeAlias = Callable[[Any, str], Curve]
+"""Builds a nested declaration found at a pointer; it knows its depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """A canonical kind: its name on the wire, its parameters, what it computes, and how to build it.
+
+    `build` gets the parameters as `params.read` returns them, the pointer of the declaration, and a builder of what is nested in it.
+    """
+
+    kind: Literal["constant", "ramp", "decay", "restarts", "phases", "table"]
+    description: str
+    formula: str
+    params: tuple[Param, ...]
+    build: Callable[[Mapping[str, Any], str, Nest], Curve]
+    needs_unit: bool = True

@@ -1,0 +1,70 @@
+"""What every framework's table is made of: a class, its parameters, and how they become canonical kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from trackside_service.schedules.curve import Curve
+from trackside_service.schedules.params import Param
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a constructor makes: one curve a group, and what it says about the run.
+
+    `total`: ticks configured; `refused_after`: the last tick that the real class takes (`refusal` says what it raises then);
+    `steps_per_epoch`: where the constructor itself names it.
+    """
+
+    groups: tuple[Curve, ...]
+    total: float | None = None
+    refused_after: int | None = None
+    refusal: str = ""
+    steps_per_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a constructor is called: `pointer` to its declaration, the optimizer's base LRs (None: not given), and `nest` for schedulers inside it."""
+
+    pointer: str
+    base_lrs: tuple[float, ...] | None
+    nest: Callable[[Any, str], Built]
+
+    @property
+    def bases(self) -> tuple[float, ...]:
+        """The base LRs of a class whose spec says `needs_base_lr`."""
+        if self.base_lrs is None:
+            raise ValueError("this class needs base_lr")
+        return self.base_lrs
+
+
+Values: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSpec:
+    """A scheduler class: its parameters under their own names, its formula, what happens past the end, what people get wrong."""
+
+    name: str
+    description: str
+    formula: str
+    params: tuple[Param, ...]
+    build: Callable[[Values, Site], Built]
+    past_the_end: str
+    pitfall: str = ""
+    needs_base_lr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkSpec:
+    """A library: the version that was verified, and its classes."""
+
+    framework: Literal["torch", "paddle"]
+    title: str
+    version: str
+    classes: tuple[ClassSpec, ...]
+    base_lr: str
+    """What the optimizer's base LR means to this library's schedulers."""

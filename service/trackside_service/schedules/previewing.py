@@ -1,0 +1,54 @@
+"""The LR at each update, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from trackside_service.errors import ScheduleError
+from trackside_service.schedules.compiler import compile_schedule
+from trackside_service.schedules.params import MAX_TICKS
+
+MAX_UPDATES: Final = 2_000_000
+
+
+def preview(
+    declaration: Mapping[str, Any],
+    *,
+    steps: Sequence[int] | None,
+    total: int | None,
+    metric: Sequence[float] | None,
+) -> list[list[float]]:
+    """Return the LR in use at each of `steps` (updates, from 0) or of the first `total` updates: one list a group.
+
+    `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of it. Raises
+    `ScheduleError` where the real library would raise at one of the updates, or where the LR there is not known.
+    """
+    del metric
+    if (steps is None) == (total is None):
+        raise ScheduleError("exactly one of steps and total is given")
+    if total is not None:
+        if not 1 <= total <= MAX_UPDATES:
+            raise ScheduleError(f"total is 1 to {MAX_UPDATES} updates")
+        updates = np.arange(total, dtype=np.int64)
+    else:
+        listed = steps or ()
+        if len(listed) > MAX_UPDATES:
+            raise ScheduleError(f"at most {MAX_UPDATES} steps are previewed at once")
+        if any(not 0 <= step <= MAX_TICKS for step in listed):
+            raise ScheduleError(f"steps are update indices: 0 to {MAX_TICKS}")
+        updates = np.asarray(listed, dtype=np.int64)
+    schedule = compile_schedule(declaration)
+    ticks = schedule.ticks_at_updates(updates)
+    if schedule.refused_after is not None and bool(np.any(ticks > schedule.refused_after)):
+        first = int(updates[ticks > schedule.refused_after].min())
+        raise ScheduleError(
+            f"{schedule.refusal}: update {first} would be the first without an LR (its tick is above {schedule.refused_after})"
+        )
+    lrs = [schedule.lrs(ticks, group) for group in range(len(schedule.groups))]
+    unknown = np.isnan(lrs[0])
+    if bool(np.any(unknown)):
+        raise ScheduleError(f"the LR is not known at update {int(updates[unknown].min())}: the table ends before it")
+    return [values.tolist() for values in lrs]
