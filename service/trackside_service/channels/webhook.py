@@ -21,6 +21,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,10 +46,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     signatures.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return " ".join(
-        "v1," + base64.b64encode(hmac.new(_key(each), signed, hashlib.sha256).digest()).decode("ascii")
-        for each in secret.split()
-    )
+    return " ".join(_signature(each, signed) for each in secret.split())
 
 
 def render(message: Message, endpoint: Endpoint, now: datetime) -> Request:
@@ -75,6 +73,18 @@ def render(message: Message, endpoint: Endpoint, now: datetime) -> Request:
     )
 
 
+def verify(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether one of the signatures in `headers` (names in any case) is that of `body`; the age is not judged.
+
+    What a receiver does; Trackside's own receivers (the demo's) use it.
+    """
+    found = {name.lower(): value for name, value in headers.items()}
+    signed = f"{found.get('webhook-id', '')}.{found.get('webhook-timestamp', '')}.".encode() + body
+    right = [_signature(each, signed) for each in secret.split()]
+    given = found.get("webhook-signature", "").encode("utf-8", "replace").split()
+    return any(hmac.compare_digest(one.encode(), other) for one in right for other in given)
+
+
 def configure(url: str, secret: str | None, targets: Targets) -> Endpoint:
     """Check the address, and the secret or make one. Raises `InvalidInputError`, `TargetRefusedError`."""
     target = targets.check(url)
@@ -91,6 +101,10 @@ def configure(url: str, secret: str | None, targets: Targets) -> Endpoint:
 def send(message: Message, endpoint: Endpoint, post: Post, now: datetime) -> Outcome:
     """Send one message."""
     return judge(post(render(message, endpoint, now), now), endpoint)
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode("ascii")
 
 
 def _key(secret: str) -> bytes:

@@ -1,0 +1,280 @@
+"""The courier: claim, send, settle.
+
+A short transaction leases what is due; the message is rendered from its snapshot and sent outside any transaction;
+another short transaction settles it. A courier that is killed loses nothing: its leases end and another one, or the
+same started again, sends what it held, under the same id. Several couriers on one database share the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Final
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from trackside_service.backoff import STANDARD_WEBHOOKS, delay
+from trackside_service.channels import Message, Outcome, channel, deliver
+from trackside_service.channels.base import Endpoint
+from trackside_service.channels.http import Outbound
+from trackside_service.channels.secrets import Secrets
+from trackside_service.errors import SecretKeyMissingError
+from trackside_service.storage import channels, deliveries
+from trackside_service.storage.channels import Sealed
+from trackside_service.storage.deliveries import Attempt, Claimed, Settlement
+from trackside_service.storage.engine import read_transaction, write_transaction
+
+log: Final = logging.getLogger(__name__)
+
+# Long against the longest sending (20 s), short against a person's patience when a courier has died.
+LEASE_S: Final = 60.0
+POLL_S: Final = 1.0
+# So many channels divided by the cap of one may hang at once before the others have to wait.
+THREADS: Final = 32
+PER_CHANNEL: Final = 4
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Courier:
+    """Delivers what is due. `wake` is called after a commit that wrote deliveries; polling is the floor if that is
+    lost.
+
+    Sending happens in threads, at most `per_channel` at once for one channel, so that a slow receiver does not
+    hold up the others. `clock` gives the time (UTC), `rng` the jitter of the retry schedule. `on_attempt` is told
+    the outcome of every attempt.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        secrets: Secrets,
+        outbound: Outbound,
+        *,
+        schedule: Sequence[float] = STANDARD_WEBHOOKS,
+        clock: Callable[[], datetime] = _utc_now,
+        rng: Random | None = None,
+        threads: int = THREADS,
+        per_channel: int = PER_CHANNEL,
+        lease_s: float = LEASE_S,
+        poll_s: float = POLL_S,
+        on_attempt: Callable[[str], None] | None = None,
+    ) -> None:
+        if lease_s <= outbound.total_s:
+            raise ValueError("a lease must outlast the longest sending")
+        self._engine = engine
+        self._secrets = secrets
+        self._outbound = outbound
+        self._schedule = tuple(schedule)
+        self._clock = clock
+        self._rng = rng or Random()  # noqa: S311 - jitter, not a secret
+        self._threads = threads
+        self._per_channel = per_channel
+        self._lease = timedelta(seconds=lease_s)
+        self._poll_s = poll_s
+        self._on_attempt = on_attempt
+        self._changed = threading.Condition()
+        self._awake = False
+        self._stopping = False
+        self._busy: Counter[UUID] = Counter()
+        self._dispatcher: threading.Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Begin to deliver, in threads of its own."""
+        if self._dispatcher is not None:
+            raise RuntimeError("the courier runs already")
+        self._stopping = False
+        self._awake = True
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="trackside-courier")
+        self._dispatcher = threading.Thread(target=self._run, args=(self._pool,), name="trackside-courier", daemon=True)
+        self._dispatcher.start()
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Claim nothing more and wait for what is being sent, at most `timeout_s` (unless given: the longest sending).
+
+        What is not settled by then is sent again after its lease has ended.
+        """
+        dispatcher, pool = self._dispatcher, self._pool
+        if dispatcher is None or pool is None:
+            return
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        dispatcher.join()
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._busy.total(), self._outbound.total_s if timeout_s is None else timeout_s
+            )
+        pool.shutdown(wait=False, cancel_futures=True)
+        self._dispatcher = self._pool = None
+
+    def wake(self) -> None:
+        """Look for due deliveries now. Cheap, and may be called from any thread."""
+        with self._changed:
+            self._awake = True
+            self._changed.notify_all()
+
+    def run_once(self, now: datetime | None = None) -> int:
+        """Deliver in this thread everything that is due (at `now`, else by the clock); return the number of
+        attempts."""
+        clock = self._clock if now is None else (lambda: now)
+        made = 0
+        while True:
+            with read_transaction(self._engine) as connection:
+                due = deliveries.due_channels(connection, clock())
+            before = made
+            for channel_id in due:
+                for claimed in self._claim([(channel_id, 1)], clock()):
+                    self._attempt(claimed, clock)
+                    made += 1
+            if made == before:
+                return made
+
+    def _run(self, pool: ThreadPoolExecutor) -> None:
+        while True:
+            with self._changed:
+                if not self._awake and not self._stopping:
+                    self._changed.wait(self._poll_s)
+                if self._stopping:
+                    return
+                self._awake = False
+            try:
+                self._dispatch(pool)
+            except Exception as error:
+                # The database may be away for a while; polling goes on.
+                log.warning("deliveries could not be claimed: %s", type(error).__name__)
+
+    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+        with read_transaction(self._engine) as connection:
+            due = deliveries.due_channels(connection, self._clock())
+        with self._changed:
+            free = self._threads - self._busy.total()
+            wanted: list[tuple[UUID, int]] = []
+            for channel_id in sorted(due, key=lambda each: self._busy[each]):
+                room = min(free, self._per_channel - self._busy[channel_id])
+                if room > 0:
+                    wanted.append((channel_id, room))
+                    free -= room
+        if not wanted:
+            return
+        for claimed in self._claim(wanted, self._clock()):
+            with self._changed:
+                self._busy[claimed.channel_id] += 1
+            pool.submit(self._work, claimed)
+
+    def _claim(self, wanted: Sequence[tuple[UUID, int]], now: datetime) -> list[Claimed]:
+        with write_transaction(self._engine) as connection:
+            return [
+                claimed
+                for channel_id, limit in wanted
+                for claimed in deliveries.claim(
+                    connection, channel_id, lease=uuid4(), now=now, until=now + self._lease, limit=limit
+                )
+            ]
+
+    def _work(self, claimed: Claimed) -> None:
+        try:
+            self._attempt(claimed, self._clock)
+        except Exception as error:
+            log.warning("delivery %s could not be settled: %s", claimed.id, type(error).__name__)
+        finally:
+            with self._changed:
+                self._busy[claimed.channel_id] -= 1
+                self._awake = True
+                self._changed.notify_all()
+
+    def _attempt(self, claimed: Claimed, clock: Callable[[], datetime]) -> None:
+        at, began = clock(), time.perf_counter()
+        message = Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot)
+        outcome = _send(message, claimed.endpoint, self._secrets, self._outbound, at)
+        duration_ms = (time.perf_counter() - began) * 1000
+        settlement = self._settlement(
+            claimed, outcome, Attempt(at, duration_ms, outcome.status_code, outcome.error), clock()
+        )
+        with write_transaction(self._engine) as connection:
+            ours = deliveries.settle(connection, claimed, settlement)
+        if not ours:
+            log.warning("delivery %s took longer than its lease; another courier has it", claimed.id)
+        elif outcome.status != "delivered":
+            log.info("delivery %s: %s (attempt %d)", claimed.id, outcome.error, claimed.attempts + 1)
+        if self._on_attempt is not None:
+            self._on_attempt(outcome.status)
+
+    def _settlement(self, claimed: Claimed, outcome: Outcome, attempt: Attempt, now: datetime) -> Settlement:
+        if outcome.status == "delivered":
+            return Settlement("delivered", attempt, now)
+        if outcome.status == "retry":
+            wait = delay(claimed.attempts + 2, self._schedule, self._rng, retry_after=outcome.retry_after)
+            if wait is not None:
+                return Settlement("pending", attempt, now, due_at=now + timedelta(seconds=wait))
+        disable = outcome.error if outcome.status == "gone" else None
+        return Settlement("failed", attempt, now, disable=disable)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """How a test message fared: `said` is what the receiver answered, `error` what went wrong; both bounded and
+    redacted."""
+
+    __test__ = False  # the name is the field's; pytest need not collect it
+
+    delivered: bool
+    status_code: int | None
+    duration_ms: float
+    said: str | None
+    error: str | None
+
+
+def send_test(
+    engine: sa.Engine,
+    secrets: Secrets,
+    outbound: Outbound,
+    channel_id: UUID,
+    *,
+    clock: Callable[[], datetime] = _utc_now,
+) -> TestResult:
+    """Send a test message to a channel now, once, and say how it went. Success enables a channel that was switched off.
+
+    Raises `ChannelNotFoundError`.
+    """
+    with read_transaction(engine) as connection:
+        stored = channels.get(connection, channel_id)
+        endpoint = channels.sealed(connection, channel_id)
+    at, began = clock(), time.perf_counter()
+    message = Message(uuid4(), "channel.test", at, {"channel": {"id": str(channel_id), "name": stored.name}})
+    outcome = _send(message, endpoint, secrets, outbound, at)
+    duration_ms = (time.perf_counter() - began) * 1000
+    delivered = outcome.status == "delivered"
+    if delivered and stored.disabled_reason is not None:
+        with write_transaction(engine) as connection:
+            channels.set_disabled(connection, channel_id, None)
+    return TestResult(delivered, outcome.status_code, duration_ms, outcome.said, outcome.error)
+
+
+def _send(message: Message, sealed: Sealed, secrets: Secrets, outbound: Outbound, now: datetime) -> Outcome:
+    """Send a message to a sealed endpoint; raises nothing."""
+    try:
+        endpoint = Endpoint(
+            secrets.decrypt(sealed.url),
+            None if sealed.secret is None else secrets.decrypt(sealed.secret),
+            sealed.target,
+        )
+    except SecretKeyMissingError as error:
+        return Outcome("retry", error=error.detail)
+    try:
+        return deliver(channel(sealed.kind), message, endpoint, outbound.post, now)
+    except Exception as error:
+        # Not the text of the error: it may repeat what was to be sent.
+        log.error("a %s message could not be made: %s", sealed.kind, type(error).__name__)
+        return Outcome("failed", error=f"the message could not be made ({type(error).__name__})")

@@ -1,0 +1,169 @@
+"""The table of channels: where alerts go. Addresses and secrets are encrypted before they are written.
+
+What an address may look like is not known here (`trackside_service.channels.configure` says), only that it is kept
+secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.findings import Severity
+from trackside_service.errors import ChannelNotFoundError
+from trackside_service.storage.tables import channels
+
+EVENTS: Final[tuple[AlertEvent, ...]] = ("opened", "changed", "resolved")
+MIN_SEVERITY: Final[Severity] = "warning"
+
+
+class Cipher(Protocol):
+    """What encrypts; `trackside_service.channels.secrets.Secrets` does."""
+
+    def encrypt(self, text: str) -> bytes:
+        """Return what may be stored. Raises `SecretKeyMissingError` where there is no key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChannel:
+    """A channel as it may be shown. `project` None: every project; `target` is the scheme and host of its address.
+
+    `events`: "changed" means that the severity rose. `disabled_reason`: nothing is sent while there is one.
+    """
+
+    id: UUID
+    kind: str
+    name: str
+    target: str
+    project: str | None
+    min_severity: Severity
+    events: tuple[AlertEvent, ...]
+    disabled_reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Where a channel sends, still encrypted."""
+
+    kind: str
+    url: bytes
+    secret: bytes | None
+    target: str
+
+
+def create(
+    connection: sa.Connection,
+    cipher: Cipher,
+    *,
+    channel_id: UUID,
+    kind: str,
+    name: str,
+    url: str,
+    secret: str | None,
+    target: str,
+    now: datetime,
+    project: str | None = None,
+    min_severity: Severity = MIN_SEVERITY,
+    events: Sequence[AlertEvent] = EVENTS,
+) -> StoredChannel:
+    """Store a channel whose settings were checked. Raises `SecretKeyMissingError` where nothing can encrypt them."""
+    shown = StoredChannel(channel_id, kind, name, target, project, min_severity, tuple(events), None, now)
+    connection.execute(
+        channels.insert().values(
+            channel_id=channel_id,
+            kind=kind,
+            name=name,
+            project=project,
+            min_severity=min_severity,
+            events=list(events),
+            url=cipher.encrypt(url),
+            secret=None if secret is None else cipher.encrypt(secret),
+            target=target,
+            created_at=now,
+        )
+    )
+    return shown
+
+
+def listed(connection: sa.Connection) -> tuple[StoredChannel, ...]:
+    """Return every channel, in the order in which they were made."""
+    rows = connection.execute(_SHOWN.order_by(channels.c.created_at, channels.c.channel_id))
+    return tuple(_stored(row) for row in rows)
+
+
+def get(connection: sa.Connection, channel_id: UUID) -> StoredChannel:
+    """Return a channel. Raises `ChannelNotFoundError`."""
+    row = connection.execute(_SHOWN.where(channels.c.channel_id == channel_id)).one_or_none()
+    if row is None:
+        raise _unknown(channel_id)
+    return _stored(row)
+
+
+def sealed(connection: sa.Connection, channel_id: UUID) -> Sealed:
+    """Return where a channel sends, encrypted. Raises `ChannelNotFoundError`."""
+    columns = (channels.c.kind, channels.c.url, channels.c.secret, channels.c.target)
+    row = connection.execute(sa.select(*columns).where(channels.c.channel_id == channel_id)).one_or_none()
+    if row is None:
+        raise _unknown(channel_id)
+    return Sealed(row.kind, bytes(row.url), None if row.secret is None else bytes(row.secret), row.target)
+
+
+def delete(connection: sa.Connection, channel_id: UUID) -> None:
+    """Delete a channel with its deliveries. Raises `ChannelNotFoundError`."""
+    if connection.execute(channels.delete().where(channels.c.channel_id == channel_id)).rowcount == 0:
+        raise _unknown(channel_id)
+
+
+def set_disabled(connection: sa.Connection, channel_id: UUID, reason: str | None) -> None:
+    """Disable a channel for a reason, or enable it again (None)."""
+    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(disabled_reason=reason))
+
+
+def enabled_for(connection: sa.Connection, project: str) -> tuple[StoredChannel, ...]:
+    """Return the enabled channels of a project, those of every project among them: one query."""
+    found = connection.execute(
+        _SHOWN.where(
+            channels.c.disabled_reason.is_(None),
+            sa.or_(channels.c.project.is_(None), channels.c.project == project),
+        ).order_by(channels.c.created_at, channels.c.channel_id)
+    )
+    return tuple(_stored(row) for row in found)
+
+
+_SHOWN: Final = sa.select(
+    channels.c.channel_id,
+    channels.c.kind,
+    channels.c.name,
+    channels.c.target,
+    channels.c.project,
+    channels.c.min_severity,
+    channels.c.events,
+    channels.c.disabled_reason,
+    channels.c.created_at,
+)
+
+
+def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
+    return StoredChannel(
+        row.channel_id,
+        row.kind,
+        row.name,
+        row.target,
+        row.project,
+        cast(Severity, row.min_severity),
+        tuple(cast("list[AlertEvent]", row.events)),
+        row.disabled_reason,
+        row.created_at,
+    )
+
+
+def _unknown(channel_id: UUID) -> ChannelNotFoundError:
+    return ChannelNotFoundError(f"no channel has the id {channel_id}")
