@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("last_seen_at", UtcDateTime(), nullable=False),
         sa.Column("next_ordinal", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("status IN ('running', 'finished', 'failed', 'killed')", name=op.f("ck_runs_status")),
         sa.CheckConstraint("health IN ('ok', 'info', 'warning', 'critical')", name=op.f("ck_runs_health")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
@@ -82,6 +83,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("by_place", sa.Boolean(), nullable=False),
+        sa.Column("behind", sa.Boolean(), nullable=False),
         sa.CheckConstraint("kind IN ('finite', 'nan', '+inf', '-inf')", name=op.f("ck_points_kind")),
         sa.CheckConstraint("(kind = 'finite') = (value IS NOT NULL)", name=op.f("ck_points_value_or_kind")),
         _run_key("points"),
@@ -91,14 +93,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_points_by_place",
         "points",
-        ["run_id", "metric_id", "step", "epoch"],
+        ["run_id", "step", "epoch"],
         sqlite_where=sa.text("by_place"),
         postgresql_where=sa.text("by_place"),
     )
     op.create_table(
         "detectors",
         sa.Column("run_id", sa.Uuid(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         _run_key("detectors"),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_detectors")),

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
+from trackside_service.domain.findings import Health
+
 RunStatus: TypeAlias = Literal["running", "finished", "failed", "killed"]
 EndStatus: TypeAlias = Literal["finished", "failed", "killed"]
 MetricUnit: TypeAlias = Literal["fraction", "percent"]
@@ -60,7 +62,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class RuleSetting:
-    """How one run (or project) wants a rule: `enabled` False turns it off; `severity` and `params` replace the rule's own."""
+    """How one run wants a rule: `enabled` False turns it off; `severity` and `params` replace the rule's own."""
 
     enabled: bool = True
     severity: Literal["info", "warning", "critical"] | None = None
@@ -109,3 +111,4 @@ class Run:
     reason: str | None = None
     ended_at: datetime | None = None
     last_seen_at: datetime | None = None
+    health: Health = "ok"

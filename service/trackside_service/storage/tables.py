@@ -41,13 +41,16 @@ runs: Final = sa.Table(
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("reason", sa.Text()),
     sa.Column("health", sa.Text(), nullable=False),
-    # The declaration as it was given (the body of PUT without `process`): a PUT that equals it changes nothing.
+    # The newest declaration (the body of PUT without `process`): a PUT that equals it changes nothing.
     sa.Column("declaration", sa.JSON(), nullable=False),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.Column("ended_at", UtcDateTime()),
     sa.Column("last_seen_at", UtcDateTime(), nullable=False),
     # The ordinal that the next record of the run gets. Its row is locked while a post is worked on.
     sa.Column("next_ordinal", sa.BigInteger(), nullable=False),
+    # Drawn anew by every write of the run: a process may keep what it knows of the run and check it by this under the
+    # run's lock. Not a count, because a write that was rolled back could then be taken for another's.
+    sa.Column("version", sa.BigInteger(), nullable=False),
     sa.CheckConstraint("status IN ('running', 'finished', 'failed', 'killed')", name="status"),
     sa.CheckConstraint("health IN ('ok', 'info', 'warning', 'critical')", name="health"),
     sa.Index("ix_runs_project_created_at", "project", "created_at"),
@@ -62,8 +65,8 @@ process_lives: Final = sa.Table(
     sa.Column("process", sa.Text()),
     sa.Column("resumed_from_step", sa.BigInteger()),
     sa.Column("started_at", UtcDateTime(), nullable=False),
-    # What this life declared, where it differs from the run's first declaration (a resume may change the schedule).
-    sa.Column("declaration", sa.JSON()),
+    # What held for this life, where a later one declared the run anew (a resume may change the schedule).
+    sa.Column("declaration", sa.JSON(none_as_null=True)),
     # Where the life stands (domain/lives.py): its last positions, and the sequence numbers seen, as intervals.
     sa.Column("progress", sa.JSON(), nullable=False),
     sa.UniqueConstraint("run_id", "process", name="uq_process_lives_run_id_process"),
@@ -100,12 +103,13 @@ points: Final = sa.Table(
     sa.Column("kind", sa.Text(), nullable=False),
     # True where the reporter gave no sequence number, so that the place is what tells a repetition.
     sa.Column("by_place", sa.Boolean(name="by_place"), nullable=False),
+    # True where the record's position lay behind its life's last one; a detector's state is rebuilt with it.
+    sa.Column("behind", sa.Boolean(name="behind"), nullable=False),
     sa.CheckConstraint("kind IN ('finite', 'nan', '+inf', '-inf')", name="kind"),
     sa.CheckConstraint("(kind = 'finite') = (value IS NOT NULL)", name="value_or_kind"),
     sa.Index(
         "ix_points_by_place",
         "run_id",
-        "metric_id",
         "step",
         "epoch",
         sqlite_where=sa.text("by_place"),
@@ -118,8 +122,6 @@ detectors: Final = sa.Table(
     "detectors",
     metadata,
     _of_run(),
-    # Rises with every write: a process may keep a decoded state and check it by this under the run's lock.
-    sa.Column("version", sa.BigInteger(), nullable=False),
     sa.Column("state", sa.LargeBinary(), nullable=False),
 )
 
@@ -138,9 +140,9 @@ alerts: Final = sa.Table(
     sa.Column("advice", sa.Text(), nullable=False),
     sa.Column("evidence", sa.JSON(), nullable=False),
     # Places in the run: {"step", "epoch"} or null.
-    sa.Column("opened", sa.JSON()),
-    sa.Column("detected", sa.JSON()),
-    sa.Column("resolved", sa.JSON()),
+    sa.Column("opened", sa.JSON(none_as_null=True)),
+    sa.Column("detected", sa.JSON(none_as_null=True)),
+    sa.Column("resolved", sa.JSON(none_as_null=True)),
     sa.Column("opened_at", UtcDateTime(), nullable=False),
     sa.Column("changed_at", UtcDateTime(), nullable=False),
     sa.Column("resolved_at", UtcDateTime()),

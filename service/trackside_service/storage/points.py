@@ -1,0 +1,197 @@
+"""Queries on `points`: the values that were reported, in arrival order.
+
+An ordinal counts the records of a run without gaps, so a stretch of history is a range of ordinals: every page and
+every step of a stream is one short range of the primary key, however long the run is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service.domain.numbers import join, split
+from trackside_service.domain.records import Position
+from trackside_service.storage.engine import is_sqlite
+from trackside_service.storage.tables import metrics, points, process_lives, runs
+
+WINDOW: Final = 20_000  # values that a stream reads at a time
+
+
+class Row(NamedTuple):
+    """One value to store."""
+
+    metric_id: int
+    ordinal: int
+    life: int
+    step: int | None
+    epoch: float | None
+    time: datetime | None
+    value: float
+    by_place: bool
+    behind: bool
+
+
+class Point(NamedTuple):
+    """One stored value."""
+
+    metric: str
+    ordinal: int
+    life: int
+    step: int | None
+    epoch: float | None
+    time: datetime | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record put together again from its values."""
+
+    ordinal: int
+    life: int
+    step: int | None
+    epoch: float | None
+    time: datetime | None
+    behind: bool
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+_SQLITE_INSERT: Final = (
+    "INSERT INTO points (run_id, metric_id, ordinal, life, step, epoch, time, value, kind, by_place, behind) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# One statement with one array a column: a statement a row is ten times slower.
+_POSTGRES_INSERT: Final = (
+    "INSERT INTO points (run_id, metric_id, ordinal, life, step, epoch, time, value, kind, by_place, behind) "
+    "SELECT %s::uuid, * FROM unnest(%s::int[], %s::bigint[], %s::smallint[], %s::bigint[], %s::double precision[], "
+    "%s::timestamptz[], %s::double precision[], %s::text[], %s::boolean[], %s::boolean[])"
+)
+
+
+def insert(connection: sa.Connection, run_id: UUID, rows: Sequence[Row]) -> None:
+    """Store values."""
+    if not rows:
+        return
+    stored = [(*row[:6], *split(row.value), row.by_place, row.behind) for row in rows]
+    if is_sqlite(connection):
+        key = run_id.hex
+        connection.exec_driver_sql(_SQLITE_INSERT, [(key, *row[:5], _sqlite_time(row[5]), *row[6:]) for row in stored])
+    else:
+        connection.exec_driver_sql(_POSTGRES_INSERT, (run_id, *(list(column) for column in zip(*stored, strict=True))))
+
+
+def _sqlite_time(time: datetime | None) -> str | None:
+    # The form in which SQLAlchemy stores and reads a time there.
+    return None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def values_at(connection: sa.Connection, run_id: UUID, position: Position, life: int | None) -> dict[str, list[float]]:
+    """Return the values stored without a sequence number at a place, by metric: see `domain.lives.Places`."""
+    query = (
+        sa.select(metrics.c.name, points.c.value, points.c.kind)
+        .join(metrics, (metrics.c.run_id == points.c.run_id) & (metrics.c.metric_id == points.c.metric_id))
+        .where(points.c.run_id == run_id, points.c.by_place)
+        .order_by(points.c.ordinal)
+    )
+    if position.step is None:
+        query = query.where(points.c.step.is_(None), points.c.epoch == position.epoch)
+    else:
+        query = query.where(points.c.step == position.step)
+        if position.epoch is not None:
+            query = query.where(points.c.epoch.is_(None) | (points.c.epoch == position.epoch))
+    if life is None:
+        unnamed = sa.select(process_lives.c.number).where(
+            process_lives.c.run_id == run_id, process_lives.c.process.is_(None)
+        )
+        query = query.where(points.c.life.in_(unnamed))
+    else:
+        query = query.where(points.c.life == life)
+    found: dict[str, list[float]] = {}
+    for name, value, kind in connection.execute(query):
+        found.setdefault(name, []).append(join(value, kind))
+    return found
+
+
+def series(
+    connection: sa.Connection,
+    run_id: UUID,
+    names: Sequence[str] | None = None,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    window: int = WINDOW,
+) -> Iterator[Point]:
+    """Yield the values of the named metrics (all, if None) in arrival order, from ordinal `start` to before `stop`.
+
+    Reads about `window` values at a time, so that memory does not grow with the run. Unknown names yield nothing.
+    """
+    known = _names(connection, run_id, names)
+    for row in _stream(connection, run_id, known, start=start, stop=stop, window=window):
+        value = join(row.value, row.kind)
+        yield Point(known[row.metric_id], row.ordinal, row.life, row.step, row.epoch, row.time, value)
+
+
+def records(
+    connection: sa.Connection,
+    run_id: UUID,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    first_life: int = 0,
+    window: int = WINDOW,
+) -> Iterator[StoredRecord]:
+    """Yield the records of a run in arrival order, put together again; those of lives before `first_life` left out."""
+    known = _names(connection, run_id, None)
+    values: dict[str, float] = {}
+    last: Any = None
+    for row in _stream(connection, run_id, known, start=start, stop=stop, window=window):
+        if row.life < first_life:
+            continue
+        if last is not None and row.ordinal != last.ordinal:
+            yield _together(last, values)
+            values = {}
+        values[known[row.metric_id]] = join(row.value, row.kind)
+        last = row
+    if last is not None:
+        yield _together(last, values)
+
+
+def page(connection: sa.Connection, run_id: UUID, *, after: int | None = None, limit: int = 100) -> list[StoredRecord]:
+    """Return the next `limit` records after the ordinal `after` (from the first, if None)."""
+    start = 0 if after is None else after + 1
+    return list(records(connection, run_id, start=start, stop=start + limit))
+
+
+def _names(connection: sa.Connection, run_id: UUID, names: Sequence[str] | None) -> dict[int, str]:
+    query = sa.select(metrics.c.metric_id, metrics.c.name).where(metrics.c.run_id == run_id)
+    if names is not None:
+        query = query.where(metrics.c.name.in_(names))
+    return {row.metric_id: row.name for row in connection.execute(query)}
+
+
+def _together(row: Any, values: Mapping[str, float]) -> StoredRecord:
+    return StoredRecord(row.ordinal, row.life, row.step, row.epoch, row.time, row.behind, values)
+
+
+def _stream(
+    connection: sa.Connection, run_id: UUID, known: Mapping[int, str], *, start: int, stop: int | None, window: int
+) -> Iterator[Any]:
+    if not known:
+        return
+    end = connection.scalar(sa.select(runs.c.next_ordinal).where(runs.c.run_id == run_id)) or 0
+    end = end if stop is None else min(end, stop)
+    columns = (points.c.metric_id, *(points.c[name] for name in Point._fields[1:]), points.c.kind, points.c.behind)
+    query = (
+        sa.select(*columns)
+        .where(points.c.run_id == run_id, points.c.metric_id.in_(list(known)))
+        .where(points.c.ordinal >= sa.bindparam("low"), points.c.ordinal < sa.bindparam("high"))
+        .order_by(points.c.ordinal, points.c.metric_id)
+    )
+    step = max(1, window // len(known))
+    for low in range(start, end, step):
+        yield from connection.execute(query, {"low": low, "high": min(low + step, end)})

@@ -1,0 +1,176 @@
+"""Queries on `runs`: a run's declaration, where it stands, and the lock under which everything of a run is written."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trackside_service.domain.declarations import parse_run
+from trackside_service.domain.declared import declared
+from trackside_service.domain.findings import Health
+from trackside_service.domain.runs import Run, RunSpec, RunStatus
+from trackside_service.storage.engine import is_sqlite
+from trackside_service.storage.tables import runs
+
+Sort: TypeAlias = Literal["created_at", "last_seen_at", "name"]
+SORTS: Final[tuple[Sort, ...]] = ("created_at", "last_seen_at", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A run's row under its lock, without the declaration (see `get`)."""
+
+    run_id: UUID
+    status: RunStatus
+    health: Health
+    next_ordinal: int
+    version: int
+    last_seen_at: datetime
+
+
+_LOCK: Final = (
+    sa.select(runs.c.status, runs.c.health, runs.c.next_ordinal, runs.c.version, runs.c.last_seen_at)
+    .where(runs.c.run_id == sa.bindparam("run_id"))
+    .with_for_update()
+)
+_RECORDED: Final = (
+    sa.update(runs)
+    .where(runs.c.run_id == sa.bindparam("_run_id"))
+    .values(
+        next_ordinal=sa.bindparam("next_ordinal"),
+        version=sa.bindparam("version"),
+        health=sa.bindparam("health"),
+        last_seen_at=sa.bindparam("last_seen_at"),
+    )
+)
+
+
+def new_version() -> int:
+    """Draw a version: 62 random bits."""
+    return secrets.randbits(62)
+
+
+def insert(connection: sa.Connection, run_id: UUID, spec: RunSpec, *, now: datetime) -> bool:
+    """Store a new run, running and healthy. Return False where the id is taken already."""
+    values = {
+        "run_id": run_id,
+        "project": spec.project,
+        "name": spec.name,
+        "status": "running",
+        "health": "ok",
+        "declaration": declared(spec),
+        "created_at": now,
+        "last_seen_at": now,
+        "next_ordinal": 0,
+        "version": new_version(),
+    }
+    # Beside a racing PUT this waits for its commit and then finds the id taken.
+    statement: Any = sqlite.insert(runs) if is_sqlite(connection) else postgresql.insert(runs)
+    statement = statement.values(values).on_conflict_do_nothing(index_elements=["run_id"]).returning(runs.c.run_id)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def lock(connection: sa.Connection, run_id: UUID) -> Locked | None:
+    """Lock a run's row to the end of the transaction (on SQLite the whole database is, from its beginning)."""
+    row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
+    return None if row is None else Locked(run_id, *row)
+
+
+def get(connection: sa.Connection, run_id: UUID) -> Run | None:
+    """Return a run."""
+    row = connection.execute(sa.select(runs).where(runs.c.run_id == run_id)).one_or_none()
+    return None if row is None else _run(row)
+
+
+def record(
+    connection: sa.Connection, run_id: UUID, *, next_ordinal: int, version: int, health: Health, last_seen_at: datetime
+) -> None:
+    """Note what a post changed."""
+    connection.execute(
+        _RECORDED,
+        {
+            "_run_id": run_id,
+            "next_ordinal": next_ordinal,
+            "version": version,
+            "health": health,
+            "last_seen_at": last_seen_at,
+        },
+    )
+
+
+def update(connection: sa.Connection, run_id: UUID, values: Mapping[str, Any]) -> None:
+    """Change columns of a run; its version is drawn anew unless given."""
+    connection.execute(sa.update(runs).where(runs.c.run_id == run_id).values({"version": new_version(), **values}))
+
+
+def declare(connection: sa.Connection, run_id: UUID, spec: RunSpec) -> None:
+    """Replace a run's declaration."""
+    update(connection, run_id, {"name": spec.name, "declaration": declared(spec)})
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    project: str | None = None,
+    name: str | None = None,
+    status: Sequence[RunStatus] | None = None,
+    health: Sequence[Health] | None = None,
+    sort: Sort = "created_at",
+    descending: bool = True,
+    after: tuple[Any, UUID] | None = None,
+    limit: int = 50,
+) -> list[Run]:
+    """Return runs in order. `after` is (value of the sort column, run_id) of the last run of the page before."""
+    column = runs.c[sort]
+    query = sa.select(runs)
+    if project is not None:
+        query = query.where(runs.c.project == project)
+    if name is not None:
+        query = query.where(runs.c.name == name)
+    if status is not None:
+        query = query.where(runs.c.status.in_(status))
+    if health is not None:
+        query = query.where(runs.c.health.in_(health))
+    if after is not None:
+        place = sa.tuple_(column, runs.c.run_id)
+        last = sa.tuple_(sa.literal(after[0], column.type), sa.literal(after[1], runs.c.run_id.type))
+        query = query.where(place < last if descending else place > last)
+    order = (column.desc(), runs.c.run_id.desc()) if descending else (column.asc(), runs.c.run_id.asc())
+    return [_run(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def silent_since(connection: sa.Connection, moment: datetime, *, limit: int = 1000) -> list[UUID]:
+    """Return running runs that were last seen before `moment`, the longest silent first."""
+    query = (
+        sa.select(runs.c.run_id)
+        .where(runs.c.status == "running", runs.c.last_seen_at < moment)
+        .order_by(runs.c.last_seen_at)
+        .limit(limit)
+    )
+    return list(connection.scalars(query))
+
+
+def count_by_status(connection: sa.Connection) -> dict[str, int]:
+    """Count the runs of each status."""
+    query = sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    return Run(
+        id=row.run_id,
+        spec=parse_run(row.declaration),
+        status=cast(RunStatus, row.status),
+        created_at=row.created_at,
+        reason=row.reason,
+        ended_at=row.ended_at,
+        last_seen_at=row.last_seen_at,
+        health=cast(Health, row.health),
+    )
