@@ -1,0 +1,34 @@
+"""`python -m trackside sync` sends what earlier runs could not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from trackside import _config
+from trackside._sync import sync
+from trackside._version import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when nothing is left waiting for this service, 1 when something is, 2 on wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m trackside", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("sync", help="send what waits on disk to the service")
+    command.add_argument("--url", help="the service's address (default: TRACKSIDE_URL); the key is TRACKSIDE_API_KEY")
+    options = parser.parse_args(arguments)
+    try:
+        settings = _config.load(options.url, None)
+    except ValueError as error:
+        parser.error(str(error))
+    if settings is None:
+        parser.error("pass --url or set TRACKSIDE_URL")
+    sent, left = sync(settings)
+    sys.stdout.write(f"{sent} sent, {left} waiting in {settings.spool_dir}\n")
+    return 0 if left == 0 else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,93 @@
+"""What an answer of the service means for the request that it answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from trackside._transport import Answer
+
+Meaning = Literal["done", "later", "misplaced", "unknown_run", "refused"]
+
+# What a bare run cannot do without; everything else is given up, part by part, before the run is.
+ESSENTIAL = ("project", "name", "process")
+GIVEN_UP_FIRST = (("schedule",), ("expectations", "rules", "metric_names", "metric_units"))
+
+BASE_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+
+
+def meaning(answer: Answer, *, wants: str | None = None) -> Meaning:
+    """Sort an answer.
+
+    done; later (429, 5xx and their like: the same request may succeed); misplaced (the address or the key is wrong: the
+    same request succeeds once somebody repairs that); unknown_run (404); refused (this body never succeeds). A 2xx
+    without a JSON object, or without the key `wants`, did not come from the service: misplaced.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        real = answer.body is not None and (wants is None or wants in answer.body)
+        return "done" if real else "misplaced"
+    if status in (408, 425, 429) or status >= 500:
+        return "later"
+    if status == 404:
+        return "unknown_run"
+    if status in (401, 403, 405, 407) or status < 400:
+        return "misplaced"
+    return "refused"
+
+
+def lighter(body: Mapping[str, Any], answer: Answer) -> dict[str, Any] | None:
+    """Return the run's declaration without the parts that the service refuses, or None when only the essential is left.
+
+    The parts are those that the answer's JSON pointers name; without
+    pointers, the schedule first, then what else is checked, then all.
+    """
+    optional = [key for key in body if key not in ESSENTIAL]
+    if not optional:
+        return None
+    named = {pointer.split("/")[1] for pointer in _pointers(answer.body or {}) if pointer.count("/") >= 1}
+    refused = [key for key in optional if key in named]
+    if not refused:
+        refused = next(
+            ([k for k in part if k in body] for part in GIVEN_UP_FIRST if any(k in body for k in part)), optional
+        )
+    return {key: value for key, value in body.items() if key not in refused}
+
+
+def _pointers(body: Mapping[str, Any]) -> list[str]:
+    """Find the JSON pointers of a problem's faults, whatever the list is called."""
+    found = []
+    for value in body.values():
+        if isinstance(value, list):
+            found += [
+                item["pointer"] for item in value if isinstance(item, Mapping) and isinstance(item.get("pointer"), str)
+            ]
+    return [pointer.lstrip("#") for pointer in found]
+
+
+def delay(failures: int, retry_after_s: float | None, rng: random.Random) -> float:
+    """Return the seconds to wait after the n-th failure in a row (from 1): doubled from 0.5 to 30 s, half of it random.
+
+    A Retry-After is honoured as the least; up to a tenth is added so that many runs do not come back at once.
+    """
+    grown = min(LONGEST_DELAY_S, BASE_DELAY_S * 2.0 ** min(failures - 1, 16))
+    own = grown * (0.5 + 0.5 * rng.random())
+    if retry_after_s is None:
+        return own
+    return max(own, retry_after_s * (1.0 + 0.1 * rng.random()))
+
+
+def critical_opened(answer: Mapping[str, Any]) -> bool:
+    """Tell whether an answer carries a critical alert that is not over.
+
+    A repeated post is answered with its duplicates and no alerts: then the run's health says it.
+    """
+    alerts = answer.get("alerts")
+    for alert in alerts if isinstance(alerts, list) else []:
+        if isinstance(alert, Mapping) and alert.get("severity") == "critical":
+            over = alert.get("state") == "resolved" or alert.get("resolved") or alert.get("resolved_at")
+            if not over:
+                return True
+    return bool(answer.get("duplicates")) and answer.get("health") == "critical"

@@ -1,0 +1,1 @@
+"""Adapters for frameworks, one a file. Importing one imports no framework until it is used."""

@@ -1,0 +1,162 @@
+"""Paddle: `PaddleRun` for a plain loop, `PaddleCallback` for `paddle.Model.fit`; only the latter imports paddle."""
+
+# ruff: noqa: ARG002 - the hooks' arguments are named by paddle
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+from trackside import _arguments, _optimizers
+from trackside.run import Run
+
+__all__ = ["PaddleCallback", "PaddleRun"]  # noqa: F822 - PaddleCallback is made by __getattr__
+
+
+class PaddleRun(Run):
+    """A `Run` for a plain Paddle loop; takes the same arguments, with `optimizer` required.
+
+    The schedule is read from the scheduler that is the optimizer's learning rate, the LR with `optimizer.get_lr()` when
+    `log` is called: call it before `scheduler.step()`.
+    """
+
+    def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
+        options.setdefault("framework", "paddle")
+        super().__init__(url, optimizer=optimizer, **options)
+
+
+class _Fit:
+    """Reports a `paddle.Model.fit`. Arguments are those of `Run`, and `lr_every`.
+
+    The optimizer, its scheduler, the epochs and the steps per epoch come from the model and from `fit`.
+    `scheduler_unit` is "step" here, because `fit` steps the scheduler after every batch on its own; with your own
+    `paddle.callbacks.LRScheduler(by_step=False, by_epoch=True)` pass "epoch". The LR is read before a batch, so it is
+    the one in use whatever the order of the callbacks; it is reported every `lr_every` batches and at an epoch's last.
+
+    Epochs count from 1, as `fit` prints them, and carry the mean loss over their batches; steps count batches from 0. A
+    batch's loss that is not finite is reported at once. With `stop_on="critical"` training stops after the batch
+    (`model.stop_training`). `run` is the `Run` while training lasts.
+    """
+
+    model: Any
+    params: dict[str, Any]
+
+    def __init__(self, url: str | None = None, *, lr_every: int = 10, **options: Any) -> None:
+        super().__init__()
+        if type(lr_every) is not int or lr_every < 1:
+            raise ValueError("lr_every must be a whole number of at least 1")
+        options.setdefault("scheduler_unit", "step")
+        options.setdefault("framework", "paddle")
+        _arguments.check_options(url, options)
+        self._url = url
+        self._options = options
+        self._lr_every = lr_every
+        self.run: Run | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Start the run."""
+        self._optimizer: Any = None
+        self._step = self._epoch = 0
+        self._steps: int | None = None
+        self._lr: Any = None
+        with contextlib.suppress(Exception):
+            self._begin()
+
+    def _begin(self) -> None:
+        params = self.params or {}
+        steps, epochs = params.get("steps"), params.get("epochs")
+        options = dict(self._options)
+        if isinstance(steps, int) and steps > 0:
+            self._steps = options.setdefault("steps_per_epoch", steps)
+        if isinstance(epochs, int) and epochs > 0:
+            options.setdefault("total_epochs", epochs)
+        self._optimizer = getattr(self.model, "_optimizer", None)
+        # A scheduler that was stepped before is that far into its schedule, and so are this run's counts.
+        done = int(getattr(_optimizers.scheduler_within(self._optimizer), "last_epoch", 0) or 0)
+        if options["scheduler_unit"] == "step":
+            self._step = done
+        else:
+            self._epoch, self._step = done, done * (self._steps or 0)
+        self.run = Run(self._url, optimizer=self._optimizer, **options)
+
+    def on_epoch_begin(self, epoch: Any = None, logs: Any = None) -> None:
+        """Count the epoch."""
+        self._epoch += 1
+        self._total, self._batches = 0.0, 0
+
+    def on_train_batch_begin(self, step: Any, logs: Any = None) -> None:
+        """Read the LR that this batch will use."""
+        if self.run is None or self._optimizer is None:
+            return
+        self._lr = None
+        last = self._steps is not None and step == self._steps - 1
+        if last or step % self._lr_every == 0:
+            with contextlib.suppress(Exception):
+                self._lr = self._optimizer.get_lr()
+
+    def on_train_batch_end(self, step: Any, logs: Any = None) -> None:
+        """Report the LR, and a loss that is not finite."""
+        if self.run is None:
+            return
+        with contextlib.suppress(Exception):
+            loss = _flat(logs or {}).get("loss")
+            if loss is not None:
+                self._total += loss
+                self._batches += 1
+            bad = loss if loss is not None and not math.isfinite(loss) else None
+            if self._lr is not None or bad is not None:
+                self.run.log(step=self._step, epoch=self._epoch, lr=self._lr, train_loss=bad)
+            self._step += 1
+            if self.run.should_stop:
+                self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: Any, logs: Any = None) -> None:
+        """Report the epoch's mean loss and its metrics."""
+        if self.run is None:
+            return
+        with contextlib.suppress(Exception):
+            found = _named(logs or {}, "train")
+            found["train_loss"] = self._total / self._batches if self._batches else None
+            self.run.log(found, epoch=self._epoch, lr=None)
+
+    def on_eval_end(self, logs: Any = None) -> None:
+        """Report the evaluation that `fit` makes after an epoch."""
+        if self.run is None:
+            return
+        with contextlib.suppress(Exception):
+            self.run.log(_named(logs or {}, "val"), epoch=self._epoch, lr=None)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """End the run."""
+        run, self.run = self.run, None
+        if run is not None:
+            run.finish()
+
+
+def _flat(logs: Any) -> dict[str, float]:
+    """The numbers of fit's logs by name; a list of several (one a loss) under name/0, name/1 ..."""
+    found: dict[str, float] = {}
+    for name, value in logs.items():
+        if name in ("step", "batch_size"):
+            continue
+        items = list(value) if isinstance(value, (list, tuple)) else [value]
+        for index, item in enumerate(items):
+            found[name if len(items) == 1 else f"{name}/{index}"] = float(item)
+    return found
+
+
+def _named(logs: Any, phase: str) -> dict[str, Any]:
+    """Paddle calls both phases' metrics alike; here they are train_loss, val_acc, and val/name for others."""
+    known = {"loss": f"{phase}_loss", "acc": f"{phase}_acc"}
+    return {known.get(name, f"{phase}/{name}"): value for name, value in _flat(logs).items()}
+
+
+def __getattr__(name: str) -> Any:
+    if name != "PaddleCallback":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from paddle.callbacks import Callback
+
+    made = type("PaddleCallback", (_Fit, Callback), {"__module__": __name__, "__doc__": _Fit.__doc__})
+    globals()[name] = made
+    return made

@@ -1,0 +1,63 @@
+"""PyTorch, plain loop: a run that knows the LR which the last update really used.
+
+`Run(optimizer=...)` reads the LR when `log` is called, so `log` has to come before `scheduler.step()`. `TorchCallback`
+reads it at every `optimizer.step()` instead, over torch's own hook, so the order does not matter and an update that a
+gradient scaler skips is not counted as one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from trackside import _optimizers
+from trackside.run import Run
+
+__all__ = ["TorchCallback"]
+
+
+class TorchCallback(Run):
+    """A `Run` for a plain PyTorch loop; takes the same arguments, with `optimizer` required.
+
+    ::
+
+        with TorchCallback(url, project="digits", optimizer=optimizer, scheduler=scheduler,
+                           scheduler_unit="step", total_epochs=20, steps_per_epoch=len(loader)) as run:
+            for epoch in range(20):
+                for batch in loader:
+                    ...
+                    optimizer.step()
+                    scheduler.step()
+                run.log(epoch=epoch, step=updates, train_loss=loss)
+
+    The LR reported is the one in use at the last update. Before the first it is the current one.
+    """
+
+    def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
+        super().__init__(url, optimizer=optimizer, **options)
+        self._used: dict[str, Any] | None = None
+        self._hook: Any = None
+        if self._sender is None:
+            return
+        register = getattr(optimizer, "register_step_post_hook", None)  # torch 2.0 and later
+        if callable(register):
+            with contextlib.suppress(Exception):
+                self._hook = register(self._note)
+                self._read_lr = self._last_used
+        self._optimizer = optimizer
+
+    def _note(self, optimizer: Any, *_: Any) -> None:
+        with contextlib.suppress(Exception):
+            self._used = _optimizers.from_groups(optimizer)
+
+    def _last_used(self) -> dict[str, Any]:
+        used = self._used
+        return _optimizers.from_groups(self._optimizer) if used is None else used
+
+    def finish(self, status: str = "finished", reason: str | None = None) -> None:
+        """End the run as `Run.finish` does, and take the hook off the optimizer."""
+        hook, self._hook = self._hook, None
+        if hook is not None:
+            with contextlib.suppress(Exception):
+                hook.remove()
+        super().finish(status, reason)
