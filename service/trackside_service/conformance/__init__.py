@@ -1,6 +1,7 @@
 """Floor 2: compare observed LRs with the declared schedule, and explain the difference by its cause. Pure.
 
-`explain` takes a whole log; `start`, `advance` and `conclude` the same log point by point, at a cost that does not grow with it.
+`explain` takes a whole log; `start`, `advance` and `conclude` the same log point by point, at a cost that does
+not grow with it.
 Both are one engine and give one verdict. `judge` is `conclude` without the search for causes.
 """
 

@@ -16,7 +16,9 @@ from trackside_service.schedules.curve import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """The LR is read `when`; an epoch's point lies `at` its start or end; steps and epochs are counted from their bases."""
+    """The LR is read `when`; an epoch's point lies `at` its start or end; steps and epochs are counted from
+    their bases.
+    """
 
     when: Literal["in_use", "after_step"]
     at: Literal["start", "end"]
@@ -93,10 +95,14 @@ def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places)
             exact = epochs * per_epoch if convention.at == "start" else (epochs + 1.0) * per_epoch - 1.0
             # A fractional epoch is a rounded one: it says the update only where it meets one.
             whole = np.round(exact)
-            from_epochs = np.where(np.abs(exact - whole) <= 1e-6 * np.maximum(np.abs(exact), 1.0), whole, np.nan) + after
+            from_epochs = (
+                np.where(np.abs(exact - whole) <= 1e-6 * np.maximum(np.abs(exact), 1.0), whole, np.nan) + after
+            )
         return np.where(np.isnan(updates), from_epochs, np.where(updates < 0, -1.0, updates + after))
     counted = np.floor(epochs + 1e-9) if convention.at == "start" else np.ceil(epochs - 1e-9)
     from_epochs = np.where(counted < 0, -1.0, counted + after)
     if per_epoch is None:
         return from_epochs
-    return np.where(np.isnan(updates), from_epochs, np.where(updates < 0, -1.0, np.floor((updates + after) / per_epoch)))
+    return np.where(
+        np.isnan(updates), from_epochs, np.where(updates < 0, -1.0, np.floor((updates + after) / per_epoch))
+    )

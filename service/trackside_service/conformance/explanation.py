@@ -18,7 +18,8 @@ Family: TypeAlias = Literal[
 class FirstOff:
     """The first point that the schedule does not explain.
 
-    `index` counts from 0 among the points that carry the LR; `expected` is None where the real library would have raised.
+    `index` counts from 0 among the points that carry the LR; `expected` is None where the real library would
+    have raised.
     """
 
     index: int
@@ -30,7 +31,9 @@ class FirstOff:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One cause that the log cannot rule out. Numeric `params` are {"value", "low", "high"} where an interval is known."""
+    """One cause that the log cannot rule out. Numeric `params` are {"value", "low", "high"} where an interval is
+    known.
+    """
 
     cause: str
     family: Family

@@ -1,7 +1,8 @@
 """How a log prints numbers, inferred over the whole of it, and how far a print may be from the number behind it.
 
 A print stands for every number that prints so. `%.6f` shows fixed decimals, `%.3e` significant digits, a full-precision
-value seventeen of them; JSON keeps none of the trailing zeros that would tell at once, so the evidence is gathered from all
+value seventeen of them; JSON keeps none of the trailing zeros that would tell at once, so the evidence is
+gathered from all
 values: the most decimals, the most digits, and whether different values share the same last decimal.
 """
 
@@ -29,7 +30,9 @@ _NUMBER: Final = re.compile(r"^\s*[+-]?(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """One printed number: its value, decimals, significant digits, whether it is written with an exponent, and a trailing zero."""
+    """One printed number: its value, decimals, significant digits, whether it is written with an exponent, and a
+    trailing zero.
+    """
 
     value: float
     decimals: int
@@ -66,8 +69,10 @@ def read_print(lr: float, text: str | None) -> Print:
 class PrintFormat:
     """What the log's prints stand for.
 
-    "full": the number itself. "significant": so many digits. "fixed": so many decimals (`digits` bounds the significant ones that
-    they may hide behind). "either": floats that could be one or the other; at least two significant digits are taken for granted.
+    "full": the number itself. "significant": so many digits. "fixed": so many decimals (`digits` bounds the
+    significant ones that
+    they may hide behind). "either": floats that could be one or the other; at least two significant digits are
+    taken for granted.
     """
 
     style: Literal["full", "significant", "fixed", "either"]
@@ -82,11 +87,11 @@ class PrintFormat:
         fixed = np.full(values.shape, _HALF * 10.0 ** -min(self.decimals, 300))
         by_digits = _HALF * _decade(values) * 10.0 ** (1 - self.digits)
         if self.style == "significant":
-            return by_digits + noise
+            return np.asarray(by_digits + noise, dtype=np.float64)
         if self.style == "fixed":
-            return np.maximum(fixed, by_digits if self.digits else 0.0) + noise
+            return np.asarray(np.maximum(fixed, by_digits if self.digits else 0.0) + noise, dtype=np.float64)
         two = _HALF * _decade(values) * 0.1
-        return np.maximum(by_digits, np.minimum(fixed, two)) + noise
+        return np.asarray(np.maximum(by_digits, np.minimum(fixed, two)) + noise, dtype=np.float64)
 
     def explains(self, key: tuple[int, int, int]) -> bool:
         """Say whether a point with this key (`deviations`) is explained under the format."""
@@ -125,7 +130,8 @@ def deviations(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return per point from which format on it is off the schedule, whatever the format turns out to be.
 
-    The first array: the fewest significant digits (2 to 9) at which the print excludes the expected value, 9 for never; the second: the
+    The first array: the fewest significant digits (2 to 9) at which the print excludes the expected value, 9 for
+    never; the second: the
     fewest decimals (0 to 13), 13 for never; the third: 0 where a full-precision value is off, else 1. All broadcast.
     """
     off_by = np.abs(values - expected)
@@ -134,8 +140,12 @@ def deviations(
         relative = beyond / (10.0 * _decade(np.broadcast_to(values, beyond.shape)))
         by_digits = np.floor(-np.log10(relative)) + 1
         by_decimals = np.floor(-np.log10(beyond)) + 1
-    by_digits = np.where(beyond > 0, np.clip(np.nan_to_num(by_digits, nan=2.0, posinf=2.0, neginf=2.0), 2, FULL_DIGITS), FULL_DIGITS)
-    by_decimals = np.where(beyond > 0, np.clip(np.nan_to_num(by_decimals, nan=0.0, neginf=0.0), 0, MAX_DECIMALS), MAX_DECIMALS)
+    by_digits = np.where(
+        beyond > 0, np.clip(np.nan_to_num(by_digits, nan=2.0, posinf=2.0, neginf=2.0), 2, FULL_DIGITS), FULL_DIGITS
+    )
+    by_decimals = np.where(
+        beyond > 0, np.clip(np.nan_to_num(by_decimals, nan=0.0, neginf=0.0), 0, MAX_DECIMALS), MAX_DECIMALS
+    )
     full = np.where(off_by > FULL_TOLERANCE * peak, 0, 1)
     never = ~np.isfinite(values)  # a NaN or an infinity is no print of any LR
     return (

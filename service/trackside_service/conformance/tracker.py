@@ -1,16 +1,20 @@
 """The state of a comparison in progress: exact about the first point off, whatever the log's format turns out to be.
 
-What a point's print excludes depends on the format, which is known for sure only at the log's end. So for every index convention
-the state keeps, of the points that some format would call off, the first for each format: a front of a few entries, since a point
-that is off from a coarser format on makes a later one that needs a finer one irrelevant. Nothing else about the past is needed for
-the verdict, and the cost of one more point does not depend on how many there were. A bounded, thinned series serves the diagnosis.
+What a point's print excludes depends on the format, which is known for sure only at the log's end. So for every
+index convention
+the state keeps, of the points that some format would call off, the first for each format: a front of a few
+entries, since a point
+that is off from a coarser format on makes a later one that needs a finer one irrelevant. Nothing else about the
+past is needed for
+the verdict, and the cost of one more point does not depend on how many there were. A bounded, thinned series
+serves the diagnosis.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +49,8 @@ class Kept:
 class TrackerState:
     """What is known after `points` points; `fronts` are aligned with the conventions that the declaration leaves open.
 
-    `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known; `magnitude`: the largest
+    `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known;
+    `magnitude`: the largest
     LR among the compared ones.
     """
 
@@ -55,7 +60,7 @@ class TrackerState:
     unknown: int = 0
     magnitude: float = 0.0
     first_epoch: float | None = None
-    prints: PrintStats = PrintStats()
+    prints: PrintStats = field(default_factory=PrintStats)
     fronts: tuple[tuple[Suspect, ...], ...] = ()
     series: tuple[Kept, ...] = ()
     stride: int = 1
@@ -176,7 +181,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "magnitude": state.magnitude,
         "first_epoch": state.first_epoch,
         "stride": state.stride,
-        "prints": {field.name: _plain(getattr(prints, field.name)) for field in fields(prints)},
+        "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
         "fronts": [[[*s.key, s.index, *_point(s.point)] for s in front] for front in fronts],
         "of": [fronts.index(front) for front in state.fronts],
         "series": [[kept.index, *_point(kept.point)] for kept in state.series],
@@ -189,7 +194,16 @@ def load(data: dict[str, Any]) -> TrackerState:
         tuple(Suspect((entry[0], entry[1], entry[2]), entry[3], _unpoint(entry[4:])) for entry in front)
         for front in data["fronts"]
     ]
-    prints = {key: tuple(value) if isinstance(value, list) else value for key, value in data["prints"].items()}
+    shown = data["prints"]
+    prints = PrintStats(
+        texted=shown["texted"],
+        mantissas=_pair(shown["mantissas"]),
+        plain=_pair(shown["plain"]),
+        trailing=shown["trailing"],
+        decimals=shown["decimals"],
+        significant=shown["significant"],
+        at_depth=tuple(shown["at_depth"]),
+    )
     return TrackerState(
         peak=data["peak"],
         points=data["points"],
@@ -197,7 +211,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         unknown=data["unknown"],
         magnitude=data["magnitude"],
         first_epoch=data["first_epoch"],
-        prints=PrintStats(**prints),
+        prints=prints,
         fronts=tuple(fronts[index] for index in data["of"]),
         series=tuple(Kept(entry[0], _unpoint(entry[1:])) for entry in data["series"]),
         stride=data["stride"],
@@ -206,6 +220,10 @@ def load(data: dict[str, Any]) -> TrackerState:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _pair(value: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if value is None else (value[0], value[1])
 
 
 def _point(point: LrPoint) -> list[Any]:

@@ -79,12 +79,12 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     causes = tuple(fit.cause for fit in fits)
     if chosen.off is None:
         return replace(verdict, causes=causes)
-    return replace(verdict, causes=causes, first_off=_first_off(schedule, chosen), convention=chosen.convention.as_wire())
+    return replace(
+        verdict, causes=causes, first_off=_first_off(schedule, chosen), convention=chosen.convention.as_wire()
+    )
 
 
-def explain(
-    schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_updates: int | None = None
-) -> Explanation:
+def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_updates: int | None = None) -> Explanation:
     """Return the verdict on a whole log of one group's LRs, in the order given, and its causes.
 
     `run_updates` is the run's length in optimizer updates, where it is known.
@@ -125,5 +125,5 @@ def _unplaced(schedule: CompiledSchedule, state: TrackerState) -> str:
     if schedule.steps_per_epoch is not None:
         return "no point says its step or its epoch"
     if schedule.unit == "step":
-        return "the schedule is stepped per update and the points name epochs only: steps_per_epoch is needed to place them"
-    return "the schedule is stepped per epoch and the points name no epoch: steps_per_epoch is needed to place them by step"
+        return "the schedule counts updates and the points name epochs only: steps_per_epoch is needed to place them"
+    return "the schedule counts epochs and the points name none: steps_per_epoch is needed to place them by step"

@@ -29,7 +29,8 @@ class Reporting:
 class CompiledSchedule:
     """A declared schedule as curves. `unit` says what one tick is; `source` is the declaration as it came.
 
-    `total` is the number of ticks configured where the constructor names it; `refused_after` the last tick that the real
+    `total` is the number of ticks configured where the constructor names it; `refused_after` the last tick that
+    the real
     library takes, and `refusal` what it raises then.
     """
 
@@ -51,7 +52,9 @@ class CompiledSchedule:
         return all(isinstance(curve, Constant) for curve in self.groups)
 
     def lrs(self, ticks: npt.ArrayLike, group: int = 0) -> FloatArray:
-        """Return the LRs at `ticks` (>= 0, any shape), float64 of that shape; NaN where the LR is not known or refused."""
+        """Return the LRs at `ticks` (>= 0, any shape), float64 of that shape; NaN where the LR is not known or
+        refused.
+        """
         clock = np.asarray(ticks, dtype=np.float64)
         values = self.groups[group].lrs(np.atleast_1d(clock))
         if self.refused_after is not None:
@@ -59,7 +62,9 @@ class CompiledSchedule:
         return values.reshape(clock.shape)
 
     def ticks_at_updates(self, updates: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return the ticks taken before each update (counted from 0). Raises `ScheduleError` where that cannot be known."""
+        """Return the ticks taken before each update (counted from 0). Raises `ScheduleError` where that cannot
+        be known.
+        """
         counts = np.asarray(updates, dtype=np.int64)
         if self.unit == "step" or self.flat:
             return counts

@@ -15,7 +15,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
 class Curve(Protocol):
-    """LR as a function of the tick (0 before the first `scheduler.step()`), in absolute values. Immutable and cheap to call."""
+    """LR as a function of the tick (0 before the first `scheduler.step()`), in absolute values. Immutable and
+    cheap to call.
+    """
 
     @property
     def horizon(self) -> float | None:
@@ -39,7 +41,8 @@ Nest: TypeAlias = Callable[[Any, str], Curve]
 class KindSpec:
     """A canonical kind: its name on the wire, its parameters, what it computes, and how to build it.
 
-    `build` gets the parameters as `params.read` returns them, the pointer of the declaration, and a builder of what is nested in it.
+    `build` gets the parameters as `params.read` returns them, the pointer of the declaration, and a builder of
+    what is nested in it.
     """
 
     kind: Literal["constant", "ramp", "decay", "restarts", "phases", "table"]

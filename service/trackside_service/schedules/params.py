@@ -35,9 +35,10 @@ REQUIRED: Final = _Required()
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `minimum` is inclusive unless `exclusive`; `per_group` admits a list (one value a parameter group).
+    """One parameter: `minimum` is inclusive unless `exclusive`; `per_group` admits a list (one value a parameter
+    group).
 
-    `type` "number" takes integers too, "integer" takes 5.0 unless `strict` (where the real class checks the type itself);
+    `type` "number" takes integers too, "integer" takes 5.0, unless `strict` (where the real class checks the type itself).
     "schedule" is a nested declaration, and `or_number` admits a plain number in its place. `fixed` means that only the
     default is supported, and says why.
     """
@@ -121,7 +122,8 @@ def shown(name: object) -> str:
 def read(params: Mapping[str, Any], known: Sequence[Param], *, owner: str, pointer: str) -> dict[str, Any]:
     """Return every known parameter with the value given or its default, numbers checked and converted.
 
-    "schedule" and "phases" values are returned as they came: their builder reads them. Raises `ScheduleError` naming every fault.
+    "schedule" and "phases" values are returned as they came: their builder reads them. Raises `ScheduleError`
+    naming every fault.
     """
     faults = Faults()
     names = [param.name for param in known]
@@ -188,6 +190,12 @@ def number(value: Any, param: Param, place: str, faults: Faults) -> float | None
     """Return a finite float within the parameter's bounds, else note the fault and return None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         faults.add(place, f"{param.name} is a number, not {brief(value)}")
+        return None
+    if param.strict and not isinstance(value, float):
+        faults.add(place, f"{param.name} is a float: the real class refuses an integer, write {value}.0")
+        return None
+    if param.strict and not isinstance(value, float):
+        faults.add(place, f"{param.name} is a float: the real class refuses an integer, write {value}.0")
         return None
     try:
         real = float(value)

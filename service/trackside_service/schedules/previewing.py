@@ -23,7 +23,8 @@ def preview(
 ) -> list[list[float]]:
     """Return the LR in use at each of `steps` (updates, from 0) or of the first `total` updates: one list a group.
 
-    `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of it. Raises
+    `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of
+    it. Raises
     `ScheduleError` where the real library would raise at one of the updates, or where the LR there is not known.
     """
     del metric
@@ -45,7 +46,8 @@ def preview(
     if schedule.refused_after is not None and bool(np.any(ticks > schedule.refused_after)):
         first = int(updates[ticks > schedule.refused_after].min())
         raise ScheduleError(
-            f"{schedule.refusal}: update {first} would be the first without an LR (its tick is above {schedule.refused_after})"
+            f"{schedule.refusal}: update {first} would be the first without an LR (its tick is above "
+            f"{schedule.refused_after})"
         )
     lrs = [schedule.lrs(ticks, group) for group in range(len(schedule.groups))]
     unknown = np.isnan(lrs[0])

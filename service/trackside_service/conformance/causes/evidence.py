@@ -14,7 +14,8 @@ from trackside_service.schedules.curve import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A log that is off its schedule: arrays of shape (points,), perhaps thinned, and the conventions in order of preference.
+    """A log that is off its schedule: arrays of shape (points,), perhaps thinned, and the conventions in order
+    of preference.
 
     `halves` says how far the number behind each print may lie; `first_off` is given in the first convention.
     """

@@ -26,8 +26,10 @@ def different_schedule(evidence: Evidence) -> Cause:
         "different_schedule",
         "other_schedule",
         {"observed": off.observed, "expected": off.expected},
-        f"{where} the LR is {off.observed:.4g} where {wanted}{ratio}, and no known cause explains the whole log: another schedule ran, "
+        f"{where} the LR is {off.observed:.4g} where {wanted}{ratio}, and no known cause explains the whole "
+        f"log: another schedule ran, "
         "or its parameters differ.",
-        f"Compare the {evidence.schedule.name} that the training script builds with the declared one, parameter by parameter, and look "
+        f"Compare the {evidence.schedule.name} that the training script builds with the declared one, parameter "
+        f"by parameter, and look "
         "for code or a callback that sets the LR by hand from there on.",
     )

@@ -1,6 +1,7 @@
 """scale: the LR is the declared one times a constant.
 
-Each print bounds the factor, (v - h)/e <= k <= (v + h)/e; the log allows the intersection of all. Linear scaling by batch or world
+Each print bounds the factor, (v - h)/e <= k <= (v + h)/e; the log allows the intersection of all. Linear scaling
+by batch or world
 size, a rate overridden on the way, a parameter group's multiplier and a typo all look like this.
 """
 
@@ -30,7 +31,7 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     others = [(other, simplest(*bounds)) for other, bounds in found[1:] if other.when != convention.when]
     aside = next((pair for pair in others if _digits(pair[1]) < _digits(value)), None)
     factor = f"{value:.6g}"
-    exact = high - low <= 1e-5 * value
+    exact = high - low <= 1e-4 * value
     reach = "" if exact else f" (between {low:.4g} and {high:.4g})"
     statement = f"The LR is {factor} times the declared one at every point{reach}."
     if aside is not None:
@@ -39,8 +40,10 @@ def search(evidence: Evidence) -> Sequence[Fit]:
         factor = f"{value:.6g} (or {aside[1]:.6g})"
     peak = evidence.peak
     advice = (
-        f"Look for what multiplies the learning rate by {factor}: a parameter group's own rate, scaling by batch size or number of "
-        f"processes, an lr given twice (configuration and command line). The declared schedule peaks at {peak:.4g}, this run at "
+        f"Look for what multiplies the learning rate by {factor}: a parameter group's own rate, scaling by "
+        f"batch size or number of "
+        f"processes, an lr given twice (configuration and command line). The declared schedule peaks at "
+        f"{peak:.4g}, this run at "
         f"{peak * value:.4g}: correct the lr that the optimizer is built with, or declare the one that is meant."
     )
     cause = Cause("scale", "scale", {"factor": {"value": value, "low": low, "high": high}}, statement, advice)
@@ -48,7 +51,9 @@ def search(evidence: Evidence) -> Sequence[Fit]:
 
 
 def factor_bounds(evidence: Evidence, convention: Convention) -> tuple[float, float] | None:
-    """Return the factors above 0 that every point allows under `convention`, None where there are none or 1 is among them."""
+    """Return the factors above 0 that every point allows under `convention`, None where there are none or 1 is
+    among them.
+    """
     ticks = evidence.ticks(convention)
     placed = ~np.isnan(ticks)
     if not placed.any() or bool(np.any(ticks[placed] < 0)):
@@ -68,7 +73,9 @@ def factor_bounds(evidence: Evidence, convention: Convention) -> tuple[float, fl
 
 
 def simplest(low: float, high: float) -> float:
-    """Return the number of the fewest significant digits between `low` and `high` (above 0), the one nearest the middle."""
+    """Return the number of the fewest significant digits between `low` and `high` (above 0), the one nearest the
+    middle.
+    """
     middle = (low + high) / 2
     for digits in range(1, 18):
         value = float(f"{middle:.{digits - 1}e}")
@@ -78,7 +85,9 @@ def simplest(low: float, high: float) -> float:
 
 
 def _digits(value: float) -> int:
-    return next((digits for digits in range(1, 18) if math.isclose(float(f"{value:.{digits - 1}e}"), value, rel_tol=1e-12)), 17)
+    return next(
+        (digits for digits in range(1, 18) if math.isclose(float(f"{value:.{digits - 1}e}"), value, rel_tol=1e-12)), 17
+    )
 
 
 SCALE = CauseSpec("scale", search)

@@ -1,4 +1,6 @@
-"""Frameworks, one file each: constructor parameters under their own names to canonical kinds. A new one is a file and a line here."""
+"""Frameworks, one file each: constructor parameters under their own names to canonical kinds. A new one is a
+file and a line here.
+"""
 
 from __future__ import annotations
 

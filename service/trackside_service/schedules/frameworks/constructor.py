@@ -14,7 +14,8 @@ from trackside_service.schedules.params import Param
 class Built:
     """What a constructor makes: one curve a group, and what it says about the run.
 
-    `total`: ticks configured; `refused_after`: the last tick that the real class takes (`refusal` says what it raises then);
+    `total`: ticks configured; `refused_after`: the last tick that the real class takes (`refusal` says what it
+    raises then);
     `steps_per_epoch`: where the constructor itself names it.
     """
 
@@ -27,7 +28,9 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a constructor is called: `pointer` to its declaration, the optimizer's base LRs (None: not given), and `nest` for schedulers inside it."""
+    """Where a constructor is called: `pointer` to its declaration, the optimizer's base LRs (None: not given),
+    and `nest` for schedulers inside it.
+    """
 
     pointer: str
     base_lrs: tuple[float, ...] | None
@@ -46,7 +49,9 @@ Values: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ClassSpec:
-    """A scheduler class: its parameters under their own names, its formula, what happens past the end, what people get wrong."""
+    """A scheduler class: its parameters under their own names, its formula, what happens past the end, what
+    people get wrong.
+    """
 
     name: str
     description: str

@@ -1,6 +1,10 @@
-"""torch.optim.lr_scheduler: constructor parameters to canonical kinds. Formulas: the classes' own get_lr, version 2.13."""
+"""torch.optim.lr_scheduler: constructor parameters to canonical kinds. Formulas: the classes' own get_lr,
+version 2.13.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, FrameworkSpec, Site, Values
@@ -12,9 +16,12 @@ from trackside_service.schedules.kinds.restarts import Restarts
 from trackside_service.schedules.params import MAX_TICKS, Param, refuse
 
 _LAST_EPOCH = Param(
-    "last_epoch", "integer", "the last tick of a resumed run; -1 for a new one", default=-1,
+    "last_epoch",
+    "integer",
+    "the last tick of a resumed run; -1 for a new one",
+    default=-1,
     fixed="declare the schedule as it was at the run's beginning and report later records under their own step",
-)  # fmt: skip
+)
 
 
 def _step(values: Values, site: Site) -> Built:
@@ -31,9 +38,7 @@ def _linear(values: Values, site: Site) -> Built:
 
 def _cosine(values: Values, site: Site) -> Built:
     t_max, eta_min = values["T_max"], values["eta_min"]
-    # Only a whole T_max brings the recursion to its minimum exactly, where it starts anew.
-    recursive = float(t_max).is_integer()
-    groups = tuple(Ramp(base, eta_min, t_max, "cosine", "continue", recursive=recursive) for base in site.bases)
+    groups = tuple(Ramp(base, eta_min, t_max, "cosine", "continue") for base in site.bases)
     return Built(groups)
 
 
@@ -42,11 +47,12 @@ def _warm_restarts(values: Values, site: Site) -> Built:
 
 
 def _leg(begin: float, end: float, low: float, high: float, cosine: bool) -> Ramp:
-    """Return the leg from `low` to `high` between ticks `begin` and `end`, on the leg's own clock; past its end it goes on.
+    """Return the leg from `low` to `high` between ticks `begin` and `end`, on the leg's own clock; past its end
+    it goes on.
 
     A leg that ends before it begins (three_phase with pct_start > 0.5, at the very last tick) runs backwards.
     """
-    shape = "cosine" if cosine else "linear"
+    shape: Literal["linear", "cosine"] = "cosine" if cosine else "linear"
     if end < begin and not cosine:
         high = 2 * low - high
     return Ramp(low, high, abs(end - begin), shape, "continue", offset=max(-begin, 0.0))
@@ -60,8 +66,6 @@ def _one_cycle(values: Values, site: Site) -> Built:
             raise refuse(place, "OneCycleLR needs either total_steps, or epochs and steps_per_epoch")
         total = epochs * per_epoch
     share, three = values["pct_start"], values["three_phase"]
-    if not isinstance(share, float):
-        raise refuse(f"{place}/pct_start", "pct_start is a float: the real class refuses an integer, write 1.0 or 0.0")
     ends = [share * total - 1, 2 * share * total - 2, total - 1] if three else [share * total - 1, total - 1]
     if ends[0] == 0:
         raise refuse(
@@ -110,7 +114,8 @@ TORCH = FrameworkSpec(
     framework="torch",
     title="PyTorch (torch.optim.lr_scheduler)",
     version="2.13",
-    base_lr="The optimizer's lr, one number or one a parameter group; the schedulers multiply it. OneCycleLR ignores it.",
+    base_lr="The optimizer's lr, one number or one a parameter group; the schedulers multiply it. OneCycleLR "
+    "ignores it.",
     classes=(
         ClassSpec(
             name="StepLR",
@@ -131,8 +136,18 @@ TORCH = FrameworkSpec(
             description="From base_lr * start_factor to base_lr * end_factor in a line.",
             formula="base_lr * (start_factor + (end_factor - start_factor) * min(t, total_iters)/total_iters)",
             params=(
-                Param("start_factor", "number", "the factor at the start, in (0, 1]", default=1.0 / 3, minimum=0.0, exclusive=True, maximum=1.0),
-                Param("end_factor", "number", "the factor at the end, in [0, 1]", default=1.0, minimum=0.0, maximum=1.0),
+                Param(
+                    "start_factor",
+                    "number",
+                    "the factor at the start, in (0, 1]",
+                    default=1.0 / 3,
+                    minimum=0.0,
+                    exclusive=True,
+                    maximum=1.0,
+                ),
+                Param(
+                    "end_factor", "number", "the factor at the end, in [0, 1]", default=1.0, minimum=0.0, maximum=1.0
+                ),
                 Param("total_iters", "integer", "ticks from the start to the end", default=5, minimum=0),
                 _LAST_EPOCH,
             ),
@@ -146,7 +161,14 @@ TORCH = FrameworkSpec(
             description="Half a cosine from base_lr to eta_min in T_max ticks.",
             formula="eta_min + (base_lr - eta_min)(1 + cos(pi t/T_max))/2",
             params=(
-                Param("T_max", "number", "ticks from the maximum to the minimum", minimum=0.0, exclusive=True, maximum=MAX_TICKS),
+                Param(
+                    "T_max",
+                    "number",
+                    "ticks from the maximum to the minimum",
+                    minimum=0.0,
+                    exclusive=True,
+                    maximum=MAX_TICKS,
+                ),
                 Param("eta_min", "number", "the minimum, the same for every group", default=0.0, minimum=0.0),
                 _LAST_EPOCH,
             ),
@@ -161,7 +183,14 @@ TORCH = FrameworkSpec(
             formula="eta_min + (base_lr - eta_min)(1 + cos(pi T_cur/T_i))/2; T_i = T_0 * T_mult^i",
             params=(
                 Param("T_0", "integer", "ticks of the first cycle", minimum=1, strict=True),
-                Param("T_mult", "integer", "each cycle is so many times as long as the one before", default=1, minimum=1, strict=True),
+                Param(
+                    "T_mult",
+                    "integer",
+                    "each cycle is so many times as long as the one before",
+                    default=1,
+                    minimum=1,
+                    strict=True,
+                ),
                 Param("eta_min", "number", "the minimum, which is never quite reached", default=0.0, minimum=0.0),
                 _LAST_EPOCH,
             ),
@@ -177,21 +206,73 @@ TORCH = FrameworkSpec(
             params=(
                 Param("max_lr", "number", "the peak, one number or one a group", minimum=0.0, per_group=True),
                 Param("total_steps", "integer", "ticks of the whole cycle", default=None, minimum=1, strict=True),
-                Param("epochs", "integer", "with steps_per_epoch, in place of total_steps", default=None, minimum=1, strict=True),
-                Param("steps_per_epoch", "integer", "with epochs, in place of total_steps", default=None, minimum=1, strict=True),
-                Param("pct_start", "any", "the share of the cycle (0.0 to 1.0) spent rising", default=0.3),
+                Param(
+                    "epochs",
+                    "integer",
+                    "with steps_per_epoch, in place of total_steps",
+                    default=None,
+                    minimum=1,
+                    strict=True,
+                ),
+                Param(
+                    "steps_per_epoch",
+                    "integer",
+                    "with epochs, in place of total_steps",
+                    default=None,
+                    minimum=1,
+                    strict=True,
+                ),
+                Param(
+                    "pct_start",
+                    "number",
+                    "the share of the cycle (0.0 to 1.0) spent rising",
+                    default=0.3,
+                    minimum=0.0,
+                    maximum=1.0,
+                    strict=True,
+                ),
                 Param("anneal_strategy", "choice", "the legs' shape", default="cos", choices=("cos", "linear")),
                 Param("cycle_momentum", "boolean", "also cycle the momentum (of no effect on the LR)", default=True),
-                Param("base_momentum", "number", "the least momentum (of no effect on the LR)", default=0.85, per_group=True),
-                Param("max_momentum", "number", "the largest momentum (of no effect on the LR)", default=0.95, per_group=True),
-                Param("div_factor", "number", "the first LR is max_lr/div_factor", default=25.0, minimum=0.0, exclusive=True),
-                Param("final_div_factor", "number", "the last LR is the first LR/final_div_factor", default=1e4, minimum=0.0, exclusive=True),
-                Param("three_phase", "boolean", "down to the first LR as fast as up, and then to the last", default=False),
+                Param(
+                    "base_momentum",
+                    "number",
+                    "the least momentum (of no effect on the LR)",
+                    default=0.85,
+                    per_group=True,
+                ),
+                Param(
+                    "max_momentum",
+                    "number",
+                    "the largest momentum (of no effect on the LR)",
+                    default=0.95,
+                    per_group=True,
+                ),
+                Param(
+                    "div_factor",
+                    "number",
+                    "the first LR is max_lr/div_factor",
+                    default=25.0,
+                    minimum=0.0,
+                    exclusive=True,
+                ),
+                Param(
+                    "final_div_factor",
+                    "number",
+                    "the last LR is the first LR/final_div_factor",
+                    default=1e4,
+                    minimum=0.0,
+                    exclusive=True,
+                ),
+                Param(
+                    "three_phase", "boolean", "down to the first LR as fast as up, and then to the last", default=False
+                ),
                 _LAST_EPOCH,
             ),
             build=_one_cycle,
-            past_the_end="Tick total_steps is taken and goes back up to the LR of tick total_steps - 2; the next raises ValueError.",
-            pitfall="The last LR is max_lr/div_factor/final_div_factor, not max_lr/final_div_factor; the optimizer's lr is ignored.",
+            past_the_end="Tick total_steps is taken and goes back up to the LR of tick total_steps - 2; the "
+            "next raises ValueError.",
+            pitfall="The last LR is max_lr/div_factor/final_div_factor, not max_lr/final_div_factor; the "
+            "optimizer's lr is ignored.",
         ),
     ),
-)  # fmt: skip
+)

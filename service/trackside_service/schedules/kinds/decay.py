@@ -55,8 +55,16 @@ DECAY = KindSpec(
     params=(
         Param("lr", "number", "the LR at the start", minimum=0.0),
         Param("gamma", "number", "the factor", minimum=0.0),
-        Param("every", "number", "ticks between two multiplications", default=1.0, minimum=0.0, exclusive=True, maximum=MAX_TICKS),
+        Param(
+            "every",
+            "number",
+            "ticks between two multiplications",
+            default=1.0,
+            minimum=0.0,
+            exclusive=True,
+            maximum=MAX_TICKS,
+        ),
         Param("staircase", "boolean", "in steps (true) or smoothly", default=True),
     ),
     build=build,
-)  # fmt: skip
+)

@@ -14,7 +14,9 @@ from trackside_service.schedules.params import MAX_PHASES, MAX_TICKS, Param, rea
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`curve` holds before tick `until` (None: for good); its clock starts at the phase's start, or at 0 where `global_clock`."""
+    """`curve` holds before tick `until` (None: for good); its clock starts at the phase's start, or at 0 where
+    `global_clock`.
+    """
 
     curve: Curve
     until: float | None = None
@@ -74,11 +76,25 @@ class Phases:
 
 
 _PHASE = (
-    Param("until", "number", "the tick at which the next phase takes over", default=None, minimum=0.0, exclusive=True,
-          maximum=MAX_TICKS, nullable=True),
-    Param("clock", "choice", "whose tick 0 counts: the phase's own start or the run's", default="phase", choices=("phase", "global")),
+    Param(
+        "until",
+        "number",
+        "the tick at which the next phase takes over",
+        default=None,
+        minimum=0.0,
+        exclusive=True,
+        maximum=MAX_TICKS,
+        nullable=True,
+    ),
+    Param(
+        "clock",
+        "choice",
+        "whose tick 0 counts: the phase's own start or the run's",
+        default="phase",
+        choices=("phase", "global"),
+    ),
     Param("schedule", "schedule", "what holds in this phase: a canonical kind"),
-)  # fmt: skip
+)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Phases:

@@ -17,7 +17,9 @@ MAX_LISTED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """Cycle i lasts t0 t_mult^i ticks; within it min + (max - min)(1 + cos(pi T_cur/T_i))/2. The minimum itself is never reached."""
+    """Cycle i lasts t0 t_mult^i ticks; within it min + (max - min)(1 + cos(pi T_cur/T_i))/2. The minimum itself
+    is never reached.
+    """
 
     maximum: float
     minimum: float
@@ -76,7 +78,14 @@ RESTARTS = KindSpec(
         Param("max", "number", "the LR at the start of each cycle", minimum=0.0),
         Param("min", "number", "the LR that each cycle falls towards", default=0.0, minimum=0.0),
         Param("t0", "number", "the first cycle's length in ticks", minimum=0.0, exclusive=True, maximum=MAX_TICKS),
-        Param("t_mult", "number", "each cycle is so many times as long as the one before", default=1.0, minimum=1.0, maximum=MAX_TICKS),
+        Param(
+            "t_mult",
+            "number",
+            "each cycle is so many times as long as the one before",
+            default=1.0,
+            minimum=1.0,
+            maximum=MAX_TICKS,
+        ),
     ),
     build=build,
-)  # fmt: skip
+)

@@ -1,0 +1,1 @@
+"""LR trajectories read off the real libraries, and the script that reads them."""
