@@ -117,8 +117,19 @@ def write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises `StorageUnavailableError` where the database cannot be reached, `BusyError` where no connection gets free.
     """
-    with _named_errors(), engine.execution_options(**{WRITES: True}).begin() as connection:
+    with _named_errors(), engine.execution_options(**{WRITES: True}).connect() as connection:
+        transaction = connection.begin()
         yield connection
+        commit(connection, transaction)
+
+
+def commit(connection: sa.Connection, transaction: sa.RootTransaction) -> None:
+    """Commit. A connection whose commit failed is thrown away: on SQLite its transaction would still be open."""
+    try:
+        transaction.commit()
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 @contextmanager

@@ -1,0 +1,254 @@
+"""The writer: owns the transactions in which posts are stored.
+
+A commit is the dear part of a small post. So the posts that wait when a transaction begins go into it together, each
+inside a savepoint of its own, and one commit answers them all (group commit). A post that fails is rolled back to its
+savepoint and fails alone. Nobody is answered before the commit.
+
+SQLite has one writer at a time, so there is one lane; Postgres has several, and a run always goes to the same one,
+which keeps its posts in order. Inside a group the runs are worked on in the order of their ids, so that two services
+never wait for each other's locks in a circle.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from trackside_service.errors import BusyError, StorageUnavailableError
+from trackside_service.storage.engine import WRITES, commit, is_sqlite, unavailable_detail
+
+T = TypeVar("T")
+log: Final = logging.getLogger(__name__)
+
+LANES: Final = 2
+GROUP_LIMIT: Final = 64
+QUEUE_LIMIT: Final = 1_000
+# Serialization failure and deadlock: Postgres has rolled back and asks for another try.
+_TRY_AGAIN: Final = frozenset({"40001", "40P01"})
+
+
+@dataclass(slots=True)
+class _Post:
+    job: Callable[[sa.Connection], Any]
+    run_id: UUID
+    future: Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class _GroupError(Exception):
+    """The transaction is gone, with all that was in it. `again`: nothing of it was stored, and a new try may work."""
+
+    def __init__(self, cause: Exception, *, again: bool) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.again = again
+
+
+@dataclass(slots=True)
+class _Lane:
+    posts: deque[_Post] = field(default_factory=deque)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    stopping: bool = False
+    thread: threading.Thread | None = None
+
+
+class Writer:
+    """Runs jobs in grouped transactions. Start it once; `submit` may be called from any thread.
+
+    `lanes` is the number of connections on Postgres. `group_limit` is the largest number of posts in a transaction: 1
+    where a transaction must not touch two runs (a distributed Postgres). `queue_limit` bounds the posts that wait in a
+    lane. `on_commit` gets the results of the posts of each commit; it is called in the lane's thread and must be quick.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        lanes: int = LANES,
+        group_limit: int = GROUP_LIMIT,
+        queue_limit: int = QUEUE_LIMIT,
+        on_commit: Callable[[Sequence[Any]], None] | None = None,
+    ) -> None:
+        if min(lanes, group_limit, queue_limit) < 1:
+            raise ValueError("lanes, group_limit and queue_limit are 1 or more")
+        self._engine = engine.execution_options(**{WRITES: True})
+        self._group_limit = group_limit
+        self._queue_limit = queue_limit
+        self._on_commit = on_commit
+        self._lanes = [_Lane(stopping=True) for _ in range(1 if is_sqlite(engine) else lanes)]
+
+    def start(self) -> None:
+        """Start the lanes' threads."""
+        for number, lane in enumerate(self._lanes):
+            lane.stopping = False
+            lane.thread = threading.Thread(
+                target=self._run, args=(lane,), name=f"trackside-writer-{number}", daemon=True
+            )
+            lane.thread.start()
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Accept nothing more, store what waits and stop. What is left after `timeout_s` fails."""
+        for lane in self._lanes:
+            with lane.changed:
+                lane.stopping = True
+                lane.changed.notify_all()
+        for lane in self._lanes:
+            if lane.thread is not None:
+                lane.thread.join(timeout_s)
+            with lane.changed:
+                left = list(lane.posts)
+                lane.posts.clear()
+            for post in left:
+                if post.future.set_running_or_notify_cancel():
+                    post.future.set_exception(_stopped())
+
+    @property
+    def waiting(self) -> int:
+        """How many posts wait for a transaction."""
+        return sum(len(lane.posts) for lane in self._lanes)
+
+    def submit(self, job: Callable[[sa.Connection], T], run_id: UUID) -> Future[T]:
+        """Run `job` in a transaction; the future has its result once that is committed, or its exception.
+
+        Jobs of one run run in the order in which they were submitted. A job may be run a second time where the first
+        left nothing behind. Raises `BusyError` where too many wait, `StorageUnavailableError` where the writer is not
+        running.
+        """
+        lane = self._lanes[run_id.int % len(self._lanes)]
+        future: Future[T] = Future()
+        with lane.changed:
+            if lane.stopping:
+                raise _stopped()
+            if len(lane.posts) >= self._queue_limit:
+                raise BusyError("more posts wait than can be stored at the moment; send this one again in a moment")
+            lane.posts.append(_Post(job, run_id, future))
+            lane.changed.notify()
+        return future
+
+    def _run(self, lane: _Lane) -> None:
+        while True:
+            with lane.changed:
+                while not lane.posts and not lane.stopping:
+                    lane.changed.wait()
+                if not lane.posts:
+                    return
+                taken = [lane.posts.popleft() for _ in range(min(self._group_limit, len(lane.posts)))]
+            group = [post for post in taken if post.future.set_running_or_notify_cancel()]
+            # Stable: the posts of one run keep their order.
+            group.sort(key=lambda post: post.run_id)
+            try:
+                self._store(group)
+            except Exception as error:
+                log.exception("a group of %d posts failed", len(group))
+                for post in group:
+                    post.error = error
+            self._answer(group)
+
+    def _store(self, group: Sequence[_Post]) -> None:
+        if not group:
+            return
+        try:
+            self._transact(group)
+        except _GroupError as failure:
+            self._fail(group, failure.cause)
+            if not failure.again:
+                return
+            # One of them may be the reason: each gets a transaction of its own, once.
+            for index, post in enumerate(group):
+                try:
+                    post.error = None
+                    self._transact([post])
+                except _GroupError as second:
+                    self._fail([post], second.cause)
+                    if _is_lost(second.cause):
+                        self._fail(group[index:], second.cause)
+                        return
+
+    def _transact(self, group: Sequence[_Post]) -> None:
+        """Run the jobs in one transaction and commit. Raises `_GroupError` where the transaction as a whole is lost."""
+        committing = False
+        try:
+            with self._engine.connect() as connection:
+                transaction = connection.begin()
+                for post in group:
+                    self._run_job(connection, post, alone=len(group) == 1)
+                committing = True
+                if len(group) > 1 or group[0].error is None:
+                    commit(connection, transaction)
+                else:
+                    transaction.rollback()
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            state = getattr(getattr(error, "orig", None), "sqlstate", None)
+            # A connection that breaks during the commit may have committed: the sender has to ask again, and what was
+            # stored is then found to be a repetition.
+            again = state in _TRY_AGAIN or (_is_lost(error) and not committing)
+            raise _GroupError(error, again=again) from error
+
+    @staticmethod
+    def _run_job(connection: sa.Connection, post: _Post, *, alone: bool) -> None:
+        savepoint = None if alone else connection.begin_nested()
+        try:
+            post.result = post.job(connection)
+            if savepoint is not None:
+                savepoint.commit()
+        except Exception as error:
+            if _breaks_transaction(error):
+                raise
+            post.error = error
+            if savepoint is not None:
+                savepoint.rollback()
+
+    @staticmethod
+    def _fail(group: Sequence[_Post], cause: Exception) -> None:
+        for post in group:
+            post.error = cause
+
+    def _answer(self, group: Sequence[_Post]) -> None:
+        stored = [post.result for post in group if post.error is None]
+        for post in group:
+            if post.error is None:
+                post.future.set_result(post.result)
+            else:
+                post.future.set_exception(_named(post.error))
+        if stored and self._on_commit is not None:
+            try:
+                self._on_commit(stored)
+            except Exception:
+                log.exception("what follows a commit failed; the commit stands")
+
+
+def _stopped() -> StorageUnavailableError:
+    return StorageUnavailableError("the service is stopping; send this again in a moment")
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, exc.DBAPIError) and error.connection_invalidated
+
+
+def _breaks_transaction(error: Exception) -> bool:
+    """Say whether a savepoint cannot help: the connection is gone, or Postgres has given up the transaction."""
+    return isinstance(error, exc.DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _TRY_AGAIN
+    )
+
+
+def _named(error: Exception) -> Exception:
+    """Turn the driver's trouble into a refusal with a name."""
+    if isinstance(error, exc.TimeoutError):
+        named: Exception = BusyError("all connections to the database are in use; send this again in a moment")
+    elif isinstance(error, (exc.OperationalError, exc.InterfaceError)):
+        named = StorageUnavailableError(unavailable_detail(error))
+    else:
+        return error
+    named.__cause__ = error
+    return named
