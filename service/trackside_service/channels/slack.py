@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,9 +51,7 @@ def render(message: Message) -> dict[str, Any]:
     else:
         blocks.append(_section(str(alert["detail"])))
     blocks += _fields(_about(message.type, alert, run))
-    blocks += _fields(
-        [(_label(name), _value(value)) for name, value in _numbers(alert.get("evidence") or {})][:MAX_FIELDS]
-    )
+    blocks += _fields(_numbers(alert.get("evidence") or {}))
     blocks += _plotted(message.snapshot.get("lr_plot"))
     if message.type != "alert.resolved" and alert.get("advice"):
         blocks.append(_section(str(alert["advice"]), before="*What to try*\n"))
@@ -79,15 +77,18 @@ def render(message: Message) -> dict[str, Any]:
 
 
 def escape(text: str, limit: int) -> str:
-    """Return `text` with Slack's control characters `& < >` escaped, at most `limit` long, no escape cut in two."""
+    """Return `text` with Slack's control characters `& < >` escaped, at most `limit` long, no escape cut in two.
+
+    A character beyond the basic plane counts twice, as it does where Slack counts.
+    """
     pieces: list[str] = []
     room = limit
     for char in text:
         pieces.append({"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(char, char))
-        room -= len(pieces[-1])
+        room -= _units(pieces[-1])
         if room < 0:
             while room < len(_ELLIPSIS):
-                room += len(pieces.pop())
+                room += _units(pieces.pop())
             return "".join(pieces) + _ELLIPSIS
     return "".join(pieces)
 
@@ -104,6 +105,10 @@ def send(message: Message, endpoint: Endpoint, post: Post, now: datetime) -> Out
     """Send one message."""
     body = json.dumps(render(message), allow_nan=False).encode("ascii")
     return judge(post(Request(endpoint.url, body, {"content-type": "application/json"}), now), endpoint)
+
+
+def _units(piece: str) -> int:
+    return 2 if piece > "\uffff" else len(piece)
 
 
 def _test(message: Message) -> dict[str, Any]:
@@ -171,18 +176,14 @@ def _number(rate: object) -> float | None:
     return float(rate) if isinstance(rate, (int, float)) else None
 
 
-def _numbers(evidence: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the single values of the evidence, those of nested objects under joined names; lists are for machines."""
-    for name, value in evidence.items():
-        if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{name} ")
-        elif isinstance(value, (str, int, float)):
-            yield f"{prefix}{name}", value
+def _numbers(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the single values of the evidence; objects and lists in it are for machines."""
+    return [(_label(name), _value(value)) for name, value in evidence.items() if isinstance(value, (str, int, float))]
 
 
 def _label(name: str) -> str:
-    words = re.sub(r"[_\s]+", " ", name).strip()
-    return words[:1].upper() + words[1:]
+    words = [word.upper() if word == "lr" else word for word in re.split(r"[_\s]+", name.strip())]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _value(value: object) -> str:

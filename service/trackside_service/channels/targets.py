@@ -147,7 +147,9 @@ def is_public(address: Address) -> bool:
         inner = _embedded(address)
         if inner is not None and not is_public(inner):
             return False
-        if address not in _GLOBAL_UNICAST and address not in _NAT64:
+        if address in _NAT64:
+            return True
+        if address not in _GLOBAL_UNICAST:
             return False
     if any(address in network for network in _SPECIAL if network.version == address.version):
         return False

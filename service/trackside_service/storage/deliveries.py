@@ -16,8 +16,9 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange
 from trackside_service.domain.findings import rank
+from trackside_service.domain.metrics import LR
 from trackside_service.domain.runs import Run
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import DeliveryNotFoundError, InvalidInputError
@@ -86,13 +87,32 @@ class Settlement:
     disable: str | None = None
 
 
-def enqueue(connection: sa.Connection, change: AlertChange, run: Run, now: datetime) -> int:
+def enqueue(
+    connection: sa.Connection,
+    change: AlertChange,
+    run: Run,
+    now: datetime,
+    *,
+    lr_plot: Mapping[str, Any] | None = None,
+) -> int:
     """Write one delivery for each subscribed channel, and return how many. Belongs into the alert's transaction."""
-    return enqueue_all(connection, (change,), run, now)
+    return enqueue_all(connection, (change,), run, now, lr_plot=lr_plot)
 
 
-def enqueue_all(connection: sa.Connection, changes: Sequence[AlertChange], run: Run, now: datetime) -> int:
-    """`enqueue` for all changes of one post: one query for the channels, none without changes."""
+def enqueue_all(
+    connection: sa.Connection,
+    changes: Sequence[AlertChange],
+    run: Run,
+    now: datetime,
+    *,
+    lr_plot: Mapping[str, Any] | None = None,
+) -> int:
+    """`enqueue` for all changes of one post: one query for the channels, none without changes.
+
+    `lr_plot` goes with the alerts about the learning rate, for people's channels to draw: {"at": [places], "unit":
+    "step" |
+    "epoch", "expected": [rates], "observed": [rates]}, of one length; a few hundred points at most.
+    """
     told = [change for change in changes if change.event != "changed" or change.worsened]
     if not told:
         return 0
@@ -104,7 +124,7 @@ def enqueue_all(connection: sa.Connection, changes: Sequence[AlertChange], run: 
             "run_id": run.id,
             "alert_id": change.alert.id,
             "event": f"alert.{change.event}",
-            "snapshot": {"alert": alert_to_wire(change.alert), "run": _run_to_wire(run)},
+            "snapshot": _snapshot(change.alert, run, lr_plot),
             "status": "pending",
             "attempts": 0,
             "due_at": now,
@@ -283,6 +303,13 @@ def _unleased(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
 
 def _wants(channel: StoredChannel, change: AlertChange) -> bool:
     return change.event in channel.events and rank(change.alert.severity) >= rank(channel.min_severity)
+
+
+def _snapshot(alert: Alert, run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:
+    snapshot = {"alert": alert_to_wire(alert), "run": _run_to_wire(run)}
+    if lr_plot is not None and alert.subject.partition("/")[0] == LR:
+        snapshot["lr_plot"] = dict(lr_plot)
+    return snapshot
 
 
 def _run_to_wire(run: Run) -> dict[str, Any]:

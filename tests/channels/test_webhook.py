@@ -1,0 +1,127 @@
+"""Webhooks, verified by the `standardwebhooks` package and not by our own code."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+from tests.support.outbox import NOW, after, make_alert, make_run
+
+from trackside_service.channels import Endpoint, Message, Targets, configure
+from trackside_service.channels.webhook import make_secret, render, verify
+from trackside_service.domain.wire import alert_to_wire
+from trackside_service.errors import InvalidInputError
+
+URL = "https://receiver.example/hook?token=q1w2e3r4t5"
+ALERT = make_alert(id=UUID("0b8f7c1e-4f5e-4ef3-9a0c-3f7a5f1c2d01"), evidence={"worst": float("nan"), "observed": 0.001})
+RUN = {"id": str(make_run().id), "project": "vision", "name": "resnet-7", "status": "running", "tags": ["nightly"]}
+MESSAGE = Message(
+    UUID("3c9d1a52-0000-4c4e-9a57-2d2f6f3c0a11"),
+    "alert.opened",
+    NOW,
+    {"alert": alert_to_wire(ALERT), "run": RUN, "lr_plot": {"at": []}},
+)
+
+
+def test_the_signature_verifies_with_the_standard_package() -> None:
+    endpoint = configure("webhook", URL, None, Targets())
+    now = datetime.now(UTC)
+    request = render(MESSAGE, endpoint, now)
+    assert endpoint.secret is not None
+    data = Webhook(endpoint.secret).verify(request.body, dict(request.headers))
+    assert data["type"] == "alert.opened"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(endpoint.secret).verify(request.body + b" ", dict(request.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(make_secret()).verify(request.body, dict(request.headers))
+
+
+def test_while_a_secret_is_rotated_both_verify() -> None:
+    old, new = make_secret(), make_secret()
+    request = render(MESSAGE, Endpoint(URL, f"{new} {old}"), datetime.now(UTC))
+    for secret in (old, new):
+        assert Webhook(secret).verify(request.body, dict(request.headers))
+        assert verify(secret, request.headers, request.body)
+
+
+def test_the_id_stays_and_the_timestamp_is_that_of_the_attempt() -> None:
+    endpoint = Endpoint(URL, make_secret())
+    first, second = render(MESSAGE, endpoint, NOW), render(MESSAGE, endpoint, after(300))
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(MESSAGE.id)
+    assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) == 300
+    assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
+
+
+def test_the_body_of_an_alert() -> None:
+    request = render(MESSAGE, Endpoint(URL, make_secret()), NOW)
+    assert request.url == URL
+    assert json.loads(request.body) == {
+        "type": "alert.opened",
+        "timestamp": "2026-03-01T12:00:00Z",
+        "data": {
+            "alert": {
+                "id": "0b8f7c1e-4f5e-4ef3-9a0c-3f7a5f1c2d01",
+                "run_id": "6f1c3a52-6f0b-4c4e-9a57-2d2f6f3c0a11",
+                "code": "LR001",
+                "subject": "lr",
+                "severity": "critical",
+                "state": "open",
+                "episode": 1,
+                "opened": {"step": 1200, "epoch": 3.0},
+                "detected": {"step": 1210, "epoch": 3.0},
+                "resolved": None,
+                "opened_at": "2026-03-01T12:00:00Z",
+                "changed_at": "2026-03-01T12:00:00Z",
+                "resolved_at": None,
+                "title": "Learning rate off schedule",
+                "detail": "The learning rate is 10 times below the configured schedule.",
+                "evidence": {"worst": "NaN", "observed": 0.001},
+                "advice": "Multiply the base rate by 10.",
+            },
+            "run": RUN,
+        },
+    }
+
+
+def test_the_body_of_a_test() -> None:
+    message = Message(MESSAGE.id, "channel.test", NOW, {"channel": {"id": "7", "name": "bot"}})
+    assert json.loads(render(message, Endpoint(URL, make_secret()), NOW).body) == {
+        "type": "channel.test",
+        "timestamp": "2026-03-01T12:00:00Z",
+        "data": {"channel": {"id": "7", "name": "bot"}},
+    }
+
+
+def test_a_secret_is_made_or_taken() -> None:
+    made = {configure("webhook", URL, None, Targets()).secret for _ in range(20)}
+    assert len(made) == 20
+    assert all(secret and len(base64.b64decode(secret.removeprefix("whsec_"))) == 32 for secret in made)
+    own = "whsec_" + base64.b64encode(b"k" * 24).decode()
+    endpoint = configure("webhook", URL, own, Targets())
+    assert (endpoint.url, endpoint.secret, endpoint.target) == (URL, own, "https://receiver.example")
+
+
+@pytest.mark.parametrize("secret", ["", "hunter2", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whsec_" + "A" * 88])
+def test_other_secrets_are_refused_without_being_repeated(secret: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        configure("webhook", URL, secret, Targets())
+    assert caught.value.faults[0].pointer == "/secret"
+    assert len(secret) < 7 or secret not in str(caught.value)
+
+
+def test_verify_judges_as_the_standard_package_does() -> None:
+    secret = make_secret()
+    request = render(MESSAGE, Endpoint(URL, secret), datetime.now(UTC))
+    headers = {name.title(): value for name, value in request.headers.items()}
+    assert verify(secret, headers, request.body)
+    assert not verify(secret, headers, request.body + b" ")
+    assert not verify(secret, {}, request.body)
+    assert not verify(make_secret(), headers, request.body)
+    assert not verify(secret, {**headers, "Webhook-Id": str(replace(MESSAGE, id=UUID(int=1)).id)}, request.body)
+    assert not verify(secret, {**headers, "Webhook-Signature": "v1,ä v1, x"}, request.body)
