@@ -1,0 +1,66 @@
+"""The application, assembled: routes, refusals, the door, the OpenAPI document, and what starts and stops with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from trackside_service.api import documents, problems
+from trackside_service.api.answers import Answer
+from trackside_service.api.context import Context
+from trackside_service.api.routers import ROUTERS
+from trackside_service.api.security import Door
+
+
+def create_app(context: Context) -> FastAPI:
+    """Return the application over `context`; its lifespan starts the writer and the courier, and drains them at the
+    end.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        context.writer.start()
+        if context.courier is not None:
+            context.courier.start()
+        try:
+            yield
+        finally:
+            # The writer first: what it still commits is what the courier may still send.
+            await run_in_threadpool(context.writer.stop)
+            if context.courier is not None:
+                await run_in_threadpool(context.courier.stop)
+
+    app = _Application(
+        lifespan=lifespan,
+        middleware=[
+            Middleware(problems.Guard, meters=context.meters),
+            Middleware(Door, admin_key=context.options.admin_key),
+        ],
+        default_response_class=Answer,
+        generate_unique_id_function=lambda route: route.name,
+        # The framework's pages load their scripts from another site.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    app.state.context = context
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    return app
+
+
+class _Application(FastAPI):
+    """FastAPI with our own OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = documents.build(self)
+        return self.openapi_schema

@@ -1,0 +1,46 @@
+"""The verdict on a stored run's learning rate, and what its schedule expects at given places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import sqlalchemy as sa
+
+from trackside_service import detection
+from trackside_service.conformance import Explanation, LrPoint
+from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.domain.runs import Run
+from trackside_service.monitor.memory import rebuild
+from trackside_service.schedules import compile_schedule
+from trackside_service.storage import detectors
+from trackside_service.storage.points import Point
+
+
+def explanation_of(connection: sa.Connection, run: Run) -> Explanation | None:
+    """Return the verdict as of the last post; None without a schedule, or where no learning rate was reported."""
+    if run.spec.schedule is None:
+        return None
+    stored = detectors.load(connection, run.id)
+    context = detection.configure(run.spec)
+    state = None if stored is None else detection.load(context, stored)
+    if state is None:
+        # Written by another version; the run's next post stores it anew.
+        state = rebuild(connection, run.id, context)
+    return detection.explanation(context, state)
+
+
+def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point]) -> list[float | None]:
+    """Return what the schedule expects at each point, in the convention of `explanation`; None where that cannot be
+    said.
+    """
+    if run.spec.schedule is None or explanation is None or explanation.convention is None or not observed:
+        return [None] * len(observed)
+    schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
+    convention = Convention(**explanation.convention)
+    places = places_of([LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed])
+    ticks = ticks_at(schedule, convention, places)
+    placed = ~np.isnan(ticks) & (ticks >= 0)
+    expected = np.where(placed, schedule.lrs(np.where(placed, ticks, 0.0)), math.nan)
+    return [float(lr) if math.isfinite(lr) else None for lr in expected]

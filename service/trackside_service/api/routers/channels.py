@@ -1,0 +1,223 @@
+"""Channels: where alerts are sent, and what became of each message."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from trackside_service.api import examples
+from trackside_service.api.bodies import read_json
+from trackside_service.api.context import Context, context
+from trackside_service.api.documents import operation
+from trackside_service.api.pages import Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
+from trackside_service.api.schemas.channels import (
+    ChannelBody,
+    ChannelList,
+    ChannelMade,
+    ChannelShown,
+    DeliveryPage,
+    DeliveryShown,
+    TestSent,
+)
+from trackside_service.api.shown import channel_to_wire, delivery_to_wire
+from trackside_service.api.validation import validate
+from trackside_service.channels import channel, configure
+from trackside_service.courier import send_test
+from trackside_service.errors import (
+    BusyError,
+    ChannelNotFoundError,
+    DeliveryNotFoundError,
+    SecretKeyMissingError,
+    TargetRefusedError,
+)
+from trackside_service.storage import channels, deliveries
+from trackside_service.storage.engine import read_transaction, write_transaction
+
+router = APIRouter(prefix="/v1", tags=["channels"])
+ChannelId = Annotated[UUID, Path(description="The channel's id.", examples=[examples.CHANNEL_ID])]
+_NO_CHANNEL: Final = "No channel has this id."
+
+
+@router.post(
+    "/channels",
+    **operation(
+        summary="Make a channel",
+        says="The channel. A webhook's signing secret is in this answer, and in no other.",
+        status=201,
+        answer=ChannelMade,
+        example={**examples.CHANNEL_SHOWN, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"},
+        body=ChannelBody,
+        bodies={"a signed webhook": examples.CHANNEL, "Slack": examples.SLACK},
+        problems=(TargetRefusedError, SecretKeyMissingError, BusyError),
+    ),
+)
+async def make_channel(request: Request) -> Any:
+    """Send alerts somewhere: `slack` (an incoming webhook's address) or `webhook` (signed after Standard Webhooks).
+
+    The address is encrypted before it is stored and never shown again. Addresses on private networks are refused unless
+    `TRACKSIDE_ALLOW_TARGETS` names them.
+    """
+    body = validate(ChannelBody, await read_json(request))
+    return await run_in_threadpool(_make, context(request), body)
+
+
+@router.get(
+    "/channels",
+    **operation(
+        summary="List channels",
+        says="Every channel.",
+        answer=ChannelList,
+        example={"items": [examples.CHANNEL_SHOWN]},
+        parameters=False,
+    ),
+)
+def list_channels(request: Request) -> Any:
+    """Return every channel, in the order in which they were made."""
+    with read_transaction(context(request).engine) as connection:
+        return {"items": [channel_to_wire(each) for each in channels.listed(connection)]}
+
+
+@router.get(
+    "/channels/{channel_id}",
+    **operation(
+        summary="Read a channel",
+        says="The channel.",
+        answer=ChannelShown,
+        example=examples.CHANNEL_SHOWN,
+        problems=(ChannelNotFoundError,),
+    ),
+)
+def read_channel(request: Request, channel_id: ChannelId) -> Any:
+    """Return a channel; of its address, only scheme and host."""
+    with read_transaction(context(request).engine) as connection:
+        return channel_to_wire(channels.get(connection, channel_id))
+
+
+@router.delete(
+    "/channels/{channel_id}",
+    **operation(
+        summary="Delete a channel",
+        says="It is gone, with its deliveries.",
+        status=204,
+        problems=(ChannelNotFoundError, BusyError),
+    ),
+)
+def delete_channel(request: Request, channel_id: ChannelId) -> Any:
+    """Delete a channel and its deliveries; what waits to be sent is not sent."""
+    with write_transaction(context(request).engine) as connection:
+        channels.delete(connection, channel_id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/channels/{channel_id}/deliveries",
+    **operation(
+        summary="List a channel's deliveries",
+        says="A page of deliveries, the latest first.",
+        answer=DeliveryPage,
+        example={"items": [examples.DELIVERY], "next_cursor": None},
+        problems=(ChannelNotFoundError,),
+    ),
+)
+def list_deliveries(
+    request: Request,
+    channel_id: ChannelId,
+    status: Annotated[Literal["pending", "delivered", "failed"] | None, Query(description="Only these.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """Return what was sent to a channel and what became of it, each attempt with the receiver's status and its time."""
+    before = None if cursor is None else _before(cursor)
+    with read_transaction(context(request).engine) as connection:
+        found = deliveries.page(connection, channel_id, limit=limit + 1, before=before, status=status)
+    more = encode_cursor([found[limit - 1].number]) if len(found) > limit else None
+    return page([delivery_to_wire(each) for each in found[:limit]], more)
+
+
+@router.post(
+    "/channels/{channel_id}/test",
+    **operation(
+        summary="Send a test message",
+        says="How it went: what the receiver answered, or why no answer came.",
+        answer=TestSent,
+        example={
+            "delivered": False,
+            "status_code": 404,
+            "duration_ms": 81.3,
+            "said": "no_service",
+            "error": "the receiver answered 404",
+        },
+        problems=(ChannelNotFoundError,),
+    ),
+)
+def test_channel(request: Request, channel_id: ChannelId) -> Any:
+    """Send a test message now, once, and say plainly what the other side answered. Success switches a disabled
+    channel on again.
+    """
+    here = context(request)
+    sent = send_test(here.engine, here.secrets, here.outbound, channel_id, clock=here.now)
+    return {
+        "delivered": sent.delivered,
+        "status_code": sent.status_code,
+        "duration_ms": sent.duration_ms,
+        "said": sent.said,
+        "error": sent.error,
+    }
+
+
+@router.post(
+    "/deliveries/{delivery_id}/retry",
+    **operation(
+        summary="Send a delivery again",
+        says="It is due now.",
+        status=202,
+        answer=DeliveryShown,
+        example={**examples.DELIVERY, "status": "pending", "due_at": "2026-01-31T12:09:00Z", "settled_at": None},
+        problems=(DeliveryNotFoundError, BusyError),
+    ),
+)
+def retry_delivery(
+    request: Request,
+    delivery_id: Annotated[UUID, Path(description="The delivery's id.", examples=[examples.DELIVERY_ID])],
+) -> Any:
+    """Make a delivery due now, whether it failed, waits or even arrived. Its id stays the same, so that a receiver
+    can tell.
+    """
+    here = context(request)
+    with write_transaction(here.engine) as connection:
+        delivery = deliveries.retry(connection, delivery_id, here.now())
+    if here.courier is not None:
+        here.courier.wake()
+    return delivery_to_wire(delivery)
+
+
+def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
+    endpoint = configure(body.kind, body.url, body.secret, here.outbound.targets)
+    with write_transaction(here.engine) as connection:
+        made = channels.create(
+            connection,
+            here.secrets,
+            channel_id=uuid4(),
+            kind=body.kind,
+            name=body.name,
+            url=endpoint.url,
+            secret=endpoint.secret,
+            target=endpoint.target,
+            now=here.now(),
+            project=body.project,
+            min_severity=body.min_severity or channels.MIN_SEVERITY,
+            events=channels.EVENTS if body.events is None else tuple(dict.fromkeys(body.events)),
+        )
+    shown = channel_to_wire(made)
+    return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
+
+
+def _before(cursor: str) -> int:
+    place = decode_cursor(cursor)
+    if len(place) != 1 or not isinstance(place[0], int) or isinstance(place[0], bool) or not 0 <= place[0] < 2**62:
+        raise bad_cursor()
+    return place[0]

@@ -1,0 +1,66 @@
+"""A run's learning rate: expected and observed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+
+from trackside_service.api import examples
+from trackside_service.api.context import context
+from trackside_service.api.documents import operation
+from trackside_service.api.found import RunId, run_of
+from trackside_service.api.observed import expected_at, explanation_of
+from trackside_service.api.schemas.schedules import LrShown
+from trackside_service.conformance import as_wire
+from trackside_service.domain.metrics import LR
+from trackside_service.domain.numbers import to_wire
+from trackside_service.errors import RunNotFoundError
+from trackside_service.storage import thinning
+from trackside_service.storage.engine import read_transaction
+
+router = APIRouter(prefix="/v1/runs", tags=["health"])
+_NOT_COMPARED: Final[dict[str, Any]] = {
+    "verdict": "undetermined",
+    "reason": "No schedule was declared, or no learning rate reported.",
+    "causes": [],
+    "convention": None,
+    "points": 0,
+}
+
+
+@router.get(
+    "/{run_id}/lr",
+    **operation(
+        summary="Compare a run's learning rate with its schedule",
+        says="The verdict, the causes that the log cannot rule out, and both curves.",
+        answer=LrShown,
+        example=examples.LR,
+        problems=(RunNotFoundError,),
+    ),
+)
+def read_lr(
+    request: Request,
+    run_id: RunId,
+    points: Annotated[
+        int, Query(ge=thinning.MIN_POINTS, le=10_000, description="How many points at most.", examples=[500])
+    ] = 500,
+) -> Any:
+    """Return the expected and the observed learning rate at the places where it was reported (thinned, keeping the
+    extremes), the verdict, the first point off schedule, and every cause that the log cannot rule out.
+
+    `expected` is given in the index convention that was stated or found.
+    """
+    with read_transaction(context(request).engine) as connection:
+        run = run_of(connection, run_id)
+        explanation = explanation_of(connection, run)
+        observed = thinning.thinned(connection, run_id, LR, points)
+    expected = expected_at(run, explanation, observed)
+    return {
+        **(_NOT_COMPARED if explanation is None else as_wire(explanation)),
+        "schedule": None if run.spec.schedule is None else dict(run.spec.schedule),
+        "series": [
+            {"step": point.step, "epoch": point.epoch, "observed": to_wire(point.value), "expected": lr}
+            for point, lr in zip(observed, expected, strict=True)
+        ],
+    }

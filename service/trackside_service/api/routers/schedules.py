@@ -1,0 +1,107 @@
+"""What a schedule does, and why a log differs from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from trackside_service import schedules
+from trackside_service.api import examples
+from trackside_service.api.bodies import read_json
+from trackside_service.api.documents import operation
+from trackside_service.api.pointing import at
+from trackside_service.api.schemas.schedules import ExplainBody, Explanation, Preview, PreviewBody
+from trackside_service.api.validation import validate
+from trackside_service.conformance import LrPoint, as_wire, explain
+from trackside_service.domain.numbers import from_wire
+from trackside_service.errors import Fault, InvalidInputError, ScheduleError
+
+router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
+
+
+@router.post(
+    "/preview",
+    **operation(
+        summary="Preview a schedule",
+        says="The learning rate at each update.",
+        answer=Preview,
+        example=examples.PREVIEWED,
+        body=PreviewBody,
+        bodies={"one cycle": examples.PREVIEW, "a constant": examples.PREVIEW_TOTAL},
+        problems=(ScheduleError,),
+        stored=False,
+    ),
+)
+async def preview_schedule(request: Request) -> Any:
+    """Return the learning rate in use at each update (counted from 0), exactly as the library itself would have
+    produced it.
+
+    Give either `steps`, the updates you want, or `total`, for the first so many.
+    """
+    body = validate(PreviewBody, await read_json(request))
+    if (body.steps is None) == (body.total is None):
+        raise InvalidInputError(
+            "Give exactly one of steps and total.", faults=[Fault("", "exactly one of steps and total")]
+        )
+    metric = None if body.metric is None else _numbers(body.metric, "/metric")
+    return await run_in_threadpool(_preview, body, metric)
+
+
+@router.post(
+    "/explain",
+    **operation(
+        summary="Explain a log of learning rates",
+        says="The verdict, and the causes that the log cannot rule out.",
+        answer=Explanation,
+        example=examples.EXPLANATION,
+        body=ExplainBody,
+        bodies={"ten times too low": examples.EXPLAIN},
+        problems=(ScheduleError,),
+        stored=False,
+    ),
+)
+async def explain_schedule(request: Request) -> Any:
+    """Compare logged learning rates with a schedule.
+
+    A print stands for every number that prints so; give `lr_text` where you have it. How the log counts (from 0 or 1,
+    read before or after the scheduler's step) is found unless the schedule's `reporting` states it.
+    """
+    body = validate(ExplainBody, await read_json(request))
+    return await run_in_threadpool(_explain, body)
+
+
+def _preview(body: PreviewBody, metric: list[float] | None) -> dict[str, Any]:
+    with at("/schedule", ScheduleError):
+        groups = schedules.preview(body.schedule, steps=body.steps, total=body.total, metric=metric)
+    answer: dict[str, Any] = {"lrs": groups[0]}
+    if len(groups) > 1 or isinstance(body.schedule.get("base_lr"), list):
+        answer["groups"] = groups
+    return answer
+
+
+def _explain(body: ExplainBody) -> dict[str, Any]:
+    lrs = _numbers([each.lr for each in body.observed], "/observed", "/lr")
+    points = [
+        LrPoint(lr=lr, step=each.step, epoch=each.epoch, text=each.lr_text)
+        for lr, each in zip(lrs, body.observed, strict=True)
+    ]
+    with at("/schedule", ScheduleError):
+        compiled = schedules.compile_schedule(body.schedule)
+    return as_wire(explain(compiled, points, run_updates=body.run_updates))
+
+
+def _numbers(values: list[Any], pointer: str, below: str = "") -> list[float]:
+    numbers: list[float] = []
+    faults: list[Fault] = []
+    for index, value in enumerate(values):
+        try:
+            if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+                raise ValueError('a number, "NaN", "Infinity" or "-Infinity" is wanted')
+            numbers.append(from_wire(value))
+        except (ValueError, OverflowError) as error:
+            faults.append(Fault(f"{pointer}/{index}{below}", str(error)))
+    if faults:
+        raise InvalidInputError("Some numbers are not acceptable.", faults=faults[:20])
+    return numbers

@@ -1,0 +1,70 @@
+"""The service about itself: alive, ready, its meters."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from trackside_service.api.context import context
+from trackside_service.api.documents import operation
+from trackside_service.api.schemas.service import Alive, Ready
+from trackside_service.errors import StorageUnavailableError
+from trackside_service.storage import migrate
+
+router = APIRouter(tags=["service"])
+_METERS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@router.get(
+    "/healthz",
+    **operation(
+        summary="Is it alive?",
+        says="The process answers.",
+        answer=Alive,
+        example={"status": "ok", "version": "0.1.0"},
+        parameters=False,
+        stored=False,
+        is_open=True,
+    ),
+)
+async def is_alive() -> Any:
+    """Answer as long as the process runs; the database is not asked. No key is needed."""
+    return {"status": "ok", "version": version("trackside-service")}
+
+
+@router.get(
+    "/readyz",
+    **operation(
+        summary="Is it ready?",
+        says="The database answers and has the revision that this version works with.",
+        answer=Ready,
+        example={"status": "ready"},
+        parameters=False,
+        is_open=True,
+    ),
+)
+def is_ready(request: Request) -> Any:
+    """Answer 200 when the service can take posts, else 503 with the reason. No key is needed."""
+    if not migrate.is_current(context(request).engine):
+        raise StorageUnavailableError("The database is at another revision than this version: run 'trackside migrate'.")
+    return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    **operation(
+        summary="Read the service's meters",
+        says="Prometheus text.",
+        other={"text/plain": "trackside_points_total 120.0\n"},
+        parameters=False,
+        stored=False,
+    ),
+)
+def read_meters(request: Request) -> Any:
+    """Return counters of this process in Prometheus' text format: posts, points, alerts and rule faults by code,
+    deliveries, the writer's queue.
+    """
+    return Response(context(request).meters.text(), media_type=_METERS)

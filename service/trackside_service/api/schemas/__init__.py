@@ -1,0 +1,50 @@
+"""What the wire looks like, as pydantic models: they describe it for OpenAPI, and validate the bodies that nothing
+below validates.
+
+The bodies of runs and records are validated by `domain.declarations` alone, which the command line's `check` shares;
+a test holds the models here and that validation to each other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import BaseModel
+
+from trackside_service.api.schemas import alerts, channels, check, problems, records, rules, runs, schedules, service
+
+BODIES: Final[tuple[type[BaseModel], ...]] = (
+    runs.RunDeclaration,
+    runs.RunEnd,
+    records.RecordsBody,
+    schedules.PreviewBody,
+    schedules.ExplainBody,
+    check.CheckBody,
+    channels.ChannelBody,
+)
+ANSWERS: Final[tuple[type[BaseModel], ...]] = (
+    problems.Problem,
+    runs.RunShown,
+    runs.RunOpened,
+    runs.RunPage,
+    runs.RunHealth,
+    records.RecordsTaken,
+    records.RecordPage,
+    records.History,
+    schedules.Preview,
+    schedules.Explanation,
+    schedules.LrShown,
+    check.CheckReport,
+    rules.RuleList,
+    rules.RuleShown,
+    alerts.Alert,
+    alerts.AlertPage,
+    channels.ChannelMade,
+    channels.ChannelShown,
+    channels.ChannelList,
+    channels.DeliveryPage,
+    channels.DeliveryShown,
+    channels.TestSent,
+    service.Alive,
+    service.Ready,
+)

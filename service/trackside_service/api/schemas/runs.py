@@ -1,0 +1,173 @@
+"""A run: what is declared when it is opened, and what is shown of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from trackside_service.api.schemas.alerts import Alert, AlertNews
+from trackside_service.api.schemas.base import (
+    Body,
+    Health,
+    JsonObject,
+    MetricName,
+    Name,
+    RunStatus,
+    Severity,
+    Shown,
+    WireNumber,
+)
+from trackside_service.api.schemas.schedules import Schedule
+
+
+class Optimizer(Body):
+    """The optimizer, as the training script builds it."""
+
+    class_: str = Field(alias="class", min_length=1, max_length=200, description="Its class name.")
+    params: JsonObject | None = Field(None, description="Its constructor's parameters.")
+
+
+class MaxAbove(Body):
+    """A bound relative to another metric."""
+
+    metric: MetricName = Field(description="The other metric.")
+    by: float = Field(description="How far above it at most, in the metric's own unit.")
+
+
+class Expectation(Body):
+    """What you expect of a metric; a broken one raises EXP001. At least one bound is given."""
+
+    metric: MetricName
+    epoch: float | None = Field(None, description="Judge this epoch only.")
+    from_epoch: float | None = Field(None, description="Judge from this epoch on, inclusive.")
+    until_epoch: float | None = Field(None, description="Judge up to this epoch, inclusive.")
+    min: float | None = Field(None, description="At least this.")
+    max: float | None = Field(None, description="At most this.")
+    max_drop: float | None = Field(None, description="At most this far below the best so far.")
+    max_above: MaxAbove | None = None
+
+
+class RuleSetting(Body):
+    """How this run wants a rule."""
+
+    enabled: bool | None = Field(None, description="false turns it off.")
+    severity: Severity | None = Field(None, description="Replaces the rule's own severity.")
+    params: JsonObject | None = Field(None, description="Replaces some of the rule's parameters; see GET /v1/rules.")
+
+
+class Process(Body):
+    """The process that reports. A resumed job announces itself with a new id."""
+
+    id: str = Field(min_length=1, max_length=200)
+    resumed_from_step: int | None = Field(None, ge=0, description="The step of the checkpoint that it resumed from.")
+
+
+class RunDeclarationWithoutProcess(Body):
+    """What is declared about a run."""
+
+    project: Name
+    name: Name
+    framework: str | None = Field(None, max_length=200, description='"torch", "paddle", ...')
+    total_epochs: int | None = Field(None, ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1, description="Optimizer updates in one epoch.")
+    num_classes: int | None = Field(None, ge=1, description="Of a classifier: what chance level is.")
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    expectations: list[Expectation] | None = None
+    rules: dict[str, RuleSetting] | None = Field(None, description="By rule code.")
+    metric_names: dict[str, str] | None = Field(None, description='{"as reported": "canonical name"}')
+    metric_units: dict[str, Literal["fraction", "percent"]] | None = Field(None, description="Of accuracies.")
+    params: JsonObject | None = Field(None, description="Anything worth keeping about the run.")
+    tags: list[str] | None = None
+    heartbeat_s: float | None = Field(None, gt=0, description="Seconds of silence that are normal for this run.")
+
+
+class RunDeclaration(RunDeclarationWithoutProcess):
+    """The body of PUT /v1/runs/{run_id}."""
+
+    process: Process | None = None
+
+
+class RunEnd(Body):
+    """The body of PATCH /v1/runs/{run_id}: how the run ended."""
+
+    status: Literal["finished", "failed", "killed"]
+    reason: str | None = Field(None, max_length=2000, pattern=r"^[^\x00]*$", description="In your words.")
+
+
+class LatestValue(Shown):
+    """The latest value of a metric."""
+
+    value: WireNumber
+    step: int | None
+    epoch: float | None
+
+
+class ProcessLife(Shown):
+    """One process of the run; a resume is a new one."""
+
+    number: int = Field(description="Counted from 0.")
+    process: str | None = Field(description="The id that it gave, if any.")
+    started_at: datetime
+    resumed_from_step: int | None
+
+
+class RunSummary(Shown):
+    """A run in a list."""
+
+    id: UUID
+    project: str
+    name: str
+    status: RunStatus
+    health: Health = Field(description="The worst severity among its alerts that are open or were frozen by its end.")
+    reason: str | None = Field(description="Why it ended, in the reporter's words.")
+    tags: list[str]
+    created_at: datetime
+    ended_at: datetime | None
+    last_seen_at: datetime | None
+    metrics: dict[str, LatestValue] = Field(description="The latest value of each metric, by canonical name.")
+
+
+class RunShown(RunSummary):
+    """A run, whole."""
+
+    declaration: dict[str, Any] = Field(description="What was declared when it was opened.")
+    processes: list[ProcessLife]
+
+
+class RunOpened(RunShown):
+    """A run, and what opening it (or ending it) did to its alerts."""
+
+    alerts: list[AlertNews] = Field(description="Alerts that this request opened, changed or resolved.")
+
+
+class RunPage(Shown):
+    """A page of runs."""
+
+    items: list[RunSummary]
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+
+
+class LastSeen(Shown):
+    """Where the run is."""
+
+    at: datetime | None = Field(description="When the service last heard of it.")
+    step: int | None
+    epoch: float | None
+    metrics: dict[str, LatestValue]
+
+
+class RunHealth(Shown):
+    """How a run is."""
+
+    run_id: UUID
+    project: str
+    name: str
+    status: RunStatus
+    health: Health
+    alerts: list[Alert] = Field(description="Open ones, and those that the run's end froze; the worst first.")
+    lr: dict[str, Any] | None = Field(description="The verdict on the learning rate; null without schedule or LR.")
+    last: LastSeen

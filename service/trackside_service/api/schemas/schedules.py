@@ -1,0 +1,103 @@
+"""Schedules on the wire: the declaration S, preview, explain."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from trackside_service.api.schemas.base import Body, Shown, WireNumber
+
+Schedule = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"allOf": [{"$ref": "#/components/schemas/Schedule"}]}),
+    Field(description="The schedule in its framework's own words, or as a canonical kind."),
+]
+
+
+class PreviewBody(Body):
+    """The body of POST /v1/schedules/preview: exactly one of `steps` and `total`."""
+
+    schedule: Schedule
+    steps: list[Annotated[int, Field(ge=0, le=10**12)]] | None = Field(
+        None, min_length=1, max_length=100_000, description="Update indices, from 0."
+    )
+    total: int | None = Field(None, ge=1, le=100_000, description="The first so many updates.")
+    metric: list[WireNumber] | None = Field(
+        None, max_length=100_000, description="For schedules that react: one value a tick."
+    )
+
+
+class Preview(Shown):
+    """The learning rate in use at each update."""
+
+    lrs: list[float] = Field(description="Of the first group.")
+    groups: list[list[float]] | None = Field(None, description="Of each group, where base_lr is a list.")
+
+
+class ObservedLr(Body):
+    """A learning rate as it was logged."""
+
+    lr: WireNumber
+    step: int | None = Field(None, ge=0)
+    epoch: float | None = Field(None, ge=0)
+    lr_text: str | None = Field(None, max_length=64, description="As printed: tells how precise it is.")
+
+
+class ExplainBody(Body):
+    """The body of POST /v1/schedules/explain."""
+
+    schedule: Schedule
+    observed: list[ObservedLr] = Field(max_length=100_000)
+    run_updates: int | None = Field(None, ge=1, description="How many updates the run makes, where known.")
+
+
+class FirstOff(Shown):
+    """The first point that the schedule does not explain."""
+
+    index: int = Field(description="Among the points that carry the LR, from 0.")
+    step: int | None
+    epoch: float | None
+    expected: float | None = Field(description="null where the library itself would have raised.")
+    observed: WireNumber
+
+
+class Cause(Shown):
+    """Something that the log cannot rule out as the cause."""
+
+    cause: str
+    family: Literal[
+        "frozen", "shift", "time_scale", "scale", "warmup", "total", "restart", "level_change", "other_schedule"
+    ]
+    params: dict[str, Any] = Field(description="Its numbers, with an interval where the prints allow one.")
+    statement: str
+    advice: str
+
+
+class Explanation(Shown):
+    """The verdict on the learning rate."""
+
+    verdict: Literal["on_schedule", "off_schedule", "undetermined"]
+    reason: str | None = Field(None, description="Why it is undetermined.")
+    first_off: FirstOff | None = None
+    causes: list[Cause] = Field(description="Simplest first.")
+    convention: dict[str, Any] | None = Field(
+        None, description="How the log's step or epoch maps to the schedule's ticks."
+    )
+    points: int | None = Field(None, description="How many points were compared.")
+
+
+class LrPoint(Shown):
+    """The learning rate at one place."""
+
+    step: int | None
+    epoch: float | None
+    observed: WireNumber
+    expected: float | None = Field(description="null where the point cannot be placed on the schedule.")
+
+
+class LrShown(Explanation):
+    """Expected and observed learning rate of a run."""
+
+    schedule: dict[str, Any] | None = Field(description="As declared.")
+    series: list[LrPoint] = Field(description="In the order of arrival, thinned.")

@@ -1,0 +1,66 @@
+"""A run's health for a terminal: what is wrong, since when, and what to do, in a screenful of 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+
+from trackside_service.conformance import Explanation
+from trackside_service.domain.alerts import Alert
+from trackside_service.domain.records import Position
+from trackside_service.domain.runs import Run
+from trackside_service.storage.metrics import Metric
+
+_WIDTH: Final = 100
+_MAX_ALERTS: Final = 10
+_MAX_METRICS: Final = 12
+_VERDICTS: Final = {
+    "on_schedule": "as the schedule has it",
+    "off_schedule": "OFF its schedule",
+    "undetermined": "not comparable with the schedule",
+}
+
+
+def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: Explanation | None) -> str:
+    """Return the lines, each ended by a line break. `alerts` come worst first."""
+    lines = [f"{run.spec.project} / {run.spec.name}   {run.status}   {run.health.upper()}"]
+    if run.reason:
+        lines += _wrapped(run.reason, "  ")
+    last = max(metrics, key=lambda metric: metric.ordinal, default=None)
+    place = f", at {Position(last.step, last.epoch)}" if last is not None else ""
+    if run.last_seen_at is not None:
+        lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}")
+    if metrics:
+        shown = "   ".join(f"{metric.name} {metric.value:.6g}" for metric in metrics[:_MAX_METRICS])
+        lines += _wrapped(shown, "")
+    lines += _of_lr(lr)
+    for alert in alerts[:_MAX_ALERTS]:
+        since = f"   since {alert.opened}" if alert.opened is not None else "   before training"
+        lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}", "")]
+        lines += [*_wrapped(alert.detail, "  "), *_wrapped(f"-> {alert.advice}", "  ")]
+    if len(alerts) > _MAX_ALERTS:
+        lines += ["", f"and {len(alerts) - _MAX_ALERTS} more"]
+    if not alerts:
+        lines += ["", "no alert"]
+    return "\n".join(lines) + "\n"
+
+
+def _of_lr(lr: Explanation | None) -> list[str]:
+    if lr is None:
+        return []
+    lines = _wrapped(f"learning rate: {_VERDICTS[lr.verdict]}" + (f" ({lr.reason})" if lr.reason else ""), "")
+    if lr.first_off is not None:
+        off = lr.first_off
+        expected = "none" if off.expected is None else f"{off.expected:.6g}"
+        lines += _wrapped(
+            f"from {Position(off.step, off.epoch)} on: expected {expected}, observed {off.observed:.6g}", "  "
+        )
+    for cause in lr.causes[:3]:
+        lines += _wrapped(cause.statement, "  ")
+    return lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False) or [""]

@@ -1,0 +1,119 @@
+"""Stored things on the wire: runs, metrics, channels, deliveries. Alerts are `domain.wire`'s, since webhooks show
+them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.declared import declared
+from trackside_service.domain.findings import rank
+from trackside_service.domain.numbers import to_wire
+from trackside_service.domain.runs import ProcessLife, Run
+from trackside_service.domain.wire import alert_to_wire, time_to_wire
+from trackside_service.storage.channels import StoredChannel
+from trackside_service.storage.deliveries import Delivery
+from trackside_service.storage.metrics import Metric
+
+
+def latest(metrics: Iterable[Metric]) -> dict[str, Any]:
+    """Return the latest value of each metric, by name."""
+    return {
+        metric.name: {"value": to_wire(metric.value), "step": metric.step, "epoch": metric.epoch} for metric in metrics
+    }
+
+
+def run_summary(run: Run, metrics: Iterable[Metric]) -> dict[str, Any]:
+    """Return a run as lists show it."""
+    return {
+        "id": str(run.id),
+        "project": run.spec.project,
+        "name": run.spec.name,
+        "status": run.status,
+        "health": run.health,
+        "reason": run.reason,
+        "tags": list(run.spec.tags),
+        "created_at": time_to_wire(run.created_at),
+        "ended_at": time_to_wire(run.ended_at),
+        "last_seen_at": time_to_wire(run.last_seen_at),
+        "metrics": latest(metrics),
+    }
+
+
+def run_whole(run: Run, metrics: Iterable[Metric], lives: Iterable[ProcessLife]) -> dict[str, Any]:
+    """Return a run with its declaration and its processes."""
+    return {
+        **run_summary(run, metrics),
+        "declaration": declared(run.spec),
+        "processes": [
+            {
+                "number": life.number,
+                "process": life.process,
+                "started_at": time_to_wire(life.started_at),
+                "resumed_from_step": life.resumed_from_step,
+            }
+            for life in lives
+        ],
+    }
+
+
+def news(changes: Iterable[AlertChange]) -> list[dict[str, Any]]:
+    """Return what happened to alerts."""
+    return [{**alert_to_wire(change.alert), "event": change.event} for change in changes]
+
+
+def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
+    """Order alerts by severity; within one, by when they opened."""
+    return sorted(alerts, key=lambda alert: (-rank(alert.severity), alert.opened_at, alert.code, alert.subject))
+
+
+def last_seen(run: Run, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return where the run is: the furthest place at which a metric was reported."""
+    last = max(metrics, key=lambda metric: metric.ordinal, default=None)
+    return {
+        "at": time_to_wire(run.last_seen_at),
+        "step": None if last is None else last.step,
+        "epoch": None if last is None else last.epoch,
+        "metrics": latest(metrics),
+    }
+
+
+def channel_to_wire(channel: StoredChannel) -> dict[str, Any]:
+    """Return a channel, without its address and its secret."""
+    return {
+        "id": str(channel.id),
+        "kind": channel.kind,
+        "name": channel.name,
+        "target": channel.target,
+        "project": channel.project,
+        "min_severity": channel.min_severity,
+        "events": list(channel.events),
+        "disabled_reason": channel.disabled_reason,
+        "created_at": time_to_wire(channel.created_at),
+    }
+
+
+def delivery_to_wire(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery with its attempts."""
+    return {
+        "id": str(delivery.id),
+        "channel_id": str(delivery.channel_id),
+        "run_id": None if delivery.run_id is None else str(delivery.run_id),
+        "alert_id": None if delivery.alert_id is None else str(delivery.alert_id),
+        "event": delivery.event,
+        "status": delivery.status,
+        "due_at": time_to_wire(delivery.due_at),
+        "created_at": time_to_wire(delivery.created_at),
+        "settled_at": time_to_wire(delivery.settled_at),
+        "attempts": [
+            {
+                "at": time_to_wire(attempt.at),
+                "duration_ms": attempt.duration_ms,
+                "status_code": attempt.status_code,
+                "error": attempt.error,
+            }
+            for attempt in delivery.attempts
+        ],
+    }

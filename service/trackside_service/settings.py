@@ -1,0 +1,171 @@
+"""Every setting: a `TRACKSIDE_*` variable or an argument of the same name. Read once at the top, passed down."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from trackside_service.api.security import is_loopback
+from trackside_service.backoff import parse_schedule
+from trackside_service.channels import Targets, parse_targets
+from trackside_service.errors import InvalidInputError
+
+PREFIX: Final = "TRACKSIDE_"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+MIN_KEY: Final = 16
+_NO_TARGETS: Final = Targets()
+# The client's own variables, which may stand in the same environment.
+_CLIENTS: Final = frozenset({"URL", "API_KEY", "PROJECT", "NAME", "RUN_ID", "DISABLED", "SPOOL", "DEBUG"})
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message says which, and what is wanted. It never repeats a secret."""
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.strip().isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high} is wanted")
+        return int(text)
+
+    return read
+
+
+def _flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return known[text.strip().lower()]
+    except KeyError:
+        raise ValueError("true or false is wanted") from None
+
+
+def _level(text: str) -> str:
+    level = text.strip().lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(LOG_LEVELS)} is wanted")
+    return level
+
+
+def _key(text: str) -> str:
+    key = text.strip()
+    if len(key) < MIN_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError(f"at least {MIN_KEY} ASCII characters without spaces are wanted; 'trackside keys' makes one")
+    return key
+
+
+def _database(text: str) -> str:
+    url = text.strip()
+    if urlsplit(url).scheme.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError("sqlite:///file.db or postgresql://user@host/name is wanted")
+    return url
+
+
+def _setting(default: Any, read: Callable[[str], Any], doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"read": read, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the service runs with."""
+
+    database_url: str = _setting(
+        "sqlite:///trackside.db", _database, "sqlite:///file.db or postgresql://...", secret=True
+    )
+    host: str = _setting("127.0.0.1", str.strip, "the address to listen on")
+    port: int = _setting(8000, _whole(0, 65535), "the port to listen on; 0 takes a free one")
+    workers: int = _setting(1, _whole(1, 64), "how many processes (Postgres only)")
+    migrate: bool = _setting(False, _flag, "migrate a Postgres database before serving")
+    admin_key: str | None = _setting(None, _key, "the key that every request must carry", secret=True)
+    secret_key: str | None = _setting(
+        None, str.strip, "32 bytes in base64 that encrypt channels' addresses", secret=True
+    )
+    max_body_bytes: int = _setting(32 * 1024 * 1024, _whole(1024, 2**30), "the longest body that is accepted, in bytes")
+    allow_targets: Targets = _setting(  # noqa: RUF009 - a field, as the others are
+        _NO_TARGETS, parse_targets, "private networks that channels may send to"
+    )
+    retry_schedule: tuple[float, ...] | None = _setting(
+        None, parse_schedule, "seconds between the attempts to deliver, separated by commas"
+    )
+    deliver: bool = _setting(True, _flag, "false leaves deliveries to 'trackside deliver'")
+    group_one_run: bool = _setting(False, _flag, "one run a transaction, for a distributed Postgres")
+    log_level: str = _setting("info", _level, "debug, info, warning or error")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.database_url.startswith("sqlite")
+
+
+def read(environ: Mapping[str, str], arguments: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings: an argument (None: not given) over its variable over its default.
+
+    Raises `SettingsError` on a value that cannot be used.
+    """
+    given = arguments or {}
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        name = PREFIX + each.name.upper()
+        argument = given.get(each.name)
+        text = argument if argument is not None else environ.get(name)
+        if isinstance(text, bool):
+            values[each.name] = text
+        elif text is not None and (argument is not None or str(text).strip()):
+            where = "--" + each.name.replace("_", "-") if argument is not None else name
+            try:
+                values[each.name] = each.metadata["read"](str(text))
+            except (ValueError, InvalidInputError) as error:
+                raise SettingsError(f"{where}: {error}") from None
+    return Settings(**values)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which `read` makes these settings again, in a child process."""
+    texts: dict[str, str] = {}
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if isinstance(value, (str, bool, int)):
+            texts[PREFIX + each.name.upper()] = str(value)
+        elif isinstance(value, Targets):
+            texts[PREFIX + each.name.upper()] = ",".join(map(str, value.allowed))
+        elif isinstance(value, tuple):
+            texts[PREFIX + each.name.upper()] = ",".join(map(str, value))
+    return texts
+
+
+def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a remark on each `TRACKSIDE_*` variable that is neither a setting of ours nor one of the client's."""
+    ours = [PREFIX + each.name.upper() for each in fields(Settings)]
+    remarks = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in ours and name.removeprefix(PREFIX) not in _CLIENTS:
+            near = difflib.get_close_matches(name, ours, n=1)
+            remarks.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return tuple(remarks)
+
+
+def check_serving(settings: Settings) -> None:
+    """Refuse what must not be served: beyond loopback without a key, or several processes on one SQLite file.
+
+    Raises `SettingsError` with the reason.
+    """
+    if settings.admin_key is None and not _binds_loopback(settings.host):
+        raise SettingsError(
+            "without a key the service listens on loopback only, since anybody who reaches it could read and write "
+            "everything: set TRACKSIDE_ADMIN_KEY ('trackside keys' makes one), or listen on 127.0.0.1"
+        )
+    if settings.is_sqlite and settings.workers > 1:
+        raise SettingsError(
+            "SQLite has one writer at a time, so more processes would only wait for each other: "
+            "use one worker, or Postgres"
+        )
+
+
+def _binds_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return is_loopback(host)
