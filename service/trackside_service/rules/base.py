@@ -1,7 +1,7 @@
 """What a rule is: a frozen description and a few pure functions over a small state.
 
-A rule sees one reading at a time and keeps what it needs in its state, so that the cost of one more record does not grow with the
-run. State is a value: `check` returns the next one and never changes the one it was given.
+A rule sees one reading at a time and keeps what it needs in its state, so that the cost of one more record does not
+grow with the run. State is a value: `check` returns the next one and never changes the one it was given.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ S = TypeVar("S")
 class Reading:
     """A record as the rules see it: metric names are canonical, its place among the run's lives is known.
 
-    `index` is the server's ordinal of the record, from 0. `behind`: its position lies behind its life's last one, so that only rules
-    with `sees_behind` are fed. `starts_life`: it is the first of a new process life.
+    `index` is the server's ordinal of the record, from 0. `behind`: its position lies behind its life's last one, so
+    that only rules with `sees_behind` are fed. `starts_life`: it is the first of a new process life.
     """
 
     record: Record
@@ -36,7 +36,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class RuleConfig:
-    """How a rule runs on one run: its parameters (an instance of `Rule.parameters`), and a severity that replaces its own."""
+    """How a rule runs on one run: its parameters (an instance of `Rule.parameters`), and a severity that replaces its
+    own.
+    """
 
     parameters: Any
     enabled: bool = True
@@ -60,12 +62,12 @@ def _same(state: Any) -> Any:
 class Rule(Generic[P, S]):
     """One defect that Trackside looks for.
 
-    `code` (family and three digits, never reused) and `name` (after the defect, never the cure) tell it apart. `parameters` is a frozen
-    dataclass of which every field has a default. `page` is the module's docstring: what it detects, why it matters, an example, what to try,
-    where the defaults come from and how often they cry wolf.
+    `code` (family and three digits, never reused) and `name` (after the defect, never the cure) tell it apart.
+    `parameters` is a frozen dataclass of which every field has a default. `page` is the module's docstring: what it
+    detects, why it matters, an example, what to try, where the defaults come from and how often they cry wolf.
 
-    `start` makes the state before the first record; `check` takes (context, parameters, state, reading) to (state, outcomes);
-    `conclude` says what the end of the run reveals; `plan` judges the declaration alone, before training.
+    `start` makes the state before the first record; `check` takes (context, parameters, state, reading) to (state,
+    outcomes); `conclude` says what the end of the run reveals; `plan` judges the declaration alone, before training.
     `dump` and `load` turn the state into JSON values and back; `state_version` rises whenever their form changes.
     """
 

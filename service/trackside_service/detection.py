@@ -1,0 +1,258 @@
+"""Records and state to findings and new state: every rule of the table, each on its own. Pure.
+
+A rule that raises is caught, logged with its code and returned as a fault; its state stays what it was, and the other
+rules run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from trackside_service import conformance
+from trackside_service.conformance import Explanation, TrackerState
+from trackside_service.domain.findings import Finding, Outcome
+from trackside_service.domain.lives import Placement
+from trackside_service.domain.reading import nearest, pointer_to
+from trackside_service.domain.records import Record
+from trackside_service.domain.runs import RuleSetting, RunSpec
+from trackside_service.errors import Fault, InvalidInputError, ScheduleError
+from trackside_service.rules import RULES, Reading, Rule, RuleConfig, RunContext, off_schedule
+from trackside_service.schedules import compile_schedule
+
+_T = TypeVar("_T", bound=Outcome)
+_log = logging.getLogger(__name__)
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFault:
+    """A rule that raised: its code, and the error's type and text."""
+
+    code: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorState:
+    """The state of every rule that runs on this run, by code."""
+
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What some readings brought: the state after them, the outcomes in their order, and the rules that raised."""
+
+    state: DetectorState
+    outcomes: tuple[Outcome, ...] = ()
+    faults: tuple[RuleFault, ...] = ()
+
+
+def configure(spec: RunSpec) -> RunContext:
+    """Compile the declared schedule and resolve how each rule runs.
+
+    Raises `ScheduleError` (pointers under /schedule) and `InvalidInputError` (unknown rules or parameters, under
+    /rules).
+    """
+    schedule = None
+    if spec.schedule is not None:
+        try:
+            schedule = compile_schedule(spec.schedule, steps_per_epoch=spec.steps_per_epoch)
+        except ScheduleError as error:
+            faults = [Fault(f"/schedule{fault.pointer}", fault.message) for fault in error.faults]
+            raise ScheduleError(error.detail, faults=faults or [Fault("/schedule", error.detail)]) from error
+    faults = []
+    known = {rule.code: rule for rule in RULES}
+    for code in spec.rules:
+        if code not in known:
+            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code, tuple(known))}"))
+    rules = {code: _config(rule, spec.rules.get(code), faults) for code, rule in known.items()}
+    if faults:
+        raise InvalidInputError(f"The rules cannot be set so: {faults[0].pointer}: {faults[0].message}", faults=faults)
+    return RunContext(spec=spec, schedule=schedule, rules=rules)
+
+
+def reading_of(record: Record, placement: Placement, index: int) -> Reading:
+    """Return a placed record as the rules see it: with the metrics that are new at its place. `index` is its ordinal
+    in the run.
+    """
+    shown = record if placement.metrics is record.metrics else replace(record, metrics=placement.metrics)
+    return Reading(
+        record=shown,
+        index=index,
+        life=placement.progress.number,
+        behind=placement.behind,
+        starts_life=placement.starts_life and placement.progress.number > 0,
+    )
+
+
+def begin(context: RunContext) -> DetectorState:
+    """Return the state before the first record."""
+    return DetectorState({rule.code: rule.start(context, config.parameters) for rule, config in _running(context)})
+
+
+def plan(context: RunContext) -> tuple[Finding, ...]:
+    """Judge the declaration alone, before training."""
+    findings: list[Finding] = []
+    for rule, config in _running(context):
+        if rule.plan is not None:
+            found, _ = _isolated(rule, partial(rule.plan, context, config.parameters))
+            findings += [_with_severity(one, config) for one in found]
+    return tuple(findings)
+
+
+def inspect(context: RunContext, state: DetectorState, readings: Sequence[Reading]) -> Inspection:
+    """Show `readings` to the rules in their order. A reading that is behind reaches only the rules that see those."""
+    states = dict(state.rules)
+    outcomes: list[Outcome] = []
+    faults: dict[str, RuleFault] = {}
+    running = [(rule, config) for rule, config in _running(context) if rule.code in states]
+    for reading in readings:
+        for rule, config in running:
+            if reading.behind and not rule.sees_behind:
+                continue
+            try:
+                states[rule.code], found = rule.check(context, config.parameters, states[rule.code], reading)
+            except Exception as error:
+                if rule.code not in faults:
+                    faults[rule.code] = _fault(rule, error)
+                continue
+            outcomes += [_with_severity(one, config) for one in found]
+    return Inspection(DetectorState(states), tuple(outcomes), tuple(faults.values()))
+
+
+def conclude(context: RunContext, state: DetectorState) -> Inspection:
+    """Say what the run's end reveals."""
+    outcomes: list[Outcome] = []
+    faults: list[RuleFault] = []
+    for rule, config in _running(context):
+        if rule.conclude is not None and rule.code in state.rules:
+            work = partial(rule.conclude, context, config.parameters, state.rules[rule.code])
+            found, fault = _isolated(rule, work)
+            outcomes += [_with_severity(one, config) for one in found]
+            faults += [fault] if fault is not None else []
+    return Inspection(state, tuple(outcomes), tuple(faults))
+
+
+def lr_state(state: DetectorState) -> TrackerState | None:
+    """Return the comparison of the LR so far; None without a schedule (or with its rule off)."""
+    held = state.rules.get(off_schedule.CODE)
+    return held.tracker if isinstance(held, off_schedule.State) else None
+
+
+def explanation(context: RunContext, state: DetectorState) -> Explanation | None:
+    """Return the verdict on the LR now, with causes. None: no schedule is declared, or no LR was reported."""
+    tracker = lr_state(state)
+    if context.schedule is None or tracker is None or tracker.points == 0:
+        return None
+    return conformance.conclude(context.schedule, tracker)
+
+
+def adopt(context: RunContext, before: RunContext, state: DetectorState) -> DetectorState:
+    """Return `state` for a run whose declaration changed: where the change concerns a rule it begins anew, the others
+    go on.
+    """
+    fresh = begin(context)
+    old, new = _fingerprints(before), _fingerprints(context)
+    return DetectorState(
+        {
+            code: state.rules[code] if code in state.rules and old.get(code) == new[code] else held
+            for code, held in fresh.rules.items()
+        }
+    )
+
+
+def dump(state: DetectorState) -> bytes:
+    """Return the state as versioned bytes, a few kilobytes."""
+    rules = {
+        rule.code: [rule.state_version, rule.dump(state.rules[rule.code])] for rule in RULES if rule.code in state.rules
+    }
+    return json.dumps({"version": _VERSION, "rules": rules}, separators=(",", ":")).encode()
+
+
+def load(context: RunContext, data: bytes) -> DetectorState | None:
+    """Undo `dump`. None where another version wrote it, or for another set of rules: rebuild it from the stored
+    points.
+    """
+    try:
+        body = json.loads(data)
+        if body["version"] != _VERSION:
+            return None
+        states: dict[str, Any] = {}
+        for rule, _ in _running(context):
+            version, held = body["rules"][rule.code]
+            if version != rule.state_version:
+                return None
+            states[rule.code] = rule.load(held)
+    except (ValueError, LookupError, TypeError):
+        return None
+    return DetectorState(states)
+
+
+def _running(context: RunContext) -> list[tuple[Rule[Any, Any], RuleConfig]]:
+    return [(rule, config) for rule in RULES if (config := context.rules.get(rule.code)) is not None and config.enabled]
+
+
+def _with_severity(outcome: _T, config: RuleConfig) -> _T:
+    if config.severity is not None and isinstance(outcome, Finding):
+        return replace(outcome, severity=config.severity)
+    return outcome
+
+
+def _isolated(rule: Rule[Any, Any], work: Callable[[], Sequence[_T]]) -> tuple[Sequence[_T], RuleFault | None]:
+    try:
+        return work(), None
+    except Exception as error:
+        return (), _fault(rule, error)
+
+
+def _fault(rule: Rule[Any, Any], error: Exception) -> RuleFault:
+    _log.exception("rule %s raised; the other rules go on", rule.code)
+    return RuleFault(rule.code, f"{type(error).__name__}: {error}")
+
+
+def _config(rule: Rule[Any, Any], setting: RuleSetting | None, faults: list[Fault]) -> RuleConfig:
+    if setting is None:
+        return RuleConfig(rule.parameters())
+    return RuleConfig(_parameters(rule, setting, faults), enabled=setting.enabled, severity=setting.severity)
+
+
+def _parameters(rule: Rule[Any, Any], setting: RuleSetting, faults: list[Fault]) -> Any:
+    pointer = f"/rules/{rule.code}/params"
+    defaults = {one.name: one.default for one in fields(rule.parameters) if one.default is not MISSING}
+    values: dict[str, Any] = {}
+    before = len(faults)
+    for name, value in setting.params.items():
+        where = f"{pointer}/{pointer_to(name)}"
+        if name not in defaults:
+            hint = nearest(name, tuple(defaults)) if defaults else "the rule has none"
+            faults.append(Fault(where, f"no such parameter; {hint}"))
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            faults.append(Fault(where, "a number is wanted"))
+        elif isinstance(defaults[name], int) and not isinstance(value, int):
+            faults.append(Fault(where, "a whole number is wanted"))
+        else:
+            values[name] = value
+    if len(faults) == before:
+        try:
+            return rule.parameters(**values)
+        except ValueError as error:
+            faults.append(Fault(pointer, str(error)))
+    return rule.parameters()
+
+
+def _fingerprints(context: RunContext) -> dict[str, Any]:
+    """What each rule's state depends on: its configuration, and the parts of the declaration that change what it has
+    learned.
+    """
+    spec = context.spec
+    depends: Mapping[str, Any] = {
+        off_schedule.CODE: (spec.schedule, spec.steps_per_epoch),
+        "EXP001": spec.expectations,
+    }
+    return {rule.code: (config, depends.get(rule.code)) for rule, config in _running(context)}

@@ -1,0 +1,61 @@
+"""Floor 3: what Trackside looks for. One rule, one file; this table is the list of them.
+
+`RULES` is in the order in which they run: what is not finite first, since every other comparison with NaN is false.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import Any, Final
+
+from trackside_service.errors import RuleNotFoundError
+from trackside_service.rules import (
+    abrupt_plan,
+    accuracy_collapse,
+    broken_expectation,
+    nonfinite_loss,
+    off_schedule,
+    unexpected_lr_drop,
+    unexpected_lr_jump,
+)
+from trackside_service.rules.base import Reading, Rule, RuleConfig, RunContext
+
+__all__ = ["RULES", "Reading", "Rule", "RuleConfig", "RunContext", "page", "rule"]
+
+RULES: Final[tuple[Rule[Any, Any], ...]] = (
+    nonfinite_loss.RULE,
+    abrupt_plan.RULE,
+    off_schedule.RULE,
+    unexpected_lr_drop.RULE,
+    unexpected_lr_jump.RULE,
+    accuracy_collapse.RULE,
+    broken_expectation.RULE,
+)
+_BY_CODE: Final = {one.code: one for one in RULES}
+
+
+def rule(code: str) -> Rule[Any, Any]:
+    """Return the rule with this code (any case). Raises `RuleNotFoundError`."""
+    try:
+        return _BY_CODE[code.upper()]
+    except KeyError:
+        raise RuleNotFoundError(f"No rule has this code; known are {', '.join(_BY_CODE)}") from None
+
+
+def page(one: Rule[Any, Any]) -> str:
+    """Return the rule's page in Markdown: what GET /v1/rules, `trackside rule CODE` and docs/rules.md show alike."""
+    title, _, body = inspect.cleandoc(one.page).partition("\n")
+    lines = [
+        f"## {title.rstrip('.')}",
+        "",
+        f"*{one.name}; severity {one.severity} unless configured.*",
+        "",
+        body.strip(),
+    ]
+    parameters = fields(one.parameters)
+    if parameters:
+        about = inspect.getdoc(one.parameters) or ""
+        lines += ["", "**Parameters.** " + " ".join(about.split()), "", "| parameter | default |", "|---|---|"]
+        lines += [f"| `{field.name}` | {field.default} |" for field in parameters]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,161 @@
+"""PLAN001: the declared learning rate jumps to its peak within one tick.
+
+**What.** Before training, and from the declared schedule alone: within one tick (one `scheduler.step()`) the learning
+rate rises ten times or more and lands at half of its peak or above, and the tick is not the beginning of a restart or
+a cycle.
+
+**Why it matters.** A warm-up is there to bring the learning rate up slowly. One of a single tick brings it up at
+once: the optimizer's averages and the normalisation layers have settled at the low rate, and the first updates at the
+high one can throw away what was learned. The comparison with the schedule (LR001) sees nothing wrong, since the run
+does just what was configured.
+
+**Example.** Paddle's `LinearWarmup(..., warmup_steps=1, start_lr=2e-5, end_lr=0.002)`, stepped per epoch: the rate
+rises a hundred times between the first and the second epoch; the accuracy fell from 58 % to 0 there.
+
+**What to try.** Give the warm-up more ticks, start it nearer to the peak, or lower the peak. Check the unit as well:
+a warm-up counted in batches but stepped once an epoch (or the reverse) looks like this.
+
+**Defaults.** Ten times and half of the peak leave alone what is customary: torchvision's and DeiT's warm-ups over
+five epochs, warm-ups from 0 over many ticks (a rise from 0 counts only where it lands at half the peak at once),
+one-cycle plans, warm restarts. It judges a plan and not a run, so it is a warning and has no place in the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from trackside_service.domain.findings import Finding, Outcome
+from trackside_service.rules import advice
+from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.schedules import CompiledSchedule
+
+CODE = "PLAN001"
+MAX_TICKS: Final = 2_000_000
+_UNKNOWN_TICKS: Final = 10_000
+_CHUNK: Final = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What counts as a jump.
+
+    `factor`: the rise within one tick, as a ratio. `share_of_peak`: where it lands at least, as a share of the
+    schedule's highest LR.
+    """
+
+    factor: float = 10.0
+    share_of_peak: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.factor <= 1 or not 0 < self.share_of_peak <= 1:
+            raise ValueError("factor is above 1, share_of_peak above 0 and at most 1")
+
+
+def plan(context: RunContext, parameters: Parameters) -> Sequence[Finding]:
+    """Judge the declared schedule: at most one finding, about the largest rise."""
+    if context.schedule is None:
+        return ()
+    jumps = [
+        jump
+        for group in range(len(context.schedule.groups))
+        if (jump := _jump(context, context.schedule, group, parameters)) is not None
+    ]
+    return [_finding(context, min(jumps, key=lambda jump: jump[1]))] if jumps else ()
+
+
+def _jump(
+    context: RunContext, schedule: CompiledSchedule, group: int, parameters: Parameters
+) -> tuple[int, int, float, float, float] | None:
+    """Return (group, the tick it lands on, LR before, LR after, peak) of the first jump, if any."""
+    peak = schedule.peak(group)
+    if not peak > 0:
+        return None
+    ticks = _ticks(context, schedule)
+    begin, highest = 0, -np.inf
+    while begin < ticks:
+        end = min(begin + _CHUNK, ticks)
+        lrs = schedule.lrs(np.arange(begin, end + 1), group)
+        before, after = lrs[:-1], lrs[1:]
+        with np.errstate(invalid="ignore"):
+            found = (after >= parameters.factor * before) & (after >= parameters.share_of_peak * peak) & (before >= 0)
+        # A level at which the run has trained before is a cycle's, also where the schedule is a table and cannot say
+        # so.
+        visited = np.fmax.accumulate(np.concatenate([[highest], before]))
+        found &= after > visited[1:] * (1 + 1e-6)
+        landed = begin + 1 + np.flatnonzero(found)
+        if landed.size:
+            landed = landed[~np.isin(landed, np.ceil(schedule.restarts(end, group)))]
+        if landed.size:
+            tick = int(landed[0])
+            return group, tick, float(lrs[tick - 1 - begin]), float(lrs[tick - begin]), peak
+        begin, highest = end, visited[-1]
+    return None
+
+
+def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
+    known = schedule.horizon
+    epochs = context.spec.total_epochs
+    if known is None and epochs is not None:
+        known = epochs if schedule.unit == "epoch" else epochs * (schedule.steps_per_epoch or 1)
+    return min(MAX_TICKS, _UNKNOWN_TICKS if known is None else max(known, 1))
+
+
+def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) -> Finding:
+    group, tick, before, after, peak = jump
+    assert context.schedule is not None
+    unit = context.schedule.unit
+    rise = f"{after / before:.4g} times" if before > 0 else "from 0"
+    warmup = advice.longer_warmup(context)
+    words = [f"Spread the rise over more ticks{f': {warmup}' if warmup else ''}, or {advice.lower_peak(context)}."]
+    words.append(
+        f"Check the unit too: the schedule is stepped once per {unit}; a warm-up counted in "
+        f"{'batches' if unit == 'epoch' else 'epochs'} would be over this quickly."
+    )
+    evidence: dict[str, Any] = {
+        "group": group,
+        "tick": tick,
+        "unit": unit,
+        "lr_before": before,
+        "lr_after": after,
+        "ratio": after / before if before > 0 else None,
+        "peak": peak,
+        "share_of_peak": after / peak,
+    }
+    return Finding(
+        code=CODE,
+        subject="schedule",
+        severity="warning",
+        title=f"The plan raises the LR {rise} within one {unit}",
+        detail=f"The declared schedule goes from {before:.6g} to {after:.6g} between tick {tick - 1} and {tick} "
+        f"(one tick is one {unit}), {after / peak:.0%} of its peak {peak:.6g} at once.",
+        advice=" ".join(words),
+        evidence=evidence,
+    )
+
+
+def start(_context: RunContext, _parameters: Parameters) -> None:
+    """No state: the plan is judged once."""
+
+
+def check(
+    _context: RunContext, _parameters: Parameters, _state: None, _reading: Reading
+) -> tuple[None, Sequence[Outcome]]:
+    """Records say nothing about the plan."""
+    return None, ()
+
+
+RULE = Rule(
+    code=CODE,
+    name="abrupt plan",
+    summary="Within one tick the declared LR rises ten times or more and lands at half its peak or above.",
+    severity="warning",
+    page=__doc__ or "",
+    parameters=Parameters,
+    start=start,
+    check=check,
+    plan=plan,
+)

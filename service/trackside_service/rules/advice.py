@@ -1,0 +1,112 @@
+"""Advice with numbers from the run's own configuration: which parameter sets the peak, the warm-up, the first LR, and
+what to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trackside_service.rules.base import RunContext
+
+_OWN_PEAK: Final = {
+    ("torch", "OneCycleLR"): "max_lr",
+    ("torch", "CyclicLR"): "max_lr",
+    ("paddle", "LinearWarmup"): "end_lr",
+}
+_MORE_TICKS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A parameter of the user's own and its value."""
+
+    name: str
+    value: float
+
+    def to(self, value: float) -> str:
+        """Say the change: "max_lr 0.01 to 0.005"."""
+        return f"{self.name} {self.value:.6g} to {value:.6g}"
+
+
+def peak_knob(context: RunContext) -> Knob | None:
+    """Return the parameter that sets the highest LR of the run, as the user wrote it; None if nothing tells it."""
+    source = context.spec.schedule
+    if source is None:
+        return _from_optimizer(context)
+    params = _params(source)
+    framework, name = source.get("framework"), source.get("class")
+    own = _OWN_PEAK.get((str(framework), str(name)))
+    if own is not None:
+        return _knob(own, params.get(own))
+    if framework == "paddle":
+        return _knob("learning_rate", params.get("learning_rate"))
+    if framework is not None:
+        return _knob("lr", source.get("base_lr")) or _from_optimizer(context)
+    return _knob("lr", source.get("lr")) or (
+        _knob("the peak LR", context.schedule.peak()) if context.schedule else None
+    )
+
+
+def lower_peak(context: RunContext) -> str:
+    """Say how to halve the highest LR."""
+    knob = peak_knob(context)
+    if knob is None:
+        return "lower the peak: halve the learning rate"
+    return f"lower the peak: {knob.to(knob.value / 2)}"
+
+
+def longer_warmup(context: RunContext) -> str | None:
+    """Say how to make the LR rise more slowly, where the schedule has such a parameter."""
+    source = context.spec.schedule or {}
+    params = _params(source)
+    name = source.get("class")
+    if name == "OneCycleLR":
+        knob = _knob("pct_start", params.get("pct_start", 0.3))
+        return (
+            None
+            if knob is None or knob.value >= 0.5
+            else knob.to(0.3 if knob.value < 0.3 else min(0.5, knob.value + 0.1))
+        )
+    if name == "LinearWarmup":
+        knob = _knob("warmup_steps", params.get("warmup_steps"))
+        return None if knob is None else knob.to(max(_MORE_TICKS, 2 * knob.value))
+    if name == "LinearLR":
+        knob = _knob("total_iters", params.get("total_iters", 5))
+        return None if knob is None else knob.to(max(_MORE_TICKS, 2 * knob.value))
+    return None
+
+
+def higher_start(context: RunContext) -> str | None:
+    """Say how to raise the LR of the first epoch, where the schedule has such a parameter."""
+    source = context.spec.schedule or {}
+    params = _params(source)
+    if source.get("class") != "OneCycleLR":
+        return None
+    knob, peak = _knob("div_factor", params.get("div_factor", 25.0)), _knob("max_lr", params.get("max_lr"))
+    if knob is None or peak is None or knob.value <= 2:
+        return None
+    return f"{knob.to(knob.value / 2)}, so that the initial LR becomes {2 * peak.value / knob.value:.6g}"
+
+
+def _params(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    params = source.get("params")
+    return params if isinstance(params, Mapping) else {}
+
+
+def _knob(name: str, value: object) -> Knob | None:
+    """A parameter that is a number, a list of numbers (the first group's), or a nested scheduler (its own peak)."""
+    if isinstance(value, (list, tuple)) and value:
+        return _knob(name, value[0])
+    if isinstance(value, Mapping):
+        inner = _params(value).get("learning_rate")
+        return None if inner is None else _knob(name, inner)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Knob(name, float(value))
+    return None
+
+
+def _from_optimizer(context: RunContext) -> Knob | None:
+    params = context.spec.optimizer.params if context.spec.optimizer is not None else {}
+    return _knob("lr", params.get("lr")) or _knob("learning_rate", params.get("learning_rate"))

@@ -1,0 +1,192 @@
+"""LOSS001: the loss is not finite.
+
+**What.** `train_loss` is NaN or infinite in a record, or `val_loss` is in three records in a row.
+
+**Why it matters.** Once the loss is NaN, so are the gradients and, after one update, the weights. Nothing that the
+job does from there on helps, and most tools stay silent: a comparison with NaN is false, so "the loss is worse than
+before" never comes true. Some trainers even print the running mean in its place. This rule runs before all others.
+
+**Example.** Epoch 1: 4.2, epoch 2: 3.9, epoch 3: NaN. The alert opens at epoch 3 and tells the last finite value, the
+learning rate there and by what to lower its peak.
+
+**What to try.** Halve the peak learning rate first. Then look at the gradient norm of the records before; at mixed
+precision (a loss scale that falls to its floor, float16 where bfloat16 would do); at the data (NaN or infinite
+inputs, empty targets); at logarithms and divisions of zero in the loss. Restart from a checkpoint of before the first
+NaN: the weights of later ones are lost.
+
+**Defaults.** One non-finite training loss is enough: in 299 healthy public runs none had one. Validation losses need
+three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three finite
+values in a row, and never while NaN goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from trackside_service.domain.findings import Cleared, Finding, Outcome
+from trackside_service.domain.metrics import LOSSES, LR, TRAIN_LOSS, VAL_LOSS
+from trackside_service.domain.numbers import to_wire
+from trackside_service.rules import advice
+from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
+
+CODE = "LOSS001"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many records it takes.
+
+    `train_patience`, `val_patience`: non-finite values in a row of the training and of the validation loss.
+    `clears_after`: finite values in a row after which the alert resolves.
+    """
+
+    train_patience: int = 1
+    val_patience: int = 3
+    clears_after: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.train_patience, self.val_patience, self.clears_after) < 1:
+            raise ValueError("train_patience, val_patience and clears_after are counts of 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One loss: its last finite value, and the run of non-finite (or, while open, finite) values up to now."""
+
+    last: float | None = None
+    last_at: Place | None = None
+    bad: int = 0
+    since: Place | None = None
+    good: int = 0
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The losses by name, and the latest LR."""
+
+    losses: Mapping[str, Loss] = field(default_factory=dict)
+    lr: float | None = None
+
+
+def start(_context: RunContext, _parameters: Parameters) -> State:
+    """Before the first record."""
+    return State()
+
+
+def check(
+    context: RunContext, parameters: Parameters, state: State, reading: Reading
+) -> tuple[State, Sequence[Outcome]]:
+    """Look at the losses of one record."""
+    values = reading.record.metrics
+    if LR in values:
+        state = replace(state, lr=values[LR])
+    outcomes: list[Outcome] = []
+    for name in LOSSES:
+        if name in values:
+            loss, outcome = _next(context, parameters, state, name, reading)
+            state = replace(state, losses={**state.losses, name: loss})
+            outcomes += outcome
+    return state, outcomes
+
+
+def _next(
+    context: RunContext, parameters: Parameters, state: State, name: str, reading: Reading
+) -> tuple[Loss, Sequence[Outcome]]:
+    loss, value, here = state.losses.get(name, Loss()), reading.record.metrics[name], place_of(reading.record)
+    if math.isfinite(value):
+        loss = replace(loss, last=value, last_at=here, bad=0, since=None, good=loss.good + 1)
+        if loss.open and loss.good >= parameters.clears_after:
+            return replace(loss, open=False), [Cleared(CODE, name, reading.record.position)]
+        return loss, ()
+    loss = replace(loss, bad=loss.bad + 1, good=0, since=loss.since or here)
+    patience = parameters.train_patience if name == TRAIN_LOSS else parameters.val_patience
+    if loss.open or loss.bad < patience:
+        return loss, ()
+    return replace(loss, open=True), [_finding(context, state.lr, name, loss, reading)]
+
+
+def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, reading: Reading) -> Finding:
+    value = reading.record.metrics[name]
+    word = "NaN" if math.isnan(value) else "infinite"
+    rate = "" if lr is None else f" The learning rate is {lr:.6g}."
+    before = (
+        f"the last finite value was {loss.last:.6g} at {say(loss.last_at)}"
+        if loss.last is not None
+        else "no finite value was reported before"
+    )
+    evidence: dict[str, Any] = {
+        "metric": name,
+        "value": to_wire(value),
+        "in_a_row": loss.bad,
+        "last_finite": loss.last,
+        "last_finite_at": None if loss.last_at is None else wire(loss.last_at),
+        "lr": None if lr is None else to_wire(lr),
+    }
+    return Finding(
+        code=CODE,
+        subject=name,
+        severity="critical",
+        title=f"{name} is {word}",
+        detail=f"{name} is {word} since {say(loss.since)}; {before}.{rate}",
+        advice=_advice(context, name, loss),
+        opened=position(loss.since),
+        detected=reading.record.position,
+        evidence=evidence,
+    )
+
+
+def _advice(context: RunContext, name: str, loss: Loss) -> str:
+    if name == VAL_LOSS:
+        return (
+            "Look at the evaluation first: inputs or targets that are NaN or empty, a logarithm or division of zero, "
+            "float16 overflow. "
+            f"If the training loss follows, {advice.lower_peak(context)}."
+        )
+    words = [
+        f"Stop, and restart from a checkpoint of before the first NaN with a lower learning rate; "
+        f"{advice.lower_peak(context)}."
+    ]
+    warmup = advice.longer_warmup(context)
+    if warmup is not None:
+        words.append(f"If it returns, make the rise slower as well: {warmup}.")
+    words.append(
+        "Look at the gradient norm just before, at the loss scale under mixed precision, and at the batch for NaN, "
+        "infinite or empty values."
+    )
+    if loss.last is None:
+        words.append("The loss was never finite: suspect the data or the loss function rather than the learning rate.")
+    return " ".join(words)
+
+
+def dump(state: State) -> dict[str, Any]:
+    """State as JSON values."""
+    return {"lr": state.lr, "losses": {name: asdict(loss) for name, loss in state.losses.items()}}
+
+
+def load(data: Mapping[str, Any]) -> State:
+    """Undo `dump`."""
+    losses = {
+        name: Loss(**{**loss, "last_at": place_from(loss["last_at"]), "since": place_from(loss["since"])})
+        for name, loss in data["losses"].items()
+    }
+    return State(losses=losses, lr=data["lr"])
+
+
+RULE = Rule(
+    code=CODE,
+    name="loss not finite",
+    summary="The training loss is NaN or infinite, or the validation loss is three times in a row.",
+    severity="critical",
+    page=__doc__ or "",
+    parameters=Parameters,
+    start=start,
+    check=check,
+    sees_behind=True,
+    dump=dump,
+    load=load,
+)

@@ -1,0 +1,51 @@
+"""Places in a run as JSON lists, for the state of rules."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Any, TypeAlias
+
+from trackside_service.domain.records import Position, Record
+
+Place: TypeAlias = tuple[int | None, float | None]  # (step, epoch), as printed
+
+
+def place_of(record: Record) -> Place:
+    """Return where the record lies."""
+    return record.step, record.epoch
+
+
+def position(place: Place | None) -> Position | None:
+    """Return the place as the domain has it."""
+    return None if place is None else Position(place[0], place[1])
+
+
+def place_from(data: Any) -> Place | None:
+    """Undo what JSON makes of a place: a list."""
+    return None if data is None else (data[0], data[1])
+
+
+def say(place: Place | None) -> str:
+    """Return words: "epoch 3", "step 120"; with both, the epoch and the step."""
+    return str(Position(*place)) if place is not None else "an unknown place"
+
+
+def wire(place: Place | None) -> dict[str, Any]:
+    """Return the wire's form, for evidence."""
+    return {"step": place[0], "epoch": place[1]} if place is not None else {"step": None, "epoch": None}
+
+
+def epoch_of(place: Place, steps_per_epoch: int | None) -> int | None:
+    """Return the epoch of a place, as printed where it is printed, else counted from 0; None if unknown."""
+    step, epoch = place
+    if epoch is not None:
+        return floor(epoch)
+    if step is not None and steps_per_epoch:
+        return step // steps_per_epoch
+    return None
+
+
+def is_summary(place: Place) -> bool:
+    """Say whether a record there speaks for a whole epoch: it names a whole epoch and no step."""
+    step, epoch = place
+    return step is None and epoch is not None and float(epoch).is_integer()

@@ -1,0 +1,48 @@
+"""LR003: the learning rate jumps unexpectedly.
+
+**What.** No schedule was declared, and between two consecutive points the learning rate rises a hundred times or more.
+
+**Why it matters.** Updates a hundred times larger than those before can throw away in a few batches what was learned
+in hours.
+
+**Example.** A script loads a checkpoint half-way and builds a new optimizer: the rate had decayed to 2e-6 and goes on
+at 1e-3.
+
+**What to try.** Declare the schedule: then Trackside knows of warm-ups and restarts, and names the cause of what is
+neither. Otherwise look at what a resume restores, and at the end of the warm-up.
+
+**Defaults.** In 23 of 299 healthy public runs the LR rises over threefold between two records (warm-ups, restarts).
+So only a hundredfold rise counts, after at least five points, and never one from exactly 0. It resolves when the LR
+is back within ten times of what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trackside_service.domain.findings import Outcome
+from trackside_service.rules.abrupt_lr import Parameters, State, dump, load, start, watch
+from trackside_service.rules.base import Reading, Rule, RunContext
+
+CODE = "LR003"
+
+
+def check(
+    context: RunContext, parameters: Parameters, state: State, reading: Reading
+) -> tuple[State, Sequence[Outcome]]:
+    """Look at the LR of one record."""
+    return watch(context, parameters, state, reading, code=CODE, direction="jump")
+
+
+RULE = Rule(
+    code=CODE,
+    name="unexpected LR jump",
+    summary="With no schedule declared, the LR rises a hundred times or more between two points.",
+    severity="warning",
+    page=__doc__ or "",
+    parameters=Parameters,
+    start=start,
+    check=check,
+    dump=dump,
+    load=load,
+)
