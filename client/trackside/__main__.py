@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,12 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("sync", help="send what waits on disk to the service")
     command.add_argument("--url", help="the service's address (default: TRACKSIDE_URL); the key is TRACKSIDE_API_KEY")
     options = parser.parse_args(arguments)
+    if options.url is None and not os.environ.get("TRACKSIDE_URL", "").strip():
+        parser.error("pass --url or set TRACKSIDE_URL")
     try:
         settings = _config.load(options.url, None)
     except ValueError as error:
         parser.error(str(error))
-    if settings is None:
-        parser.error("pass --url or set TRACKSIDE_URL")
+    if settings is None:  # and the reason was told
+        return 2
     sent, left = sync(settings)
     sys.stdout.write(f"{sent} sent, {left} waiting in {settings.spool_dir}\n")
     return 0 if left == 0 else 1

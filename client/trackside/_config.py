@@ -61,7 +61,7 @@ def check_url(url: object) -> str:
 
 
 def load(url: str | None, api_key: str | None) -> Settings | None:
-    """Return the settings, or None when neither `url` nor TRACKSIDE_URL says where to report."""
+    """Return the settings, or None (told once) when neither `url` nor TRACKSIDE_URL says where to report."""
     address: str | None = None
     if url is not None:
         address = check_url(url)
@@ -72,6 +72,10 @@ def load(url: str | None, api_key: str | None) -> Settings | None:
             _say.once("TRACKSIDE_URL", f"TRACKSIDE_URL is not usable ({error}); this run is not reported.")
             return None
     if address is None:
+        _say.once(
+            "unconfigured",
+            "neither url nor TRACKSIDE_URL is set, so this run is not reported. Training is not affected.",
+        )
         return None
     if api_key is None:
         api_key = os.environ.get("TRACKSIDE_API_KEY") or None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from trackside._transport import Answer
+if TYPE_CHECKING:
+    from trackside._transport import Answer
 
 Meaning = Literal["done", "later", "misplaced", "unknown_run", "refused"]
 

@@ -346,6 +346,8 @@ class Sender:
         try:
             return self._transport.request(method, path, body, timeout_s=limit)
         except UnreachableError as error:
+            if self._abandoned:
+                return None
             self._notices.tell(
                 "unreachable", f"the service cannot be reached: {error}. Training goes on; records wait."
             )

@@ -46,7 +46,7 @@ def torch_values(scheduler: Any, length: int | None) -> list[float]:
     """Return the first group's LR at `length` ticks from tick 0 on. Raises `UnreadableScheduleError`."""
     length = _checked(scheduler, length)
     stand_in = StandIn(scheduler.optimizer)
-    done = int(scheduler.last_epoch)
+    done = max(int(getattr(part, "last_epoch", 0)) for part in _parts(scheduler))
     twin = _copy(scheduler, {id(scheduler.optimizer): stand_in})
     if done:
         now = [_number(group["lr"]) for group in stand_in.param_groups]
@@ -88,7 +88,9 @@ def _checked(scheduler: Any, length: int | None) -> int:
             raise UnreadableScheduleError(
                 f"a {type(part).__name__} follows a metric, so its rates cannot be known beforehand"
             )
-    if not hasattr(scheduler, "last_epoch") or not callable(getattr(scheduler, "step", None)):
+    if not all(
+        hasattr(part, "last_epoch") or hasattr(part, "_schedulers") for part in _parts(scheduler)
+    ) or not callable(getattr(scheduler, "step", None)):
         raise UnreadableScheduleError(f"a {type(scheduler).__name__} is no scheduler of torch or Paddle")
     if length is None:
         raise UnreadableScheduleError(

@@ -97,7 +97,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), _unlogged():
             self._client.close()
 
 

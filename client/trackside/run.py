@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from trackside import _arguments, _config, _exit, _optimizers, _say, _wire, schedules
 from trackside._records import Ending, Logged, refuse
@@ -41,6 +41,9 @@ class Run:
 
     Raises `TypeError` or `ValueError` on arguments that cannot be right. After construction nothing raises.
     """
+
+    # What an adapter knows about the moment at which it reads the LR; part of a schedule read off a live scheduler.
+    _reporting: ClassVar[Mapping[str, Any] | None] = None
 
     def __init__(
         self,
@@ -97,13 +100,7 @@ class Run:
         self._ended = False
         self._read_lr = read_lr
         self._lr_names = _LR_NAMES | {own for own, known in (metric_names or {}).items() if known in _LR_NAMES}
-        if settings is None:
-            _say.once(
-                "unconfigured",
-                "neither url nor TRACKSIDE_URL is set, so this run is not reported. Training is not affected.",
-            )
-            return
-        if not _reports(all_ranks):
+        if settings is None or not _reports(all_ranks):
             return
         body.setdefault("name", f"{_arguments.script_name()}-{self.id[:8]}")
         self._describe(body, optimizer, scheduler, scheduler_unit)
@@ -129,7 +126,7 @@ class Run:
         *positional: Any,
         step: Any = None,
         epoch: Any = None,
-        metrics: Mapping[str, Any] | None = None,
+        metrics: Any = None,
         **values: Any,
     ) -> None:
         """Report values at a place of the run: `run.log(step=300, epoch=3, train_loss=0.4, val_acc=91.2)`.
@@ -155,6 +152,10 @@ class Run:
                 if kind is not float and kind is not int:
                     values = self._frozen(values)
                     break
+            if step is not None and type(step) is not int:
+                step = _still(step)
+            if epoch is not None and type(epoch) is not int:
+                epoch = _still(epoch)
             if self._read_lr is not None and self._lr_names.isdisjoint(values):
                 try:
                     values.update(self._read_lr())
@@ -227,7 +228,7 @@ class Run:
                 f"the scheduler is built for {built_for} ticks and the run has {epochs} epochs: if scheduler.step() is "
                 'called every update, pass scheduler_unit="step"',
             )
-        return schedules.read(scheduler, unit=unit, steps_per_epoch=steps, length=length)
+        return schedules.read(scheduler, unit=unit, steps_per_epoch=steps, length=length, reporting=self._reporting)
 
     def _frozen(self, values: dict[str, Any]) -> dict[str, Any]:
         frozen: dict[str, Any] = {}
@@ -294,6 +295,14 @@ class Run:
                 self._sender.wait()
         except Exception as error:
             self._notices.tell("finish", f"finish failed with {type(error).__name__}.")
+
+
+def _still(place: Any) -> Any:
+    """Return a step or an epoch that later changes cannot alter; one that is no number is refused later."""
+    try:
+        return _wire.freeze(place)
+    except _wire.RefusedError:
+        return str(type(place).__name__)
 
 
 def _reports(all_ranks: bool | None) -> bool:

@@ -24,7 +24,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """What to answer. `fault` is "close" (no answer), "hang" (none until the receiver stops) or "drip" (it never ends)."""
+    """What to answer. `fault` is "close" (no answer), "hang" (none until the end) or "drip" (an answer without end)."""
 
     status: int = 200
     body: Any = None
@@ -62,7 +62,7 @@ class Receiver:
 
             do_PUT = do_POST = do_PATCH = do_GET = handle_one  # noqa: N815
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 """Say nothing."""
 
         class Server(ThreadingHTTPServer):
@@ -92,7 +92,9 @@ class Receiver:
         if reply.fault == "hang":
             self._stopped.wait(60)
             return
-        content = reply.raw if reply.raw is not None else json.dumps(reply.body if reply.body is not None else {}).encode()
+        content = (
+            reply.raw if reply.raw is not None else json.dumps(reply.body if reply.body is not None else {}).encode()
+        )
         handler.send_response(reply.status)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
@@ -133,9 +135,7 @@ class Receiver:
     def stored(self, run_id: str) -> list[dict[str, Any]]:
         """The records of a run, life by life, in the order of `seq`."""
         with self._changed:
-            return [
-                life[seq] for (run, _), life in self.records.items() if run == run_id for seq in sorted(life)
-            ]
+            return [life[seq] for (run, _), life in self.records.items() if run == run_id for seq in sorted(life)]
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
         """Return when `condition` holds; it is looked at after each request. Fails after `timeout` seconds."""
@@ -143,7 +143,9 @@ class Receiver:
         with self._changed:
             while not condition():
                 left = deadline - time.monotonic()
-                assert left > 0, f"not within {timeout} s; requests so far: {[(r.method, r.path) for r in self.requests]}"
+                assert left > 0, (
+                    f"not within {timeout} s; requests so far: {[(r.method, r.path) for r in self.requests]}"
+                )
                 self._changed.wait(min(left, 0.2))
 
     def stop(self) -> None:

@@ -8,7 +8,8 @@ gradient scaler skips is not counted as one.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from trackside import _optimizers
 from trackside.run import Run
@@ -32,6 +33,8 @@ class TorchCallback(Run):
 
     The LR reported is the one in use at the last update. Before the first it is the current one.
     """
+
+    _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use"}
 
     def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)

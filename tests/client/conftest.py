@@ -1,0 +1,33 @@
+"""A receiver for each test that asks, and an environment without the machine's own settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.environment import clean
+from tests.client.receiver import Receiver
+from trackside import _delivery
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No rank, no TRACKSIDE_ variable, a spool of the test's own (returned), and short waits between tries."""
+    spool = tmp_path / "spool"
+    wanted = clean(spool)
+    for name in set(os.environ) - set(wanted):
+        monkeypatch.delenv(name)
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(_delivery, "BASE_DELAY_S", 0.01)
+    return spool
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    started = Receiver()
+    yield started
+    started.stop()

@@ -1,0 +1,14 @@
+"""What a client's test must not take over from the machine that it runs on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+NAMES = ("RANK", "LOCAL_RANK", "PADDLE_TRAINER_ID", "SLURM_PROCID")
+
+
+def clean(spool: Path) -> dict[str, str]:
+    """Return this process's environment without ranks and settings, with a spool of the test's own."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TRACKSIDE_") and key not in NAMES}
+    return {**kept, "TRACKSIDE_SPOOL_DIR": str(spool)}

@@ -1,0 +1,333 @@
+"""Processes that end: in time, with what they logged on the service or on disk, and replayed later."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+import trackside
+from tests.client.environment import clean
+from tests.client.receiver import Receiver, Reply
+from tests.client.test_faults import free_port
+
+CLIENT = Path(trackside.__file__).parents[1]
+
+
+class Process:
+    """Runs a script as a user would, with the client on its path."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._folder = tmp_path
+        self.spool = tmp_path / "spool"
+
+    def __call__(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        path = self._folder / "train.py"
+        path.write_text(textwrap.dedent(script))
+        return self.python(str(path), *arguments, **variables)
+
+    def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**clean(self.spool), "PYTHONPATH": str(CLIENT), "PYTHONWARNINGS": "error", **variables}
+        return subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Process:
+    return Process(tmp_path)
+
+
+SCRIPT = """
+    import sys, time, trackside
+    run = trackside.Run(sys.argv[1], name="n")
+    for step in range(100):
+        run.log(step=step, train_loss=1.0)
+    print(run.id)
+"""
+TIMED = """
+    import atexit, sys, time
+    def told():
+        print("exit took", time.monotonic() - ended)
+    atexit.register(told)   # runs after the client's own, which registers later
+    import trackside
+    run = trackside.Run(sys.argv[1])
+    for step in range(100):
+        run.log(step=step, train_loss=1.0)
+    ended = time.monotonic()
+"""
+
+
+def exit_time(output: str) -> float:
+    return float(output.rsplit("exit took", 1)[1])
+
+
+def test_a_script_that_just_ends_has_finished(process: Process, receiver: Receiver) -> None:
+    done = process(SCRIPT, receiver.url)
+    run_id = done.stdout.strip()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [record["step"] for record in receiver.stored(run_id)] == list(range(100))
+    assert receiver.ends[run_id] == {"status": "finished"}
+
+
+def test_an_exception_at_the_top_is_a_failure(process: Process, receiver: Receiver) -> None:
+    done = process(SCRIPT + "\n    raise RuntimeError('CUDA out of memory')", receiver.url)
+    run_id = done.stdout.strip()
+    assert done.returncode == 1
+    assert "trackside:" not in done.stderr
+    assert receiver.ends[run_id] == {"status": "failed", "reason": "RuntimeError: CUDA out of memory"}
+    assert len(receiver.stored(run_id)) == 100
+
+
+def test_with_the_service_down_the_exit_is_quick_and_the_records_are_kept(process: Process) -> None:
+    done = process(TIMED, f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 0
+    assert exit_time(done.stdout) < 2.5
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("trackside: the service cannot be reached")
+    assert lines[1].startswith("trackside: 100 records could not be sent in time; they wait on disk")
+    (file,) = process.spool.glob("*")
+    assert file.stat().st_mode & 0o777 == 0o600
+    kept = json.loads(file.read_text())
+    assert sum(len(request["body"].get("records", [])) for request in kept["requests"]) == 100
+
+
+@pytest.mark.parametrize("limit", ["1", None])
+def test_with_the_service_hanging_the_exit_takes_the_limit(
+    process: Process, receiver: Receiver, limit: str | None
+) -> None:
+    receiver.behave = lambda _: Reply(fault="hang")
+    done = process(TIMED, receiver.url, **({"TRACKSIDE_EXIT_TIMEOUT": limit} if limit else {}))
+    assert done.returncode == 0
+    assert exit_time(done.stdout) < float(limit or 3) + 0.7
+    assert len(list(process.spool.glob("*.json"))) == 1
+
+
+def test_two_runs_share_the_time_at_exit(process: Process, receiver: Receiver) -> None:
+    receiver.behave = lambda _: Reply(fault="hang")
+    script = TIMED + "\n    other = trackside.Run(sys.argv[1]); other.log(step=0, train_loss=1.0)"
+    done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="1")
+    assert exit_time(done.stdout) < 1.9
+    assert len(list(process.spool.glob("*.json"))) == 2
+
+
+def test_a_key_never_reaches_the_disk(process: Process) -> None:
+    process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_API_KEY="very-secret-key")
+    (file,) = process.spool.glob("*.json")
+    assert "very-secret-key" not in file.read_text()
+
+
+def test_what_waited_is_replayed_by_the_next_run(process: Process) -> None:
+    port = free_port()
+    first = process(SCRIPT, f"http://127.0.0.1:{port}").stdout.strip()
+    assert len(list(process.spool.glob("*.json"))) == 1
+    back = Receiver(port=port)
+    try:
+        second = process(SCRIPT + "\n    time.sleep(1)", back.url).stdout.strip()
+        for run_id in (first, second):
+            assert [record["seq"] for record in back.stored(run_id)] == list(range(100))
+            assert back.ends[run_id] == {"status": "finished"}
+    finally:
+        back.stop()
+    assert list(process.spool.glob("*")) == []
+
+
+def test_what_waited_is_sent_by_the_command(process: Process) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    runs = [process(SCRIPT, url).stdout.strip() for _ in range(2)]
+    down = process.python("-m", "trackside", "sync", "--url", url)
+    assert (down.returncode, down.stdout.split(" in ")[0]) == (1, "0 sent, 2 waiting")
+    back = Receiver(port=port)
+    back.behave = lambda request: (
+        Reply(422) if any(record["step"] == 42 for record in request.body.get("records", [])) else None
+    )
+    try:
+        done = process.python("-m", "trackside", "sync", TRACKSIDE_URL=url)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.split(" in ")[0] == "2 sent, 0 waiting"
+        for run_id in runs:
+            assert [r["step"] for r in back.stored(run_id)] == [step for step in range(100) if step != 42]
+    finally:
+        back.stop()
+
+
+def test_the_earlier_life_of_a_run_is_replayed_before_its_next_opens(process: Process) -> None:
+    port = free_port()
+    run_id = "6f1f39d0-7c43-4e0e-9b1c-0f6f0d1f7a11"
+    process(SCRIPT, f"http://127.0.0.1:{port}", TRACKSIDE_RUN_ID=run_id)
+    back = Receiver(port=port)
+    try:
+        process(SCRIPT, back.url, TRACKSIDE_RUN_ID=run_id)
+        lives = [r.body["process"]["id"] for r in back.requests if r.method == "PUT"]
+        assert len(set(lives)) == 2
+        posts = [r.body["process"] for r in back.requests if r.method == "POST"]
+        assert posts == sorted(posts, key=lives.index)
+    finally:
+        back.stop()
+
+
+def test_what_waits_for_another_service_is_left_alone(process: Process, receiver: Receiver) -> None:
+    process(SCRIPT, f"http://127.0.0.1:{free_port()}")
+    process(SCRIPT + "\n    time.sleep(0.5)", receiver.url)
+    assert len(receiver.runs) == 1
+    assert len(list(process.spool.glob("*.json"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told(process: Process, tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    done = process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_DIR=str(blocker / "spool"))
+    assert done.returncode == 0
+    assert "100 records could not be sent and are lost" in done.stderr
+
+
+def test_a_full_spool_is_told(process: Process) -> None:
+    done = process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_MB="0.001")
+    assert "100 records could not be sent and are lost: the spool is full" in done.stderr
+    assert list(process.spool.glob("*")) == []
+
+
+def test_a_forked_child_reports_nothing_and_ends_at_once(process: Process, receiver: Receiver) -> None:
+    script = """
+        import os, sys, time, trackside, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)   # 3.12 warns of a fork beside threads
+        run = trackside.Run(sys.argv[1])
+        run.log(step=0, train_loss=1.0)
+        time.sleep(0.5)
+        child = os.fork()
+        for step in range(1, 10):
+            run.log(step=step, train_loss=float(child == 0))
+        if child == 0:
+            started = time.monotonic()
+            run.finish("failed")
+            sys.exit(0 if time.monotonic() - started < 0.1 else 9)
+        _, status = os.waitpid(child, 0)
+        assert status == 0, status
+        run.log(step=10, train_loss=0.0)
+        print(run.id)
+    """
+    done = process(script, receiver.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    run_id = done.stdout.strip()
+    assert [r["step"] for r in receiver.stored(run_id)] == list(range(11))
+    assert all(r["metrics"]["train_loss"] == 0.0 for r in receiver.stored(run_id)[1:])
+    assert receiver.ends[run_id] == {"status": "finished"}
+
+
+def test_a_forked_child_may_have_a_run_of_its_own(process: Process, receiver: Receiver) -> None:
+    script = """
+        import os, sys, trackside, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with trackside.Run(sys.argv[1], name="parent") as run:
+            run.log(step=0, train_loss=1.0)
+            child = os.fork()
+            if child == 0:
+                with trackside.Run(sys.argv[1], name="child") as own:
+                    own.log(step=0, train_loss=1.0)
+                os._exit(0)
+            os.waitpid(child, 0)
+    """
+    done = process(script, receiver.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(run["name"] for run in receiver.runs.values()) == ["child", "parent"]
+    assert len(receiver.ends) == 2
+
+
+def test_a_log_inside_a_signal_handler(process: Process, receiver: Receiver) -> None:
+    script = """
+        import signal, sys, trackside
+        run = trackside.Run(sys.argv[1])
+        def handler(number, frame):
+            run.log(step=handler.step, from_handler=1.0)
+            handler.step += 1
+        handler.step = 0
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        for step in range(20000):
+            run.log(step=step, train_loss=1.0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(run.id, handler.step)
+    """
+    done = process(script, receiver.url, TRACKSIDE_QUEUE_SIZE="100000", TRACKSIDE_EXIT_TIMEOUT="30")
+    assert (done.returncode, done.stderr) == (0, "")
+    run_id, handled = done.stdout.split()
+    assert int(handled) > 0
+    assert len(receiver.stored(run_id)) == 20000 + int(handled)
+
+
+def test_ctrl_c_ends_the_run_as_killed(process: Process, receiver: Receiver, tmp_path: Path) -> None:
+    script = tmp_path / "loop.py"
+    script.write_text(
+        "import sys, time, trackside\n"
+        "with trackside.Run(sys.argv[1]) as run:\n"
+        "    run.log(step=0, train_loss=1.0)\n"
+        "    time.sleep(30)\n"
+    )
+    environment = {**clean(process.spool), "PYTHONPATH": str(CLIENT)}
+    child = subprocess.Popen([sys.executable, str(script), receiver.url], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        receiver.wait_for(lambda: any(r.method == "POST" for r in receiver.requests))
+        started = time.monotonic()
+        os.kill(child.pid, signal.SIGINT)
+        child.wait(10)
+        assert time.monotonic() - started < 3
+    finally:
+        child.kill()
+        child.wait()
+    assert list(receiver.ends.values()) == [{"status": "killed", "reason": "KeyboardInterrupt"}]
+
+
+def test_unconfigured_nothing_happens_and_it_is_said_once(process: Process) -> None:
+    script = """
+        import sys, threading, timeit, trackside
+        for _ in range(3):
+            with trackside.Run(project="p") as run:
+                for step in range(10):
+                    run.log(step=step, train_loss=object())
+                assert not run.should_stop and run.health is None and run.id
+        assert "httpx" not in sys.modules
+        assert threading.active_count() == 1
+        print(min(timeit.repeat(lambda: run.log(step=1, train_loss=1.0), number=1000, repeat=5)) / 1000)
+    """
+    done = process(script)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "trackside: neither url nor TRACKSIDE_URL is set, so this run is not reported. Training is not affected."
+    ]
+    assert float(done.stdout) < 5e-6
+
+
+def test_a_broken_environment_is_told_and_never_raises(process: Process, receiver: Receiver) -> None:
+    done = process("import trackside; trackside.Run().log(step=0, a=1.0)", TRACKSIDE_URL="nonsense")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    odd = {"TRACKSIDE_EXIT_TIMEOUT": "soon", "TRACKSIDE_QUEUE_SIZE": "-1", "TRACKSIDE_RUN_ID": "7"}
+    done = process(SCRIPT, receiver.url, **odd)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 3
+    assert len(receiver.stored(done.stdout.strip())) == 100
+
+
+def test_importing_imports_neither_httpx_nor_a_framework(process: Process) -> None:
+    script = """
+        import sys
+        import trackside, trackside.schedules, trackside.callbacks.torch, trackside.callbacks.paddle, trackside.__main__
+        heavy = {"httpx", "httpcore", "torch", "paddle", "numpy", "ssl"} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    done = process(script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_stderr_is_no_error(process: Process) -> None:
+    done = process("import sys; sys.stderr.close(); sys.stderr = None\nimport trackside; trackside.Run().log(a=1.0)")
+    assert done.returncode == 0
