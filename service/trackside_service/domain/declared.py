@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from trackside_service.domain.numbers import wire_safe
 from trackside_service.domain.runs import Expectation, RunSpec
 
 _BOUNDS: Final = ("epoch", "from_epoch", "until_epoch", "min", "max", "max_drop")
@@ -34,7 +35,7 @@ def declared(spec: RunSpec) -> dict[str, Any]:
         "tags": list(spec.tags),
         "heartbeat_s": spec.heartbeat_s,
     }
-    return {name: value for name, value in body.items() if value is not None and value not in ([], {})}
+    return {name: wire_safe(value) for name, value in body.items() if value is not None and value not in ([], {})}
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:

@@ -89,6 +89,11 @@ def get(connection: sa.Connection, run_id: UUID) -> Run | None:
     return None if row is None else _run(row)
 
 
+def version(connection: sa.Connection, run_id: UUID) -> int | None:
+    """Return the version of a run's row."""
+    return connection.scalar(sa.select(runs.c.version).where(runs.c.run_id == run_id))
+
+
 def record(
     connection: sa.Connection, run_id: UUID, *, next_ordinal: int, version: int, health: Health, last_seen_at: datetime
 ) -> None:

@@ -1,0 +1,53 @@
+"""Finishing: the run's end says what is left to say, resolves what was about silence and freezes the other alerts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service import alerting, detection
+from trackside_service.domain.alerts import health_of
+from trackside_service.domain.runs import EndStatus
+from trackside_service.errors import RunConflictError, RunNotFoundError
+from trackside_service.monitor.memory import MEMORY, known_of
+from trackside_service.monitor.raising import folded, judge, tell
+from trackside_service.monitor.results import FinishResult
+from trackside_service.storage import detectors, runs
+
+
+def finish(
+    connection: sa.Connection, run_id: UUID, status: EndStatus, reason: str | None, *, now: datetime
+) -> FinishResult:
+    """End a run. The same end a second time changes nothing.
+
+    Raises `RunNotFoundError`, and `RunConflictError` where the run has ended otherwise.
+    """
+    locked = runs.lock(connection, run_id)
+    if locked is None:
+        raise RunNotFoundError(f"there is no run {run_id}")
+    known = known_of(connection, locked)
+    if known.ended:
+        if known.run.status != status:
+            raise RunConflictError(
+                f"the run is {known.run.status} already and stays so; a PUT with a new process.id reopens it"
+            )
+        return FinishResult(known.run, ended=False)
+
+    inspection = detection.conclude(known.context, known.state)
+    found = judge(known, inspection.outcomes, now=now)
+    standing = [alert for alert in known.with_changes(found).alerts if alert.state == "open"]
+    changes = folded(found, alerting.end(standing, now=now))
+    after = known.with_changes(changes)
+    health = health_of(after.alerts)
+    seen = max(now, locked.last_seen_at)
+    run = replace(known.run, status=status, reason=reason, ended_at=now, last_seen_at=seen, health=health)
+    version = runs.new_version()
+    values = {"status": status, "reason": reason, "ended_at": now, "last_seen_at": seen}
+    runs.update(connection, run_id, {**values, "health": health, "version": version})
+    detectors.save(connection, run_id, detection.dump(inspection.state))
+    tell(connection, run, changes, now=now)
+    MEMORY.keep(run_id, version, replace(after, state=inspection.state, run=run))
+    return FinishResult(run, True, changes, inspection.faults)

@@ -1,0 +1,151 @@
+"""Opening: a run is declared, or declared again by a process that resumes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service import alerting, detection
+from trackside_service.domain.alerts import AlertChange, health_of
+from trackside_service.domain.declared import declared, differing
+from trackside_service.domain.findings import Cleared, Outcome
+from trackside_service.domain.lives import first_life
+from trackside_service.domain.runs import ProcessLife, Run, RunSpec
+from trackside_service.errors import Fault, RunConflictError, RunNotFoundError
+from trackside_service.monitor.memory import MEMORY, Known, known_of
+from trackside_service.monitor.raising import folded, judge, tell
+from trackside_service.monitor.results import OpenResult
+from trackside_service.rules import RunContext, rule
+from trackside_service.storage import detectors, lives, runs
+
+
+def open_run(
+    connection: sa.Connection,
+    run_id: UUID,
+    spec: RunSpec,
+    *,
+    process: tuple[str, int | None] | None,
+    now: datetime,
+) -> OpenResult:
+    """Open a run, or find it open. `process` is (its id, the step it resumes from).
+
+    What equals the stored declaration changes nothing. A process that is not known yet opens a new life: it may declare
+    the run anew, and it reopens one that has ended. Raises `RunConflictError` where another declaration comes without a
+    new process, and `InvalidInputError` where the declaration cannot be used.
+    """
+    context = detection.configure(spec)
+    if runs.insert(connection, run_id, spec, now=now):
+        return _created(connection, run_id, context, process, now)
+    locked = runs.lock(connection, run_id)
+    if locked is None:
+        raise RunNotFoundError(f"there is no run {run_id}")
+    known = known_of(connection, locked)
+    new = declared(spec)
+    if process is None:
+        _refuse_other(new, declared(known.run.spec))
+        return OpenResult(known.run, created=False)
+    stored = lives.of_process(connection, run_id, process[0])
+    if stored is not None:
+        others = () if stored.life.resumed_from_step == process[1] else ("process/resumed_from_step",)
+        _refuse_other(new, stored.declaration or declared(known.run.spec), others)
+        return OpenResult(known.run, created=False)
+    return _resumed(connection, known, context, process, now)
+
+
+def _created(
+    connection: sa.Connection, run_id: UUID, context: RunContext, process: tuple[str, int | None] | None, now: datetime
+) -> OpenResult:
+    run = Run(id=run_id, spec=context.spec, status="running", created_at=now, last_seen_at=now)
+    state = detection.begin(context)
+    detectors.insert(connection, run_id, detection.dump(state))
+    known = Known(run=run, context=context, state=state, next_life=0)
+    if process is not None:
+        known = _with_life(connection, known, process, now)
+    return _opened(connection, known, (), detection.plan(context), values={}, now=now, created=True)
+
+
+def _resumed(
+    connection: sa.Connection, known: Known, context: RunContext, process: tuple[str, int | None], now: datetime
+) -> OpenResult:
+    old, new = declared(known.run.spec), declared(context.spec)
+    if old["project"] != new["project"]:
+        raise RunConflictError(
+            "a run stays in its project", faults=[Fault("/project", "give the project that the run was opened in")]
+        )
+    after, outcomes = known, tuple[Outcome, ...]()
+    if differing(old, new):
+        lives.keep_declaration(connection, known.run.id, old)
+        runs.declare(connection, known.run.id, context.spec)
+        after, outcomes = _declared_anew(connection, known, context)
+    changes: tuple[AlertChange, ...] = ()
+    values: dict[str, Any] = {}
+    if known.ended:
+        values = {"status": "running", "reason": None, "ended_at": None}
+        after = replace(after, run=replace(after.run, status="running", reason=None, ended_at=None))
+        changes = alerting.reopen([alert for alert in known.alerts if alert.state == "ended"], now=now)
+    after = _with_life(connection, after, process, now)
+    return _opened(connection, after, changes, outcomes, values=values, now=now)
+
+
+def _declared_anew(connection: sa.Connection, known: Known, context: RunContext) -> tuple[Known, tuple[Outcome, ...]]:
+    """Let the rules that the change concerns begin anew; what they had found about the old declaration is over."""
+    state = detection.adopt(context, known.context, known.state)
+    detectors.save(connection, known.run.id, detection.dump(state))
+    found = detection.plan(context)
+    still = {(finding.code, finding.subject) for finding in found}
+    over = [
+        Cleared(*alert.fingerprint)
+        for alert in known.alerts
+        if alert.fingerprint not in still
+        and (
+            rule(alert.code).plan is not None
+            or alert.code not in state.rules
+            or state.rules[alert.code] is not known.state.rules.get(alert.code)
+        )
+    ]
+    after = replace(known, context=context, state=state, run=replace(known.run, spec=context.spec))
+    return after, (*over, *found)
+
+
+def _with_life(connection: sa.Connection, known: Known, process: tuple[str, int | None], now: datetime) -> Known:
+    name, resumed_from_step = process
+    number = known.next_life
+    progress = first_life(name, number)
+    lives.insert(connection, known.run.id, ProcessLife(number, name, now, resumed_from_step), progress)
+    return replace(known, next_life=number + 1, lives={**known.lives, name: progress})
+
+
+def _opened(
+    connection: sa.Connection,
+    known: Known,
+    changes: tuple[AlertChange, ...],
+    outcomes: Sequence[Outcome],
+    *,
+    values: Mapping[str, Any],
+    now: datetime,
+    created: bool = False,
+) -> OpenResult:
+    known = known.with_changes(changes)
+    changes = folded(changes, judge(known, outcomes, now=now))
+    known = known.with_changes(changes)
+    health = health_of(known.alerts)
+    run = replace(known.run, health=health, last_seen_at=max(now, known.run.last_seen_at or now))
+    version = runs.new_version()
+    runs.update(connection, run.id, {**values, "health": health, "last_seen_at": run.last_seen_at, "version": version})
+    tell(connection, run, changes, now=now)
+    MEMORY.keep(run.id, version, replace(known, run=run))
+    return OpenResult(run, created, changes)
+
+
+def _refuse_other(new: Mapping[str, Any], old: Mapping[str, Any], others: Sequence[str] = ()) -> None:
+    fields = (*differing(old, new), *others)
+    if fields:
+        raise RunConflictError(
+            f"the run was declared otherwise: {', '.join(fields)}; a resume says so with a process.id of its own",
+            faults=[Fault(f"/{name}", "differs from what the run was opened with") for name in fields],
+        )

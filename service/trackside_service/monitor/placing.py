@@ -1,0 +1,130 @@
+"""Takes the records of one post to their places: what is stored, what the rules see, and where the lives stand then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service.detection import reading_of
+from trackside_service.domain.declarations import with_canonical_names
+from trackside_service.domain.lives import PlaceMemory, Placement, Progress, first_life, place
+from trackside_service.domain.records import Position, Record
+from trackside_service.errors import InvalidInputError
+from trackside_service.monitor.memory import Known
+from trackside_service.rules.base import Reading
+from trackside_service.storage import lives, points
+from trackside_service.storage.metrics import Metric
+from trackside_service.storage.points import Row
+
+MAX_METRICS: Final = 10_000  # of one run: a name made of a counter would otherwise fill the memory
+
+
+@dataclass(slots=True)
+class Placed:
+    """The records of a post, placed. `opened` and `moved` are lives that are new or stand elsewhere now, by number."""
+
+    next_ordinal: int
+    next_life: int
+    metrics: dict[str, Metric]
+    lives: dict[str | None, Progress]
+    readings: list[Reading] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    changed: dict[str, Metric] = field(default_factory=dict)
+    opened: dict[int, Progress] = field(default_factory=dict)
+    moved: dict[int, Progress] = field(default_factory=dict)
+    duplicates: int = 0
+
+
+class _Places:
+    """What was stored by place: the database's, and of this post what is not stored yet."""
+
+    def __init__(self, connection: sa.Connection, run_id: UUID, *, empty: bool) -> None:
+        self._connection, self._run_id, self._empty = connection, run_id, empty
+        self.memory = PlaceMemory()
+
+    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
+        """See `domain.lives.Places`."""
+        here = self.memory.values_at(position, life)
+        if self._empty:
+            return here
+        found = points.values_at(self._connection, self._run_id, position, life)
+        for name, values in here.items():
+            found.setdefault(name, []).extend(values)
+        return found
+
+
+def place_all(
+    connection: sa.Connection, known: Known, process: str | None, records: Sequence[Record], *, next_ordinal: int
+) -> Placed:
+    """Place `records`, which `process` reported, in their order. Writes nothing.
+
+    Raises `InvalidInputError` where the run would get too many metrics.
+    """
+    placed = Placed(next_ordinal, known.next_life, dict(known.metrics), dict(known.lives))
+    if records and process not in placed.lives:
+        stored = lives.of_process(connection, known.run.id, process)
+        if stored is not None:
+            placed.lives[process] = stored.progress
+    places = _Places(connection, known.run.id, empty=next_ordinal == 0)
+    spec = known.run.spec
+    for reported in records:
+        record = with_canonical_names(reported, spec.metric_names)
+        progress = placed.lives.get(process)
+        if progress is None:
+            progress = _open(placed, first_life(process, placed.next_life))
+        placement = place(progress, record, places, steps_per_epoch=spec.steps_per_epoch, next_number=placed.next_life)
+        if placement.is_duplicate:
+            placed.duplicates += 1
+            continue
+        if placement.opens_life:
+            _open(placed, placement.progress)
+        _add(placed, record, placement)
+        placed.lives[process] = placement.progress
+        placed.moved[placement.progress.number] = placement.progress
+        places.memory.add(record.position, placement)
+    return placed
+
+
+def _open(placed: Placed, progress: Progress) -> Progress:
+    placed.opened[progress.number] = progress
+    placed.next_life = progress.number + 1
+    return progress
+
+
+def _add(placed: Placed, record: Record, placement: Placement) -> None:
+    ordinal, life = placed.next_ordinal, placement.progress.number
+    placed.next_ordinal += 1
+    for name, value in placement.metrics.items():
+        metric = _counted(placed, name, ordinal, record, value, behind=placement.behind)
+        placed.rows.append(
+            Row(
+                metric.metric_id,
+                ordinal,
+                life,
+                record.step,
+                record.epoch,
+                record.time,
+                value,
+                placement.by_place,
+                placement.behind,
+            )
+        )
+    placed.readings.append(reading_of(record, placement, ordinal))
+
+
+def _counted(placed: Placed, name: str, ordinal: int, record: Record, value: float, *, behind: bool) -> Metric:
+    old = placed.metrics.get(name)
+    if old is None:
+        if len(placed.metrics) >= MAX_METRICS:
+            raise InvalidInputError(f"a run has at most {MAX_METRICS} metrics; a name must not hold a counter")
+        metric = Metric(len(placed.metrics), name, 1, ordinal, record.step, record.epoch, value)
+    elif behind:
+        metric = replace(old, points=old.points + 1)
+    else:
+        metric = Metric(old.metric_id, name, old.points + 1, ordinal, record.step, record.epoch, value)
+    placed.metrics[name] = placed.changed[name] = metric
+    return metric

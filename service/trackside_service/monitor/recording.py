@@ -1,0 +1,77 @@
+"""Recording: the values of a post are stored and judged, and what follows from them is written, all in one
+transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from trackside_service import detection
+from trackside_service.domain.alerts import health_of
+from trackside_service.domain.records import Record
+from trackside_service.domain.runs import ProcessLife
+from trackside_service.errors import RunNotFoundError
+from trackside_service.monitor.memory import MEMORY, known_of
+from trackside_service.monitor.placing import Placed, place_all
+from trackside_service.monitor.raising import judge, tell
+from trackside_service.monitor.results import RecordResult
+from trackside_service.storage import detectors, lives, metrics, points, runs
+
+
+def record(
+    connection: sa.Connection, run_id: UUID, process: str | None, records: Sequence[Record], *, now: datetime
+) -> RecordResult:
+    """Store the records that `process` (None: it has no name) reports of a run, and judge them in their order.
+
+    Metric names are taken as reported. A post without records says that the run is alive. Raises `RunNotFoundError`,
+    and `InvalidInputError` where the run would get too many metrics.
+    """
+    locked = runs.lock(connection, run_id)
+    if locked is None:
+        raise RunNotFoundError(f"there is no run {run_id}; open it with PUT first")
+    known = known_of(connection, locked)
+    seen = max(now, locked.last_seen_at)
+    placed = place_all(connection, known, process, records, next_ordinal=locked.next_ordinal)
+    if not placed.readings:
+        runs.update(connection, run_id, {"last_seen_at": seen, "version": locked.version})
+        MEMORY.keep(run_id, locked.version, known)
+        return RecordResult(0, placed.duplicates, locked.health)
+
+    inspection = detection.inspect(known.context, known.state, placed.readings)
+    changes = judge(known, inspection.outcomes, now=now)
+    _store(connection, run_id, placed, now)
+    detectors.save(connection, run_id, detection.dump(inspection.state))
+    after = replace(
+        known.with_changes(changes),
+        state=inspection.state,
+        next_life=placed.next_life,
+        metrics=placed.metrics,
+        lives=placed.lives,
+    )
+    health = health_of(after.alerts)
+    version = runs.new_version()
+    runs.record(
+        connection,
+        run_id,
+        next_ordinal=placed.next_ordinal,
+        version=version,
+        health=health,
+        last_seen_at=seen,
+    )
+    tell(connection, replace(known.run, health=health), changes, now=now)
+    MEMORY.keep(run_id, version, after)
+    return RecordResult(len(placed.readings), placed.duplicates, health, changes, inspection.faults)
+
+
+def _store(connection: sa.Connection, run_id: UUID, placed: Placed, now: datetime) -> None:
+    for number, progress in placed.opened.items():
+        last = placed.moved.get(number, progress)
+        lives.insert(connection, run_id, ProcessLife(number, progress.process, now), last)
+    lives.save(connection, run_id, [one for number, one in placed.moved.items() if number not in placed.opened])
+    metrics.save(connection, run_id, list(placed.changed.values()))
+    points.insert(connection, run_id, placed.rows)

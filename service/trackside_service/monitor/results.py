@@ -1,0 +1,41 @@
+"""What became of a post."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trackside_service.detection import RuleFault
+from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.findings import Health
+from trackside_service.domain.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """`created`: the run is new. `changes`: what the declaration itself gave rise to (PLAN findings)."""
+
+    run: Run
+    created: bool
+    changes: tuple[AlertChange, ...] = ()
+    faults: tuple[RuleFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """`accepted` records were stored, `duplicates` had been before. `faults` are rules that failed and stood aside."""
+
+    accepted: int
+    duplicates: int
+    health: Health
+    changes: tuple[AlertChange, ...] = ()
+    faults: tuple[RuleFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishResult:
+    """`ended` is False where the run had ended so before, and nothing was done."""
+
+    run: Run
+    ended: bool
+    changes: tuple[AlertChange, ...] = ()
+    faults: tuple[RuleFault, ...] = ()

@@ -1,0 +1,215 @@
+"""What a post leaves behind, on both databases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from trackside_service import detection, monitor
+from trackside_service.domain.alerts import Alert
+from trackside_service.domain.numbers import same_value
+from trackside_service.domain.records import Record
+from trackside_service.domain.runs import RunSpec
+from trackside_service.errors import RunNotFoundError
+from trackside_service.monitor import RecordResult
+from trackside_service.monitor.memory import MEMORY
+from trackside_service.storage import alerts, detectors, lives, metrics, points, runs
+from trackside_service.storage.engine import read_transaction, write_transaction
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+RUN = UUID(int=7)
+SPEC = RunSpec("vision", "mobilenet", total_epochs=10, steps_per_epoch=100)
+
+
+@pytest.fixture(params=["kept", "forgotten"], autouse=True)
+def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test runs with what a process remembers of a run between posts, and as if each post met a new process."""
+    MEMORY.clear()
+    if request.param == "forgotten":
+        monkeypatch.setattr(type(MEMORY), "keep", lambda *_: None)
+    yield
+    MEMORY.clear()
+
+
+def _open(engine: sa.Engine, spec: RunSpec = SPEC, process: str | None = None) -> None:
+    with write_transaction(engine) as connection:
+        named = None if process is None else (process, None)
+        assert monitor.open_run(connection, RUN, spec, process=named, now=NOW).created
+
+
+def _post(
+    engine: sa.Engine, records: Sequence[Record], process: str | None = None, now: datetime = NOW
+) -> RecordResult:
+    with write_transaction(engine) as connection:
+        return monitor.record(connection, RUN, process, records, now=now)
+
+
+def _stored(engine: sa.Engine) -> list[tuple[int, str, float]]:
+    with read_transaction(engine) as connection:
+        return [(one.ordinal, one.metric, one.value) for one in points.series(connection, RUN)]
+
+
+def _alerts(engine: sa.Engine) -> list[Alert]:
+    with read_transaction(engine) as connection:
+        return alerts.of_run(connection, RUN)
+
+
+def _epochs(*values: float, start: int = 1, name: str = "train_loss", seq: int | None = None) -> list[Record]:
+    return [
+        Record({name: value}, epoch=start + index, seq=None if seq is None else seq + index)
+        for index, value in enumerate(values)
+    ]
+
+
+def test_an_unknown_run_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(RunNotFoundError):
+        _post(engine, _epochs(1.0))
+
+
+def test_values_come_back_as_they_went_in(engine: sa.Engine) -> None:
+    _open(engine)
+    values = [1.0, math.nan, math.inf, -math.inf, 0.1]
+    result = _post(engine, _epochs(*values, name="throughput"))
+    assert (result.accepted, result.duplicates) == (5, 0)
+    found = _stored(engine)
+    assert [(ordinal, name) for ordinal, name, _ in found] == [(index, "throughput") for index in range(5)]
+    assert all(same_value(one[2], value) for one, value in zip(found, values, strict=True))
+
+
+def test_names_become_canonical(engine: sa.Engine) -> None:
+    _open(engine, RunSpec("p", "n", metric_names={"hits": "val_acc"}))
+    _post(engine, [Record({"loss": 1.0, "hits": 50.0, "learning_rate": 0.1, "own": 2.0}, epoch=1)])
+    with read_transaction(engine) as connection:
+        assert [metric.name for metric in metrics.of_run(connection, RUN)] == ["train_loss", "val_acc", "lr", "own"]
+
+
+def test_the_latest_values_are_kept(engine: sa.Engine) -> None:
+    _open(engine, process="a")
+    _post(engine, _epochs(3.0, 2.0, seq=0), "a")
+    _post(engine, _epochs(9.0, start=1, seq=5), "a")  # behind: it came late
+    with read_transaction(engine) as connection:
+        (latest,) = metrics.of_run(connection, RUN)
+    assert (latest.value, latest.epoch, latest.ordinal, latest.points) == (2.0, 2.0, 1, 3)
+
+
+@pytest.mark.parametrize("process", [None, "a"])
+def test_posting_twice_changes_nothing(engine: sa.Engine, process: str | None) -> None:
+    _open(engine, process=process)
+    records = _epochs(3.0, 2.0, math.nan, 2.0, seq=None if process is None else 0)
+    first = _post(engine, records, process)
+    assert (first.accepted, first.duplicates, first.health) == (4, 0, "critical")
+    before = _stored(engine), _alerts(engine)
+    again = _post(engine, records, process)
+    assert (again.accepted, again.duplicates, again.health, again.changes) == (0, 4, "critical", ())
+    overlapping = _post(engine, [*records[2:], *_epochs(1.9, start=5, seq=None if process is None else 4)], process)
+    assert (overlapping.accepted, overlapping.duplicates) == (1, 2)
+    assert repr(_stored(engine)[:4]) == repr(before[0])
+    assert [alert.id for alert in _alerts(engine)] == [alert.id for alert in before[1]]
+
+
+def test_a_repetition_inside_a_post_is_found(engine: sa.Engine) -> None:
+    _open(engine)
+    result = _post(engine, [*_epochs(3.0, 2.0), *_epochs(3.0, 2.0)])
+    assert (result.accepted, result.duplicates) == (2, 2)
+
+
+def test_new_names_at_a_place_are_added_and_another_value_is_kept_beside(engine: sa.Engine) -> None:
+    _open(engine)
+    _post(engine, _epochs(3.0, 2.0))
+    added = _post(engine, [Record({"train_loss": 2.0, "val_loss": 2.5}, epoch=2)])
+    assert (added.accepted, added.duplicates) == (1, 0)
+    changed = _post(engine, [Record({"train_loss": 1.5}, epoch=2)])
+    assert (changed.accepted, changed.duplicates) == (1, 0)
+    assert _stored(engine) == [
+        (0, "train_loss", 3.0),
+        (1, "train_loss", 2.0),
+        (2, "val_loss", 2.5),
+        (3, "train_loss", 1.5),
+    ]
+    again = _post(engine, [Record({"train_loss": 2.0, "val_loss": 2.5}, epoch=2)])
+    assert (again.accepted, again.duplicates) == (0, 1)
+
+
+def test_lives_begin_where_they_should(engine: sa.Engine) -> None:
+    _open(engine)
+    _post(engine, _epochs(3.0, 2.0, 1.0))
+    _post(engine, _epochs(2.5, start=2))  # falls back without a name: a new life
+    _post(engine, _epochs(9.0, seq=0), "job-2")  # a name nobody announced: a new life as well
+    _post(engine, _epochs(1.0, start=3))  # the unnamed one goes on
+    with read_transaction(engine) as connection:
+        found = lives.of_run(connection, RUN)
+        where = [one.life for one in points.series(connection, RUN)]
+    assert [(one.life.number, one.life.process) for one in found] == [(0, None), (1, None), (2, "job-2")]
+    assert where == [0, 0, 0, 1, 2, 1]
+
+
+def test_an_alert_opens_once_and_is_told_once(engine: sa.Engine) -> None:
+    _open(engine)
+    result = _post(engine, _epochs(3.0, math.nan, math.nan))
+    assert [(change.event, change.alert.code) for change in result.changes] == [("opened", "LOSS001")]
+    assert result.health == "critical"
+    assert _post(engine, _epochs(math.nan, start=4)).changes == ()
+    (alert,) = _alerts(engine)
+    assert alert.opened is not None
+    assert (alert.state, alert.opened.epoch, alert.opened_at) == ("open", 2, NOW)
+    with read_transaction(engine) as connection:
+        run = runs.get(connection, RUN)
+    assert run is not None
+    assert run.health == "critical"
+
+
+def test_an_alert_resolves_and_opens_again_as_another_episode(engine: sa.Engine) -> None:
+    _open(engine)
+    events = []
+    for epoch, value in enumerate([3.0, math.nan, *([2.0] * 30), math.inf], start=1):
+        result = _post(engine, _epochs(value, start=epoch))
+        events += [(change.event, change.alert.code, change.alert.episode) for change in result.changes]
+    assert events == [("opened", "LOSS001", 1), ("resolved", "LOSS001", 1), ("opened", "LOSS001", 2)]
+    assert [alert.state for alert in _alerts(engine)] == ["resolved", "open"]
+    assert result.health == "critical"
+
+
+def test_last_seen_never_goes_back_and_an_empty_post_is_a_sign_of_life(engine: sa.Engine) -> None:
+    _open(engine)
+    _post(engine, [], now=NOW + timedelta(minutes=5))
+    _post(engine, _epochs(1.0), now=NOW + timedelta(minutes=1))
+    with read_transaction(engine) as connection:
+        run = runs.get(connection, RUN)
+    assert run is not None
+    assert run.last_seen_at == NOW + timedelta(minutes=5)
+
+
+def test_the_rules_state_is_rebuilt_from_the_points(engine: sa.Engine) -> None:
+    _open(engine, process="a")
+    _post(engine, _epochs(3.0, math.nan, 2.0, seq=0), "a")
+    _post(engine, _epochs(2.5, start=1, seq=9), "a")  # behind
+    _post(engine, _epochs(2.0, 1.0, start=3, seq=0), "b")
+    with read_transaction(engine) as connection:
+        kept = detectors.load(connection, RUN)
+    with write_transaction(engine) as connection:
+        detectors.save(connection, RUN, b'{"version": 0}')
+        runs.update(connection, RUN, {})
+    with read_transaction(engine) as connection:
+        assert detection.dump(monitor.look(connection, RUN).state) == kept
+    before = _alerts(engine)
+    result = _post(engine, _epochs(0.9, start=5, seq=2), "b")
+    assert result.accepted == 1
+    assert {change.event for change in result.changes} <= {"resolved"}  # nothing is raised a second time
+    assert [alert.id for alert in _alerts(engine)] == [alert.id for alert in before]
+
+
+def test_a_rolled_back_post_leaves_nothing_behind(engine: sa.Engine) -> None:
+    _open(engine)
+    _post(engine, _epochs(3.0))
+    with pytest.raises(RuntimeError, match="after all"), write_transaction(engine) as connection:
+        monitor.record(connection, RUN, None, _epochs(math.nan, start=2), now=NOW)
+        raise RuntimeError("after all")
+    assert _alerts(engine) == []
+    result = _post(engine, _epochs(2.0, start=2))
+    assert (result.accepted, result.health, result.changes) == (1, "ok", ())
+    assert _stored(engine) == [(0, "train_loss", 3.0), (1, "train_loss", 2.0)]
