@@ -2,8 +2,8 @@
 
     PYTHONPATH=. .venv-frameworks/bin/python tests/golden/generate.py
 
-One JSON line a case: the declaration as it would be sent, the library's version, the LRs of every group at ticks 0, 1, ... and the
-tick at which the real class raises (null: it does not). Trajectories go past the end on purpose.
+One JSON line a case: the declaration as it would be sent, the library's version, the LRs of every group at ticks
+0, 1, ... and the tick at which the real class raises (null: it does not). Trajectories go past the end on purpose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The curves are those of the real libraries, to the last digits, past the end too (values: tests/golden/generate.py)."""
+"""The curves are the real libraries', to the last digits, past the end too (values: tests/golden/generate.py)."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def read_print(lr: float, text: str | None) -> Print:
     if match is None:  # NaN and the infinities
         return Print(lr, 0, 0, None, False, False)
     whole, part, exponent = match[1] or "", match[2] or "", match[3]
-    if part == "0":  # 1.0 is how a float without a fraction is written
+    if part == "0" and exponent is None:  # 1.0 is how a float without a fraction is written
         part = ""
     digits = (whole + part).lstrip("0")
     value = float(text) if texted and text is not None else lr

@@ -35,10 +35,9 @@ REQUIRED: Final = _Required()
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter: `minimum` is inclusive unless `exclusive`; `per_group` admits a list (one value a parameter
-    group).
+    """One parameter: `minimum` is inclusive unless `exclusive`; `per_group` admits a list, one value a group.
 
-    `type` "number" takes integers too, "integer" takes 5.0, unless `strict` (where the real class checks the type itself).
+    `type` "number" takes integers too, "integer" takes 5.0, unless `strict` (the real class checks the type itself).
     "schedule" is a nested declaration, and `or_number` admits a plain number in its place. `fixed` means that only the
     default is supported, and says why.
     """

@@ -15,7 +15,7 @@ from trackside_service.schedules.params import MAX_TICKS, Param
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """From `start` at tick -offset to `end` at tick over - offset; past that it holds, or continues by the same formula.
+    """From `start` at tick -offset to `end` at tick over - offset; past that it holds or goes on by the same formula.
 
     PyTorch and Paddle compute a cosine from each LR to the next. That agrees with the closed form used here to 1e-13 of
     the peak, through any number of rebounds (tests/frameworks).

@@ -1,0 +1,239 @@
+"""What a declaration may say, and how a wrong one is answered: with the reason and a JSON pointer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trackside_service.errors import ScheduleError
+from trackside_service.schedules import FRAMEWORKS, KINDS, compile_schedule, preview
+
+CYCLE: dict[str, Any] = {
+    "framework": "torch",
+    "class": "OneCycleLR",
+    "params": {"max_lr": 0.1, "total_steps": 100},
+    "unit": "step",
+}
+STEP: dict[str, Any] = {
+    "framework": "torch",
+    "class": "StepLR",
+    "params": {"step_size": 10},
+    "base_lr": 0.1,
+    "unit": "epoch",
+}
+
+
+def refused(declaration: Any, **more: Any) -> tuple[str, list[str]]:
+    with pytest.raises(ScheduleError) as refusal:
+        compile_schedule(declaration, **more)
+    return refusal.value.detail, [fault.pointer for fault in refusal.value.faults]
+
+
+def with_params(declaration: dict[str, Any], **params: Any) -> dict[str, Any]:
+    return {**declaration, "params": {**declaration["params"], **params}}
+
+
+@pytest.mark.parametrize(
+    ("declaration", "pointer", "words"),
+    [
+        ({}, "/framework", "torch, paddle"),
+        ({"framework": "jax", "class": "cosine"}, "/framework", "torch, paddle"),
+        ({**STEP, "class": "StepLr"}, "/class", "'StepLR'"),
+        ({**STEP, "class": "StepDecay"}, "/class", "StepDecay is paddle's"),
+        ({**STEP, "class": None}, "/class", "OneCycleLR"),
+        ({**STEP, "base_lrs": 0.1}, "/base_lrs", "'base_lr'"),
+        ({key: value for key, value in STEP.items() if key != "base_lr"}, "/base_lr", "base_lr is missing"),
+        ({key: value for key, value in STEP.items() if key != "unit"}, "/unit", "scheduler.step()"),
+        ({**STEP, "unit": "batch"}, "/unit", '"step"'),
+        ({**STEP, "base_lr": -0.1}, "/base_lr", "at least 0"),
+        ({**STEP, "base_lr": True}, "/base_lr", "not a boolean"),
+        ({**STEP, "base_lr": [0.1, math.nan]}, "/base_lr/1", "finite"),
+        ({**STEP, "base_lr": []}, "/base_lr", "1 to"),
+        ({**STEP, "params": [1]}, "/params", "an object"),
+        ({**STEP, "steps_per_epoch": 0}, "/steps_per_epoch", "at least 1"),
+        ({**STEP, "reporting": {"when": "before"}}, "/reporting/when", "in_use"),
+        ({**STEP, "reporting": {"step_base": 2}}, "/reporting/step_base", "at most 1"),
+        ({**STEP, "reporting": {"steps_base": 1}}, "/reporting/steps_base", "'step_base'"),
+        (with_params(STEP, stepsize=3), "/params/stepsize", "'step_size'"),
+        (with_params(STEP, **{"a/b~": 3}), "/params/a~1b~0", "no parameter"),
+        (with_params(STEP, gamma="0.1"), "/params/gamma", "a number, not a string"),
+        (with_params(STEP, gamma=math.inf), "/params/gamma", "finite"),
+        (with_params(STEP, gamma=10**400), "/params/gamma", "finite"),
+        (with_params(STEP, gamma=-0.5), "/params/gamma", "at least 0"),
+        (with_params(STEP, step_size=0), "/params/step_size", "at least 1"),
+        (with_params(STEP, step_size=2.5), "/params/step_size", "an integer"),
+        (with_params(STEP, step_size=10**15), "/params/step_size", "1e+12"),
+        (with_params(STEP, last_epoch=5), "/params/last_epoch", "not supported"),
+        (with_params(CYCLE, final_div=10), "/params/final_div", "'final_div_factor'"),
+        (with_params(CYCLE, pct_start=0.01), "/params/pct_start", "divides by zero"),
+        (with_params(CYCLE, pct_start=1), "/params/pct_start", "write 1.0"),
+        (with_params(CYCLE, three_phase="no"), "/params/three_phase", "true or false"),
+        (with_params(CYCLE, max_lr=[0.1, -1.0]), "/params/max_lr/1", "at least 0"),
+        ({**with_params(CYCLE, max_lr=[0.1, 0.2]), "base_lr": [1, 2, 3]}, "/params/max_lr", "3 groups"),
+        ({**CYCLE, "params": {"max_lr": 0.1}}, "/params", "total_steps, or epochs"),
+        ({"kind": "constant"}, "/lr", "the learning rate"),
+        ({"kind": "constant", "lr": 0.1, "rl": 1}, "/rl", "'lr'"),
+        ({"kind": "constant", "lr": 0.1, "framework": "torch"}, "/kind", "not by both"),
+        ({"kind": "sawtooth"}, "/kind", "constant, ramp"),
+        ({"kind": ["constant"]}, "/kind", "not known"),
+        ({"kind": "ramp", "from": 0.1, "to": 0.0, "over": 5}, "/unit", "scheduler.step()"),
+        ({"kind": "table", "values": [], "unit": "step"}, "/values", "1 to 100000"),
+        ({"kind": "table", "values": [0.1, None], "unit": "step"}, "/values/1", "not null"),
+        ({"kind": "table", "values": [0.1] * 100_001, "unit": "step"}, "/values", "1 to 100000"),
+    ],
+)
+def test_a_wrong_declaration_says_what_and_where(declaration: Any, pointer: str, words: str) -> None:
+    detail, pointers = refused(declaration)
+    assert pointers[0] == pointer
+    assert words in detail
+
+
+def test_every_fault_is_named_at_once() -> None:
+    detail, pointers = refused(with_params(STEP, step_size=0, gamma="x", size=1))
+    assert sorted(pointers) == ["/params/gamma", "/params/size", "/params/step_size"]
+    assert "2 more faults" in detail
+
+
+@pytest.mark.parametrize("declaration", ["constant", None, [], 3])
+def test_a_schedule_is_an_object(declaration: Any) -> None:
+    assert refused(declaration)[1] == [""]
+
+
+def test_a_rejected_value_is_not_echoed_at_length() -> None:
+    detail, _ = refused({"framework": "torch", "class": "x" * 10_000, "unit": "step"})
+    assert len(detail) < 500
+
+
+def test_nesting_is_bounded_in_both_forms() -> None:
+    inner: dict[str, Any] = {"kind": "constant", "lr": 0.1}
+    warm: Any = 0.1
+    for _ in range(2000):
+        inner = {"kind": "phases", "phases": [{"schedule": inner}]}
+        warm = {
+            "class": "LinearWarmup",
+            "params": {"learning_rate": warm, "warmup_steps": 1, "start_lr": 0, "end_lr": 1},
+        }
+    assert "at most 8 deep" in refused({**inner, "unit": "step"})[0]
+    assert "at most 8 deep" in refused({**warm, "framework": "paddle", "unit": "step"})[0]
+
+
+def test_nested_schedulers_are_of_the_same_library_and_point_into_the_whole() -> None:
+    def warmup(inner: Any) -> dict[str, Any]:
+        params = {"learning_rate": inner, "warmup_steps": 2, "start_lr": 0.0, "end_lr": 0.1}
+        return {"framework": "paddle", "class": "LinearWarmup", "params": params, "unit": "epoch"}
+
+    inner = {"class": "StepDecay", "params": {"learning_rate": 0.1, "step_size": 3, "gamma": 1.5}}
+    assert refused(warmup(inner))[1] == ["/params/learning_rate/params/gamma"]
+    assert refused(warmup({**inner, "framework": "torch"}))[1] == ["/params/learning_rate/framework"]
+    assert refused(warmup({**inner, "unit": "step"}))[1] == ["/params/learning_rate/unit"]
+    assert refused(warmup("0.1"))[1] == ["/params/learning_rate"]
+    assert refused(warmup({"class": "StepLR", "params": {}}))[1] == ["/params/learning_rate/class"]
+    assert refused(warmup(-0.1))[1] == ["/params/learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "pointer"),
+    [
+        ([], "/phases"),
+        ([3], "/phases/0"),
+        ([{"schedule": {"kind": "constant", "lr": 1}}] * 2, "/phases/0/until"),
+        ([{"until": 3, "schedule": {"kind": "constant", "lr": 1}}], "/phases/0/until"),
+        ([{"until": 3, "schedule": {"kind": "constant", "lr": 1}}] * 3, "/phases/1/until"),
+        ([{"schedule": {"kind": "constant", "lr": -1}}], "/phases/0/schedule/lr"),
+        ([{"schedule": {"kind": "constant", "lr": 1}, "till": 1}], "/phases/0/till"),
+        ([{"until": i + 1, "schedule": {"kind": "constant", "lr": 1}} for i in range(33)], "/phases"),
+    ],
+)
+def test_phases_are_in_order(phases: Any, pointer: str) -> None:
+    assert refused({"kind": "phases", "phases": phases, "unit": "step"})[1] == [pointer]
+
+
+def test_canonical_kinds_are_flat_and_compute_their_formulas() -> None:
+    def lrs(total: int, **declaration: Any) -> list[float]:
+        return preview({"unit": "step", **declaration}, steps=None, total=total, metric=None)[0]
+
+    assert lrs(2, kind="constant", lr=0.3) == [0.3, 0.3]
+    assert lrs(4, kind="ramp", **{"from": 1, "to": 3}, over=2) == [1, 2, 3, 3]
+    assert lrs(4, kind="ramp", **{"from": 1, "to": 3}, over=2, after="continue") == [1, 2, 3, 4]
+    assert lrs(3, kind="ramp", **{"from": 1, "to": 0}, over=2, shape="cosine") == pytest.approx([1, 0.5, 0])
+    assert lrs(5, kind="decay", lr=8, gamma=0.5, every=2) == [8, 8, 4, 4, 2]
+    assert lrs(3, kind="decay", lr=4, gamma=0.25, every=2, staircase=False) == [4, 2, 1]
+    assert lrs(4, kind="restarts", max=1, t0=2) == pytest.approx([1, 0.5, 1, 0.5])
+    assert lrs(3, kind="table", values=[0.1, 0.7, 0.2]) == [0.1, 0.7, 0.2]
+    inner = {"kind": "ramp", "from": 0, "to": 4, "over": 4}
+    phases = [{"until": 2, "schedule": inner}, {"clock": "global", "schedule": inner}]
+    assert lrs(6, kind="phases", phases=phases) == [0, 1, 2, 3, 4, 4]
+
+
+def test_a_constant_needs_no_unit_and_lies_anywhere() -> None:
+    schedule = compile_schedule({"kind": "constant", "lr": 0.0003})
+    assert schedule.flat
+    assert schedule.lrs_at_updates([0, 10**9]).tolist() == [0.0003, 0.0003]
+
+
+def test_steps_per_epoch_of_schedule_and_run_agree() -> None:
+    assert compile_schedule({**STEP, "steps_per_epoch": 5}, steps_per_epoch=5).steps_per_epoch == 5
+    assert compile_schedule(STEP, steps_per_epoch=5).steps_per_epoch == 5
+    assert refused({**STEP, "steps_per_epoch": 5}, steps_per_epoch=6)[1] == ["/steps_per_epoch"]
+    of_class = {**CYCLE, "params": {"max_lr": 0.1, "epochs": 4, "steps_per_epoch": 7}}
+    assert compile_schedule(of_class).steps_per_epoch == 7
+
+
+def test_an_epoch_schedule_places_updates_by_steps_per_epoch() -> None:
+    schedule = compile_schedule({**STEP, "steps_per_epoch": 3})
+    assert schedule.lrs_at_updates([0, 29, 30]).tolist() == pytest.approx([0.1, 0.1, 0.01])
+    with pytest.raises(ScheduleError, match="steps_per_epoch is needed"):
+        compile_schedule(STEP).lrs_at_updates([0])
+
+
+def test_groups_follow_base_lr() -> None:
+    schedule = compile_schedule({**STEP, "base_lr": [0.1, 0.02]})
+    assert schedule.base_lrs == (0.1, 0.02)
+    assert [schedule.peak(group) for group in (0, 1)] == [0.1, 0.02]
+    assert len(preview({**STEP, "base_lr": [0.1, 0.02], "steps_per_epoch": 1}, steps=[0], total=None, metric=None)) == 2
+
+
+def test_defaults_that_say_nothing_about_the_lr_are_known() -> None:
+    assert compile_schedule(with_params(STEP, last_epoch=-1)).name == "StepLR"
+    assert compile_schedule(with_params(CYCLE, cycle_momentum=False, base_momentum=0.8, max_momentum=[0.9])).groups
+    params = {"learning_rate": 0.1, "step_size": 2, "verbose": True, "last_epoch": -1}
+    paddle = {"framework": "paddle", "class": "StepDecay", "params": params, "unit": "epoch", "base_lr": 0.1}
+    assert compile_schedule(paddle).framework == "paddle"
+
+
+def test_restarts_are_by_design_only() -> None:
+    params = {"T_0": 3, "T_mult": 2}
+    warm = compile_schedule({**STEP, "class": "CosineAnnealingWarmRestarts", "params": params})
+    assert warm.restarts(30).tolist() == [3, 9, 21]
+    rebound = compile_schedule({**STEP, "class": "CosineAnnealingLR", "params": {"T_max": 3}})
+    assert rebound.restarts(30).tolist() == []
+
+
+def test_preview_is_bounded_and_refuses_what_it_does_not_know() -> None:
+    for steps, total in ((None, None), ([1], 3), (None, 0), (None, 10**9), ([-1], None)):
+        with pytest.raises(ScheduleError):
+            preview(CYCLE, steps=steps, total=total, metric=None)
+    with pytest.raises(ScheduleError, match="OneCycleLR raises ValueError"):
+        preview(CYCLE, steps=None, total=102, metric=None)
+    with pytest.raises(ScheduleError, match="not known at update 2"):
+        preview({"kind": "table", "values": [0.1, 0.2], "unit": "step"}, steps=None, total=5, metric=None)
+
+
+def test_a_million_updates_are_previewed_at_once() -> None:
+    long = {**CYCLE, "params": {"max_lr": 0.1, "total_steps": 1_000_000}}
+    (lrs,) = preview(long, steps=None, total=1_000_000, metric=None)
+    assert np.argmax(lrs) == 299_999
+
+
+def test_the_tables_document_every_parameter() -> None:
+    classes = [spec for framework in FRAMEWORKS for spec in framework.classes]
+    assert len({kind.kind for kind in KINDS}) == len(KINDS)
+    for spec in (*KINDS, *classes):
+        assert spec.description
+        assert spec.formula
+        assert all(param.doc for param in spec.params)
+        assert len({param.name for param in spec.params}) == len(spec.params)
+    assert all(spec.past_the_end for spec in classes)
