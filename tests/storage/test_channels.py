@@ -1,0 +1,95 @@
+"""Channels are stored with their secrets encrypted, and found by project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, secrets, tell
+
+from trackside_service.channels.secrets import Secrets
+from trackside_service.errors import ChannelNotFoundError, SecretKeyMissingError
+from trackside_service.storage import channels
+from trackside_service.storage.engine import read_transaction, write_transaction
+from trackside_service.storage.tables import channels as table
+
+TOKEN = "abcdefghijklmnopqrstuvwx"
+SLACK = f"https://hooks.slack.com/services/T00000000/B00000000/{TOKEN}"
+
+
+def test_a_channel_is_stored_listed_and_deleted(engine: sa.Engine) -> None:
+    first, _ = add_channel(engine, SLACK, "slack", name="team", project="vision", events=["opened"], now=NOW)
+    second, _ = add_channel(engine, "https://receiver.example/hook", now=after(1))
+    with read_transaction(engine) as connection:
+        found = channels.listed(connection)
+        assert [each.id for each in found] == [first, second]
+        assert found[0] == channels.get(connection, first)
+        assert found[0] == channels.StoredChannel(
+            first, "slack", "team", "https://hooks.slack.com", "vision", "warning", ("opened",), None, NOW
+        )
+        assert (found[1].project, found[1].events) == (None, ("opened", "changed", "resolved"))
+    tell(engine, make_alert())
+    with write_transaction(engine) as connection:
+        channels.delete(connection, first)
+    with read_transaction(engine) as connection:
+        assert [each.id for each in channels.listed(connection)] == [second]
+    assert len(of_channel(engine, second)) == 1
+
+
+def test_what_is_not_there_is_named(engine: sa.Engine) -> None:
+    unknown = uuid4()
+    with write_transaction(engine) as connection:
+        for function in (channels.get, channels.sealed, channels.delete):
+            with pytest.raises(ChannelNotFoundError, match=str(unknown)):
+                function(connection, unknown)
+
+
+def test_addresses_and_secrets_are_encrypted_at_rest(engine: sa.Engine, database_url: str) -> None:
+    channel_id, _ = add_channel(engine, SLACK, "slack")
+    other, endpoint = add_channel(engine, "https://receiver.example/hook/q1w2e3r4t5")
+    tell(engine, make_alert())
+    with read_transaction(engine) as connection:
+        sealed = channels.sealed(connection, channel_id)
+        assert (secrets().decrypt(sealed.url), sealed.secret) == (SLACK, None)
+        sealed = channels.sealed(connection, other)
+        assert sealed.secret is not None
+        assert secrets().decrypt(sealed.secret) == endpoint.secret
+        everything = repr([tuple(row) for row in connection.execute(sa.select(table))])
+    hidden = (TOKEN, "T00000000", "q1w2e3r4t5", str(endpoint.secret), str(endpoint.secret).removeprefix("whsec_"))
+    assert not any(secret in everything for secret in hidden)
+    if database_url.startswith("sqlite"):
+        folder = Path(database_url.removeprefix("sqlite:///")).parent
+        data = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+        assert b"receiver.example" in data, "the bytes that were looked at hold the channel"
+        assert not any(secret.encode() in data for secret in hidden)
+
+
+def test_without_a_key_nothing_is_stored(engine: sa.Engine) -> None:
+    with pytest.raises(SecretKeyMissingError), write_transaction(engine) as connection:
+        channels.create(
+            connection,
+            Secrets(()),
+            channel_id=uuid4(),
+            kind="slack",
+            name="team",
+            url=SLACK,
+            secret=None,
+            target="https://hooks.slack.com",
+            now=NOW,
+        )
+    with read_transaction(engine) as connection:
+        assert channels.listed(connection) == ()
+
+
+def test_a_project_has_its_channels_and_those_of_every_project(engine: sa.Engine) -> None:
+    every, _ = add_channel(engine, SLACK, "slack", now=NOW)
+    own, _ = add_channel(engine, SLACK, "slack", project="vision", now=after(1))
+    add_channel(engine, SLACK, "slack", project="speech")
+    off, _ = add_channel(engine, SLACK, "slack")
+    with write_transaction(engine) as connection:
+        channels.set_disabled(connection, off, "gone")
+    with read_transaction(engine) as connection:
+        assert [each.id for each in channels.enabled_for(connection, "vision")] == [every, own]
+        assert channels.get(connection, off).disabled_reason == "gone"

@@ -1,0 +1,319 @@
+"""The outbox: who is told, in which order, under whose lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, of_channel, tell
+
+from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.wire import alert_to_wire
+from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
+from trackside_service.storage import channels, deliveries
+from trackside_service.storage.deliveries import Attempt, Claimed, Settlement
+from trackside_service.storage.engine import read_transaction, write_transaction
+
+URL = "https://receiver.example/hook"
+
+
+@contextmanager
+def counting(engine: sa.Engine) -> Iterator[list[str]]:
+    """Collect the statements that are executed."""
+    statements: list[str] = []
+
+    def note(*args: object) -> None:
+        statements.append(str(args[2]))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def enqueue(engine: sa.Engine, *changes: AlertChange) -> int:
+    with write_transaction(engine) as connection:
+        return deliveries.enqueue_all(connection, changes, make_run(), NOW)
+
+
+def claim(engine: sa.Engine, channel_id: UUID, now: datetime = NOW, limit: int = 100) -> tuple[Claimed, ...]:
+    with write_transaction(engine) as connection:
+        until = after((now - NOW).total_seconds() + 60)
+        return deliveries.claim(connection, channel_id, lease=uuid4(), now=now, until=until, limit=limit)
+
+
+def settle(engine: sa.Engine, claimed: Claimed, settlement: Settlement | None = None) -> bool:
+    with write_transaction(engine) as connection:
+        return deliveries.settle(connection, claimed, settlement or DELIVERED)
+
+
+DELIVERED = Settlement("delivered", Attempt(NOW, 12.5, 200, None), after(1))
+LATER = Settlement("pending", Attempt(NOW, 7.0, 503, "the receiver answered 503"), after(1), due_at=after(300))
+FAILED = Settlement("failed", Attempt(NOW, 3.0, 404, "the receiver answered 404"), after(1))
+GONE = replace(FAILED, disable="the receiver answered 410")
+
+
+def test_a_delivery_holds_the_alert_as_it_was(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    alert = make_alert(evidence={"worst": float("inf")})
+    plot = {"at": [1], "unit": "step", "expected": [0.1], "observed": [float("nan")]}
+    with write_transaction(engine) as connection:
+        assert deliveries.enqueue(connection, AlertChange("opened", alert), make_run(), NOW, lr_plot=plot) == 1
+    [claimed] = claim(engine, channel_id)
+    assert (claimed.event, claimed.attempts, claimed.created_at) == ("alert.opened", 0, NOW)
+    assert claimed.snapshot == {
+        "alert": alert_to_wire(alert),
+        "run": {
+            "id": str(make_run().id),
+            "project": "vision",
+            "name": "resnet-7",
+            "status": "running",
+            "tags": ["nightly"],
+        },
+        "lr_plot": {"at": [1], "unit": "step", "expected": [0.1], "observed": ["NaN"]},
+    }
+    assert claimed.snapshot["alert"]["evidence"] == {"worst": "Infinity"}
+
+
+def test_only_alerts_about_the_learning_rate_carry_its_plot(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    with write_transaction(engine) as connection:
+        for subject in ("val_acc", "lr/1"):
+            change = AlertChange("opened", make_alert(subject=subject))
+            deliveries.enqueue(connection, change, make_run(), NOW, lr_plot={"at": []})
+    assert ["lr_plot" in each.snapshot for each in claim(engine, channel_id)] == [False, True]
+
+
+def test_subscriptions(engine: sa.Engine) -> None:
+    opened = AlertChange("opened", make_alert(severity="warning"))
+    same = AlertChange("changed", make_alert(severity="warning"), previous="warning")
+    worse = AlertChange("changed", make_alert(severity="critical"), previous="warning")
+    better = AlertChange("changed", make_alert(severity="info"), previous="warning")
+    resolved = AlertChange("resolved", make_alert(severity="warning", state="resolved"))
+    info = AlertChange("opened", make_alert(severity="info"))
+    told = {
+        "usual": ["alert.opened", "alert.changed", "alert.resolved"],
+        "all": ["alert.opened", "alert.changed", "alert.resolved", "alert.opened"],
+        "grave": ["alert.changed"],
+        "opened": ["alert.opened"],
+        "here": ["alert.opened", "alert.changed", "alert.resolved"],
+        "elsewhere": [],
+        "off": [],
+    }
+    ids = {
+        name: add_channel(engine, URL, **settings)[0]  # type: ignore[arg-type]
+        for name, settings in {
+            "usual": {},
+            "all": {"min_severity": "info"},
+            "grave": {"min_severity": "critical"},
+            "opened": {"events": ["opened"]},
+            "here": {"project": "vision"},
+            "elsewhere": {"project": "speech"},
+            "off": {},
+        }.items()
+    }
+    with write_transaction(engine) as connection:
+        channels.set_disabled(connection, ids["off"], "gone")
+    count = enqueue(engine, opened, same, worse, better, resolved, info)
+    found = {name: [each.event for each in of_channel(engine, channel_id)] for name, channel_id in ids.items()}
+    assert found == told
+    assert count == sum(len(events) for events in told.values())
+
+
+def test_a_post_costs_one_query_and_none_without_changes(engine: sa.Engine) -> None:
+    for _ in range(3):
+        add_channel(engine, URL)
+    with write_transaction(engine) as connection, counting(engine) as statements:
+        assert deliveries.enqueue_all(connection, (), make_run(), NOW) == 0
+        unheard = AlertChange("changed", make_alert(), previous="critical")
+        assert deliveries.enqueue_all(connection, (unheard,), make_run(), NOW) == 0
+        assert statements == []
+        changes = [AlertChange("opened", make_alert()) for _ in range(4)]
+        assert deliveries.enqueue_all(connection, changes, make_run(), NOW) == 12
+        assert len([each for each in statements if each.startswith("SELECT")]) == 1
+        assert len([each for each in statements if each.startswith("INSERT")]) == 1
+
+
+def test_nothing_is_told_of_what_is_rolled_back(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+
+    def fail() -> None:
+        with write_transaction(engine) as connection:
+            deliveries.enqueue(connection, AlertChange("opened", make_alert()), make_run(), NOW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert of_channel(engine, channel_id) == ()
+
+
+def test_what_is_due_is_leased_once(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    idle, _ = add_channel(engine, URL, project="speech")
+    tell(engine, *(make_alert() for _ in range(5)), now=NOW)
+    with read_transaction(engine) as connection:
+        assert deliveries.due_channels(connection, after(-1)) == ()
+        assert deliveries.due_channels(connection, NOW) == (channel_id,)
+    first = claim(engine, channel_id, limit=3)
+    second = claim(engine, channel_id)
+    assert [each.number for each in (*first, *second)] == sorted(each.number for each in (*first, *second))
+    assert len({each.id for each in (*first, *second)}) == 5
+    assert claim(engine, channel_id) == claim(engine, idle) == ()
+    with read_transaction(engine) as connection:
+        assert deliveries.due_channels(connection, after(59)) == ()
+        assert deliveries.due_channels(connection, after(60)) == (channel_id,)
+    assert {each.id for each in claim(engine, channel_id, after(60))} == {each.id for each in (*first, *second)}
+
+
+def test_a_resolution_never_overtakes_its_opening(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    alert, other = make_alert(), make_alert()
+    tell(engine, alert)
+    tell(engine, alert, event="resolved")
+    tell(engine, other, event="resolved")
+    [opening, unrelated] = claim(engine, channel_id)
+    assert (opening.event, unrelated.snapshot["alert"]["id"]) == ("alert.opened", str(other.id))
+    assert settle(engine, unrelated)
+    assert settle(engine, opening, LATER)
+    assert claim(engine, channel_id, after(299)) == (), "the resolution waits while its opening is retried"
+    [again] = claim(engine, channel_id, after(300))
+    assert (again.id, again.attempts) == (opening.id, 1)
+    assert settle(engine, again, FAILED)
+    [resolution] = claim(engine, channel_id, after(300))
+    assert resolution.event == "alert.resolved"
+
+
+def test_the_order_is_that_of_each_channel(engine: sa.Engine) -> None:
+    slow, _ = add_channel(engine, URL)
+    quick, _ = add_channel(engine, URL)
+    alert = make_alert()
+    tell(engine, alert)
+    [_] = claim(engine, slow)
+    [opening] = claim(engine, quick)
+    settle(engine, opening)
+    tell(engine, alert, event="resolved")
+    assert claim(engine, slow) == ()
+    assert [each.event for each in claim(engine, quick)] == ["alert.resolved"]
+
+
+def test_settling_writes_the_log(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    assert settle(engine, claimed, LATER)
+    [shown] = of_channel(engine, channel_id)
+    assert (shown.status, shown.due_at, shown.settled_at) == ("pending", after(300), None)
+    [claimed] = claim(engine, channel_id, after(300))
+    assert settle(engine, claimed)
+    [shown] = of_channel(engine, channel_id)
+    assert (shown.status, shown.due_at, shown.settled_at) == ("delivered", None, after(1))
+    assert shown.attempts == (LATER.attempt, DELIVERED.attempt)
+
+
+def test_only_the_holder_of_the_lease_settles(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [late] = claim(engine, channel_id)
+    [current] = claim(engine, channel_id, after(60))
+    assert not settle(engine, late, FAILED)
+    assert settle(engine, current)
+    assert not settle(engine, current, FAILED)
+    [shown] = of_channel(engine, channel_id)
+    assert (shown.status, len(shown.attempts)) == ("delivered", 1)
+
+
+def test_a_deleted_channel_takes_its_deliveries_along(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    with write_transaction(engine) as connection:
+        channels.delete(connection, channel_id)
+    assert not settle(engine, claimed)
+
+
+def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    other, _ = add_channel(engine, URL)
+    tell(engine, *(make_alert() for _ in range(3)))
+    [claimed, leased] = claim(engine, channel_id, limit=2)
+    assert settle(engine, claimed, GONE)
+    assert [each.status for each in of_channel(engine, channel_id)] == ["failed", "pending", "failed"]
+    assert settle(engine, leased)
+    assert {each.status for each in of_channel(engine, other)} == {"pending"}
+    with read_transaction(engine) as connection:
+        assert channels.get(connection, channel_id).disabled_reason == "the receiver answered 410"
+        assert deliveries.due_channels(connection, after(1)) == (other,)
+    assert tell(engine, make_alert()) == 1
+    failed = of_channel(engine, channel_id)[0]
+    with pytest.raises(InvalidInputError, match="switched off"), write_transaction(engine) as connection:
+        deliveries.retry(connection, failed.id, NOW)
+
+
+@pytest.mark.parametrize("settlement", [FAILED, DELIVERED, LATER])
+def test_a_delivery_is_retried_by_hand_under_its_id(engine: sa.Engine, settlement: Settlement) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    settle(engine, claimed, settlement)
+    assert claim(engine, channel_id, after(2)) == ()
+    with write_transaction(engine) as connection:
+        shown = deliveries.retry(connection, claimed.id, after(2))
+    assert (shown.status, shown.due_at, shown.settled_at) == ("pending", after(2), None)
+    [again] = claim(engine, channel_id, after(2))
+    assert (again.id, again.attempts) == (claimed.id, 1)
+    assert settle(engine, again)
+    assert len(of_channel(engine, channel_id)[0].attempts) == 2
+    with pytest.raises(DeliveryNotFoundError), write_transaction(engine) as connection:
+        deliveries.retry(connection, uuid4(), NOW)
+
+
+def test_deliveries_are_read_in_pages(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, *(make_alert() for _ in range(5)))
+    [claimed] = claim(engine, channel_id, limit=1)
+    settle(engine, claimed)
+    seen: list[int] = []
+    with read_transaction(engine) as connection:
+        while found := deliveries.page(connection, channel_id, limit=2, before=seen[-1] if seen else None):
+            seen += [each.number for each in found]
+        delivered = deliveries.page(connection, channel_id, limit=9, status="delivered")
+        with pytest.raises(ChannelNotFoundError):
+            deliveries.page(connection, uuid4(), limit=2)
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == 5
+    assert [each.id for each in delivered] == [claimed.id]
+
+
+def test_racing_couriers_never_share_a_lease(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    alerts = [make_alert() for _ in range(60)]
+    tell(engine, *alerts)
+    tell(engine, *alerts, event="resolved")
+    gate = threading.Barrier(4)
+
+    def race() -> list[Claimed]:
+        gate.wait(20)
+        mine: list[Claimed] = []
+        while found := claim(engine, channel_id, limit=7):
+            mine += found
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [each for future in [pool.submit(race) for _ in range(4)] for each in future.result()]
+    assert len(claimed) == len({each.id for each in claimed}) == 60
+    assert {each.event for each in claimed} == {"alert.opened"}
+
+
+def test_the_backlog_of_one_channel_is_not_read_for_another(engine: sa.Engine) -> None:
+    """The plan of a claim uses the index of what is due, on both databases."""
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, *(make_alert() for _ in range(10)))
+    with write_transaction(engine) as connection, counting(engine) as statements:
+        deliveries.claim(connection, channel_id, lease=uuid4(), now=NOW, until=after(60), limit=3)
+    assert "status = 'pending'" in statements[0], "a parameter would hide the partial index from the planner"
