@@ -42,7 +42,9 @@ def _open(
 
 
 def _post(engine: sa.Engine, values: Sequence[float], *, start: int = 1, process: str | None = None) -> RecordResult:
-    records = [Record({"lr": value, "train_loss": 1.0}, epoch=start + index) for index, value in enumerate(values)]
+    records = [
+        Record({"lr": value, "train_loss": 1.0}, epoch=float(start + index)) for index, value in enumerate(values)
+    ]
     with write_transaction(engine) as connection:
         return monitor.record(connection, RUN, process, records, now=NOW)
 
