@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from tests.client.receiver import Receiver
 
 import trackside
+from tests.client.receiver import Receiver
 from trackside import schedules
 from trackside.callbacks.torch import TorchCallback
 

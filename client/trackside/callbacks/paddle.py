@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from trackside import _arguments, _optimizers
 from trackside.run import Run
@@ -24,6 +25,12 @@ class PaddleRun(Run):
     def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
         options.setdefault("framework", "paddle")
         super().__init__(url, optimizer=optimizer, **options)
+
+
+class _FitRun(Run):
+    """A run whose rates are those in use, at batches counted from 0."""
+
+    _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use", "step_base": 0}
 
 
 class _Fit:
@@ -78,7 +85,7 @@ class _Fit:
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
-        self.run = Run(self._url, optimizer=self._optimizer, **options)
+        self.run = _FitRun(self._url, optimizer=self._optimizer, **options)
 
     def on_epoch_begin(self, epoch: Any = None, logs: Any = None) -> None:
         """Count the epoch."""
