@@ -1,0 +1,74 @@
+"""What `run.log()` costs the training loop, with the service up, down and hanging, beside an empty call."""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trackside
+from tests.bench.processes import databases, free_port, service
+
+CALLS = 2_000
+
+
+def _measure(log: Callable[..., object]) -> tuple[float, float]:
+    costs = []
+    for step in range(CALLS):
+        started = time.perf_counter()
+        log(step=step, lr=0.1, train_loss=1.0, train_acc=50.0, val_loss=1.0, val_acc=50.0)
+        costs.append(time.perf_counter() - started)
+        spin = time.perf_counter() + 0.0005  # a training step takes its time, and holds the interpreter
+        while time.perf_counter() < spin:
+            pass
+    costs.sort()
+    return statistics.median(costs) * 1e6, costs[int(0.99 * CALLS)] * 1e6
+
+
+def _row(name: str, url: str | None) -> None:
+    started = time.perf_counter()
+    run = trackside.Run(url, project="bench", name=name) if url else None
+    opened = time.perf_counter() - started
+    p50, p99 = _measure(run.log if run else lambda **_: None)
+    started = time.perf_counter()
+    if run:
+        run.finish()
+    ended = time.perf_counter() - started
+    print(
+        f"{name:>9}: log() median {p50:6.1f} us, p99 {p99:7.1f} us;"
+        f" Run() {opened * 1000:6.1f} ms, finish() {ended:5.2f} s"
+    )
+
+
+def main() -> None:
+    """Print a row a case, then the import time of the client."""
+    with tempfile.TemporaryDirectory() as spool:
+        os.environ["TRACKSIDE_SPOOL_DIR"] = spool
+        _row("empty", None)
+        with databases() as urls, service(urls["sqlite"]) as url:
+            _row("up", url)
+        _row("down", f"http://127.0.0.1:{free_port()}")
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(16)
+            _row("hanging", f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+    def started(code: str) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    size = sum(path.stat().st_size for path in Path(trackside.__file__).parent.rglob("*.py"))
+    print(
+        f"import trackside: {(started('import trackside') - started('pass')) * 1000:.0f} ms;"
+        f" {size / 1024:.0f} KiB of source"
+    )

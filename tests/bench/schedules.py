@@ -1,0 +1,57 @@
+"""A million updates of a schedule, the verdict on a hundred thousand points, and the cost of the next point."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from trackside_service import conformance
+from trackside_service.conformance import LrPoint
+from trackside_service.schedules import compile_schedule
+
+ONE_CYCLE = {
+    "framework": "torch",
+    "class": "OneCycleLR",
+    "params": {"max_lr": 0.01, "total_steps": 1_000_000},
+    "base_lr": 0.01,
+    "unit": "step",
+}
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """Return the least wall time of `repeats` runs of `work`, in seconds: what the work costs without the noise."""
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def main() -> None:
+    """Print the three figures."""
+    schedule = compile_schedule(ONE_CYCLE)
+    updates = np.arange(1_000_000)
+    print(f"preview of 1,000,000 updates: {seconds(lambda: schedule.lrs_at_updates(updates)) * 1000:.0f} ms")
+    lrs = schedule.lrs_at_updates(updates[:100_000])
+    points = [LrPoint(lr=float(lr), step=step) for step, lr in enumerate(lrs)]
+    wrong = [LrPoint(lr=point.lr * 0.1, step=point.step) for point in points]
+    print(
+        f"explain, 100,000 points on schedule: {seconds(lambda: conformance.explain(schedule, points)) * 1000:.0f} ms"
+    )
+    print(f"explain, 100,000 points off by 0.1:  {seconds(lambda: conformance.explain(schedule, wrong)) * 1000:.0f} ms")
+    costs = {}
+    state = conformance.start(schedule)
+    for step in range(100_000):
+        if step in (100, 1_000, 10_000, 99_900):
+            held = state
+
+            def some(held: conformance.TrackerState = held, step: int = step) -> None:
+                for each in range(100):
+                    held = conformance.advance(schedule, held, LrPoint(lr=float(lrs[step + each]), step=step + each))
+
+            costs[step] = seconds(some) / 100
+        state = conformance.advance(schedule, state, points[step])
+    print("next point: " + ", ".join(f"{cost * 1e6:.0f} us after {count:,}" for count, cost in costs.items()))
