@@ -109,21 +109,18 @@ def plan(context: RunContext) -> tuple[Finding, ...]:
 def inspect(context: RunContext, state: DetectorState, readings: Sequence[Reading]) -> Inspection:
     """Show `readings` to the rules in their order. A reading that is behind reaches only the rules that see those."""
     states = dict(state.rules)
-    outcomes: list[Outcome] = []
-    faults: dict[str, RuleFault] = {}
-    running = [(rule, config) for rule, config in _running(context) if rule.code in states]
-    for reading in readings:
-        for rule, config in running:
-            if reading.behind and not rule.sees_behind:
-                continue
-            try:
-                states[rule.code], found = rule.check(context, config.parameters, states[rule.code], reading)
-            except Exception as error:
-                if rule.code not in faults:
-                    faults[rule.code] = _fault(rule, error)
-                continue
-            outcomes += [_with_severity(one, config) for one in found]
-    return Inspection(DetectorState(states), tuple(outcomes), tuple(faults.values()))
+    found: list[tuple[int, int, Outcome]] = []
+    faults: list[RuleFault] = []
+    ahead = [(place, reading) for place, reading in enumerate(readings) if not reading.behind]
+    for order, (rule, config) in enumerate(_running(context)):
+        if rule.code in states:
+            shown = list(enumerate(readings)) if rule.sees_behind else ahead
+            states[rule.code], outcomes, fault = _watch(context, rule, config, states[rule.code], shown)
+            found += [(place, order, _with_severity(outcome, config)) for place, outcome in outcomes]
+            faults += [fault] if fault is not None else []
+    # In the order in which records came; at one record, in that of the table.
+    found.sort(key=lambda one: one[:2])
+    return Inspection(DetectorState(states), tuple(outcome for _, _, outcome in found), tuple(faults))
 
 
 def conclude(context: RunContext, state: DetectorState) -> Inspection:
@@ -196,6 +193,28 @@ def load(context: RunContext, data: bytes) -> DetectorState | None:
 
 def _running(context: RunContext) -> list[tuple[Rule[Any, Any], RuleConfig]]:
     return [(rule, config) for rule in RULES if (config := context.rules.get(rule.code)) is not None and config.enabled]
+
+
+def _watch(
+    context: RunContext, rule: Rule[Any, Any], config: RuleConfig, state: Any, shown: Sequence[tuple[int, Reading]]
+) -> tuple[Any, list[tuple[int, Outcome]], RuleFault | None]:
+    """Show readings to one rule. Where it raises at one of them, it goes on with the next from the state before."""
+    if rule.check_many is not None:
+        try:
+            state, several = rule.check_many(context, config.parameters, state, [reading for _, reading in shown])
+            return state, [(shown[place][0], outcome) for place, outcome in several], None
+        except Exception:
+            _log.debug("rule %s raised on several records; now one by one", rule.code, exc_info=True)
+    outcomes: list[tuple[int, Outcome]] = []
+    fault: RuleFault | None = None
+    for place, reading in shown:
+        try:
+            state, found = rule.check(context, config.parameters, state, reading)
+        except Exception as error:
+            fault = fault or _fault(rule, error)
+            continue
+        outcomes += [(place, outcome) for outcome in found]
+    return state, outcomes, fault
 
 
 def _with_severity(outcome: _T, config: RuleConfig) -> _T:

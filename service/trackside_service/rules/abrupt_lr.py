@@ -35,9 +35,10 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The latest LR and where; how many points; while an alert is open, the LR before it."""
+    """The latest LR and where, and the one before; how many points; while an alert is open, the LR before it."""
 
     last: float | None = None
+    one_before: float | None = None
     last_at: Place | None = None
     points: int = 0
     before: float | None = None
@@ -67,7 +68,7 @@ def watch(
     if reading.starts_life:
         # Another process may have been told another LR: what is comparable begins anew.
         state = replace(state, points=0)
-    moved = replace(state, last=value, last_at=here, points=state.points + 1)
+    moved = replace(state, last=value, one_before=state.last, last_at=here, points=state.points + 1)
     if state.before is not None:
         if max(value, state.before) <= parameters.back_within * min(value, state.before):
             return replace(moved, before=None), [Cleared(code, LR, reading.record.position)]
@@ -76,12 +77,22 @@ def watch(
     if last is None or state.points < parameters.min_points:
         return moved, ()
     if direction == "drop":
-        abrupt = 0 < value * parameters.factor <= last or (value == 0 < last and _before_known_end(context, here))
+        fell = 0 < value * parameters.factor <= last and not _goes_on(state, value)
+        abrupt = fell or (value == 0 < last and _before_known_end(context, here))
     else:
-        abrupt = value >= parameters.factor * last > 0
+        abrupt = value >= parameters.factor * last > 0 and not _goes_on(state, value)
     if not abrupt:
         return moved, ()
     return replace(moved, before=last), [_finding(code, direction, state, value, here)]
+
+
+def _goes_on(state: State, value: float) -> bool:
+    """Whether the LR moves about as far as between the two points before: the last step of a linear decay to almost
+    0.
+    """
+    if state.last is None or state.one_before is None:
+        return False
+    return abs(value - state.last) <= 3 * abs(state.last - state.one_before)
 
 
 def _before_known_end(context: RunContext, here: Place) -> bool:

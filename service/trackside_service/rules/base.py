@@ -68,6 +68,8 @@ class Rule(Generic[P, S]):
 
     `start` makes the state before the first record; `check` takes (context, parameters, state, reading) to (state,
     outcomes); `conclude` says what the end of the run reveals; `plan` judges the declaration alone, before training.
+    `check_many`, where a rule has it, does for several readings what `check` does one by one, and says at which of them
+    (its place in the sequence) each outcome came.
     `dump` and `load` turn the state into JSON values and back; `state_version` rises whenever their form changes.
     """
 
@@ -81,6 +83,7 @@ class Rule(Generic[P, S]):
     check: Callable[[RunContext, P, S, Reading], tuple[S, Sequence[Outcome]]]
     conclude: Callable[[RunContext, P, S], Sequence[Outcome]] | None = None
     plan: Callable[[RunContext, P], Sequence[Finding]] | None = None
+    check_many: Callable[[RunContext, P, S, Sequence[Reading]], tuple[S, Sequence[tuple[int, Outcome]]]] | None = None
     sees_behind: bool = False
     state_version: int = 1
     dump: Callable[[S], Any] = _same

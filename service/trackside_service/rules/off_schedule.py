@@ -29,14 +29,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from trackside_service import conformance
 from trackside_service.conformance import Explanation, FirstOff, LrPoint, TrackerState
+from trackside_service.conformance.conventions import Convention, places_of, ticks_at
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity, rank
 from trackside_service.domain.metrics import LR
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.records import Position
 from trackside_service.rules.base import Reading, Rule, RunContext
-from trackside_service.schedules import CompiledSchedule, Reporting
+from trackside_service.schedules import CompiledSchedule
 
 CODE = "LR001"
 
@@ -59,19 +62,23 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`tracker` compares the whole log. Once that is off, `recent` compares what came after the last point that was
-    off.
+    """`tracker` compares the whole log. Once that is `off`, `convention` says how its points are placed from there on.
 
-    `open`: an alert stands, of `severity`. `diagnose_at`: the number of points at which its causes are looked for
-    again.
+    `back`: points in a row that were on schedule again. `open`: an alert stands, of `severity`. `diagnose_at`: the
+    number of points at which its causes are looked for again.
     """
 
     tracker: TrackerState | None = None
-    recent: TrackerState | None = None
     off: bool = False
+    convention: Mapping[str, Any] | None = None
+    back: int = 0
     open: bool = False
     severity: Severity = "warning"
     diagnose_at: int = 0
+
+
+_Points = Sequence[tuple[int, Reading, LrPoint]]
+_Found = list[tuple[int, Outcome]]
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
@@ -83,85 +90,156 @@ def check(
     context: RunContext, parameters: Parameters, state: State, reading: Reading
 ) -> tuple[State, Sequence[Outcome]]:
     """Compare the LR of one record."""
-    schedule, lr = context.schedule, reading.record.metrics.get(LR)
-    if schedule is None or state.tracker is None or lr is None:
-        return state, ()
-    point = LrPoint(lr, step=reading.record.step, epoch=reading.record.epoch)
-    tracker = conformance.advance(schedule, state.tracker, point)
-    state = replace(state, tracker=tracker)
-    if not state.off:
-        verdict = conformance.judge(schedule, tracker)
-        if verdict.verdict != "off_schedule":
-            return state, ()
-        return _open(context, parameters, state, reading)
-    return _while_off(context, parameters, state, reading, point)
+    state, found = check_many(context, parameters, state, (reading,))
+    return state, [outcome for _, outcome in found]
 
 
-def _while_off(
+def check_many(
+    context: RunContext, parameters: Parameters, state: State, readings: Sequence[Reading]
+) -> tuple[State, _Found]:
+    """Compare the LRs of several records: at once as far as they bring no news, else half by half."""
+    points = [
+        (place, reading, LrPoint(reading.record.metrics[LR], reading.record.step, reading.record.epoch))
+        for place, reading in enumerate(readings)
+        if LR in reading.record.metrics
+    ]
+    if context.schedule is None or state.tracker is None or not points:
+        return state, []
+    return _compare(context, parameters, state, points)
+
+
+def _compare(context: RunContext, parameters: Parameters, state: State, points: _Points) -> tuple[State, _Found]:
+    assert context.schedule is not None
+    assert state.tracker is not None
+    before = state.tracker
+    tracker = conformance.absorb(context.schedule, before, [point for _, _, point in points])
+    same_format = _same_format(before, tracker)
+    if not state.off and same_format and tracker.fronts == before.fronts and before.points:
+        return replace(state, tracker=tracker), []
+    if state.off and same_format:
+        following = _no_news(context.schedule, parameters, state, tracker, points)
+        if following is not None:
+            return following, []
+    if len(points) > 1:
+        middle = len(points) // 2
+        state, first = _compare(context, parameters, state, points[:middle])
+        state, second = _compare(context, parameters, state, points[middle:])
+        return state, first + second
+    place, reading, point = points[0]
+    state, outcomes = _one(context, parameters, replace(state, tracker=tracker), reading, point)
+    return state, [(place, outcome) for outcome in outcomes]
+
+
+def _same_format(before: TrackerState, after: TrackerState) -> bool:
+    one, other = before.prints.format(), after.prints.format()
+    return one == other or one.style == other.style == "full"
+
+
+def _no_news(
+    schedule: CompiledSchedule, parameters: Parameters, state: State, tracker: TrackerState, points: _Points
+) -> State | None:
+    """Return the state after points of a log that is off already, None if one of them calls for a word."""
+    if state.open and tracker.points >= state.diagnose_at:
+        return None
+    back, severity = state.back, state.severity
+    for expected, on, (_, _, point) in _judged(schedule, state, tracker, points):
+        if on is None:
+            continue
+        back = back + 1 if on else 0
+        if state.open and back >= parameters.back_after:
+            return None
+        if not on and not state.open:
+            return None
+        if not on and rank(_severity(schedule, parameters, point.lr, expected)) > rank(severity):
+            return None
+    return replace(state, tracker=tracker, back=back)
+
+
+def _judged(
+    schedule: CompiledSchedule, state: State, tracker: TrackerState, points: _Points
+) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
+    """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
+    given = state.convention or {}
+    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
+    ticks = ticks_at(schedule, convention, places_of(schedule, [point for _, _, point in points]))
+    values = np.array([point.lr for _, _, point in points])
+    expected = schedule.lrs(np.where(ticks >= 0, ticks, 0.0))
+    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak)
+    on = np.abs(values - expected) <= halves
+    judged: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
+    for index, entry in enumerate(points):
+        if np.isnan(ticks[index]) or (ticks[index] >= 0 and np.isnan(expected[index])):
+            judged.append((None, None, entry))
+        elif ticks[index] < 0:
+            judged.append((None, False, entry))
+        else:
+            judged.append((float(expected[index]), bool(on[index]), entry))
+    return judged
+
+
+def _one(
     context: RunContext, parameters: Parameters, state: State, reading: Reading, point: LrPoint
 ) -> tuple[State, Sequence[Outcome]]:
-    """The log as a whole is off: is this point, as the rest of the log counts, and has the cause become clearer?"""
+    """Take in one point that may be news; the tracker has seen it already."""
     assert context.schedule is not None
     assert state.tracker is not None
     whole = conformance.judge(context.schedule, state.tracker)
     if whole.verdict != "off_schedule":
-        # A later print showed that the log is coarser than it seemed: the point was never off.
+        # Also where a later print showed that the log is coarser than it seemed, and no point was ever off.
         cleared = [Cleared(CODE, LR, reading.record.position)] if state.open else []
-        return replace(state, off=False, open=False, recent=None), cleared
-    bound = _bound(context.schedule, whole)
-    recent = conformance.advance(bound, state.recent or conformance.start(bound), point)
-    now = conformance.judge(bound, recent)
+        return State(state.tracker), cleared
+    if not state.off:
+        return _open(context, parameters, state, reading, whole.first_off)
+    expected, on, _ = _judged(context.schedule, state, state.tracker, [(0, reading, point)])[0]
     again = state.open and state.tracker.points >= state.diagnose_at
-    if now.verdict == "off_schedule":
-        state = replace(state, recent=None)
-        if not state.open:
-            return _open(context, parameters, state, reading, first=now.first_off)
-        worse = rank(_severity(context.schedule, parameters, now.first_off)) > rank(state.severity)
-        if worse or again:
-            return _open(context, parameters, state, reading, latest=now.first_off)
-        return state, ()
-    state = replace(state, recent=recent)
-    if state.open and now.verdict == "on_schedule" and recent.points >= parameters.back_after:
-        return replace(state, open=False), [Cleared(CODE, LR, reading.record.position)]
-    return _open(context, parameters, state, reading) if again else (state, ())
+    if on is None:
+        return _open(context, parameters, state, reading, None) if again else (state, ())
+    points, state = state.tracker.points, replace(state, back=state.back + 1 if on else 0)
+    if on:
+        if state.open and state.back >= parameters.back_after:
+            return replace(state, open=False), [Cleared(CODE, LR, reading.record.position)]
+        return _open(context, parameters, state, reading, None) if again else (state, ())
+    here = FirstOff(points - 1, point.step, point.epoch, expected, point.lr)
+    worse = rank(_severity(context.schedule, parameters, here.observed, expected)) > rank(state.severity)
+    if again or worse or not state.open:
+        return _open(context, parameters, state, reading, here)
+    return state, ()
 
 
 def _open(
-    context: RunContext,
-    parameters: Parameters,
-    state: State,
-    reading: Reading,
-    *,
-    first: FirstOff | None = None,
-    latest: FirstOff | None = None,
+    context: RunContext, parameters: Parameters, state: State, reading: Reading, latest: FirstOff | None
 ) -> tuple[State, Sequence[Outcome]]:
-    """Raise the alert, or say it again with what is known now: more points rule out more causes."""
+    """Raise the alert, or say it again with what is known now: more points rule out more causes.
+
+    `latest` is the point just seen to be off; where the LR had been back, the new episode begins with it.
+    """
     assert context.schedule is not None
     assert state.tracker is not None
     explanation = conformance.conclude(context.schedule, state.tracker)
-    off = first or explanation.first_off
+    anew = state.off and not state.open
+    off = latest if anew else explanation.first_off
     if off is None:
         return state, ()
-    severities = [_severity(context.schedule, parameters, one) for one in (off, latest) if one is not None]
-    severity = max([*severities, *([state.severity] if state.open else [])], key=rank)
+    worst = [_severity(context.schedule, parameters, one.observed, one.expected) for one in (off, latest) if one]
+    severity = max([*worst, *([state.severity] if state.open else [])], key=rank)
     points = state.tracker.points
-    state = replace(state, off=True, open=True, severity=severity, diagnose_at=max(points + 1, points * 3 // 2))
+    state = replace(
+        state,
+        off=True,
+        open=True,
+        severity=severity,
+        convention=state.convention if anew else explanation.convention,
+        diagnose_at=max(points + 1, points * 3 // 2),
+    )
     return state, [_finding(context, explanation, off, severity, reading)]
 
 
-def _bound(schedule: CompiledSchedule, explanation: Explanation) -> CompiledSchedule:
-    """Return the schedule with the index convention of the explanation stated."""
-    convention = explanation.convention or {}
-    reporting = Reporting(**{name: convention.get(name) for name in ("when", "at", "step_base", "epoch_base")})
-    return replace(schedule, reporting=reporting)
-
-
-def _severity(schedule: CompiledSchedule, parameters: Parameters, off: FirstOff | None) -> Severity:
-    if off is None or off.expected is None or not math.isfinite(off.observed):
+def _severity(schedule: CompiledSchedule, parameters: Parameters, observed: float, expected: float | None) -> Severity:
+    if expected is None or not math.isfinite(observed):
         return "critical"
     # At the ends of a schedule both are next to nothing: there a ratio says nothing either.
     slack = 1e-4 * schedule.peak()
-    low, high = sorted((abs(off.observed) + slack, abs(off.expected) + slack))
+    low, high = sorted((abs(observed) + slack, abs(expected) + slack))
     return "critical" if high >= parameters.critical_factor * low else "warning"
 
 
@@ -208,10 +286,12 @@ def _finding(
 
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
+    tracker = None if state.tracker is None else conformance.dump(state.tracker)
     return {
-        "tracker": None if state.tracker is None else conformance.dump(state.tracker),
-        "recent": None if state.recent is None else conformance.dump(state.recent),
+        "tracker": tracker,
         "off": state.off,
+        "convention": state.convention,
+        "back": state.back,
         "open": state.open,
         "severity": state.severity,
         "diagnose_at": state.diagnose_at,
@@ -220,8 +300,8 @@ def dump(state: State) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    trackers = {name: None if data[name] is None else conformance.load(data[name]) for name in ("tracker", "recent")}
-    return State(**{**data, **trackers})
+    tracker = None if data["tracker"] is None else conformance.load(data["tracker"])
+    return State(**{**data, "tracker": tracker})
 
 
 RULE = Rule(
@@ -233,6 +313,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    check_many=check_many,
     sees_behind=True,
     dump=dump,
     load=load,
