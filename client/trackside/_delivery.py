@@ -15,6 +15,9 @@ Meaning = Literal["done", "later", "misplaced", "unknown_run", "refused"]
 ESSENTIAL = ("project", "name", "process")
 GIVEN_UP_FIRST = (("schedule",), ("expectations", "rules", "metric_names", "metric_units"))
 
+# Only these judge the body. Any other 4xx (a key, a host name, a proxy's opinion) can be repaired; nothing is dropped.
+REFUSALS = (400, 409, 413, 422)
+
 BASE_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 
@@ -34,9 +37,7 @@ def meaning(answer: Answer, *, wants: str | None = None) -> Meaning:
         return "later"
     if status == 404:
         return "unknown_run"
-    if status in (401, 403, 405, 407) or status < 400:
-        return "misplaced"
-    return "refused"
+    return "refused" if status in REFUSALS else "misplaced"
 
 
 def lighter(body: Mapping[str, Any], answer: Answer) -> dict[str, Any] | None:

@@ -51,6 +51,7 @@ def failing(times: int, reply: Reply, method: str = "POST") -> Any:
         Reply(200, {"hello": "world"}),
         Reply(302, headers={"Location": "http://127.0.0.1:9/"}),
         Reply(401, {"title": "No key"}),
+        Reply(421, {"title": "This host is not served"}),
         Reply(200, raw=b"\xff\xfe\x00"),
         Reply(fault="close"),
     ],

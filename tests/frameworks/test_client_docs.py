@@ -1,0 +1,45 @@
+"""The samples of docs/client.md, run as they are written against a real receiver."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.client.receiver import Receiver
+from tests.frameworks.real_paddle import paddle
+
+PAGE = Path(__file__).parents[2] / "docs" / "client.md"
+SAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+EXPECTED = {  # by the run's name: records, those with a rate, and the schedule's class
+    "torch": (10, 10, "CosineAnnealingLR"),
+    "torch-adapter": (12, 12, "OneCycleLR"),
+    "paddle": (30, 30, "LinearWarmup"),
+    "paddle-fit": (9, 6, "StepDecay"),
+    "": (1, 1, "OneCycleLR"),
+}
+pytestmark = pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
+
+
+def test_paddle_is_there() -> None:
+    assert paddle.__version__
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.split("\n", 1)[0])
+def test_a_sample_does_what_the_page_says(
+    sample: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_URL", receiver.url)
+    exec(compile(sample, str(PAGE), "exec"), {})
+    ((run_id, body),) = receiver.runs.items()
+    name = body["name"] if body["name"] in EXPECTED else ""
+    records = receiver.stored(run_id)
+    found = (len(records), sum("lr" in record["metrics"] for record in records), body["schedule"]["class"])
+    assert found == EXPECTED[name]
+    assert receiver.ends[run_id] == {"status": "finished"}
+    assert "trackside:" not in capfd.readouterr().err
+
+
+def test_every_sample_is_expected() -> None:
+    assert len(SAMPLES) == len(EXPECTED)
