@@ -48,6 +48,6 @@ def finish(
     values = {"status": status, "reason": reason, "ended_at": now, "last_seen_at": seen}
     runs.update(connection, run_id, {**values, "health": health, "version": version})
     detectors.save(connection, run_id, detection.dump(inspection.state))
-    tell(connection, run, changes, now=now)
+    tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, replace(after, state=inspection.state, run=run))
     return FinishResult(run, True, changes, inspection.faults)

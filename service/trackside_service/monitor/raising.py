@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from trackside_service import alerting
+from trackside_service import alerting, detection
+from trackside_service.conformance.curve import curve
+from trackside_service.detection import DetectorState
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.findings import Outcome
+from trackside_service.domain.metrics import LR
 from trackside_service.domain.runs import Run
 from trackside_service.monitor.memory import Known
+from trackside_service.rules.base import RunContext
 from trackside_service.storage import alerts, deliveries
 
 
@@ -46,8 +51,29 @@ def folded(first: Sequence[AlertChange], then: Sequence[AlertChange]) -> tuple[A
     return (*changes, *later.values())
 
 
-def tell(connection: sa.Connection, run: Run, changes: Sequence[AlertChange], *, now: datetime) -> None:
-    """Store the alerts, and a delivery for every channel that wants to hear of them."""
+def tell(
+    connection: sa.Connection,
+    run: Run,
+    changes: Sequence[AlertChange],
+    *,
+    now: datetime,
+    compared: tuple[RunContext, DetectorState] | None = None,
+) -> None:
+    """Store the alerts, and a delivery for every channel that wants to hear of them.
+
+    `compared`: what an alert about the learning rate is drawn from, for people to see.
+    """
     if changes:
         alerts.save(connection, changes)
-        deliveries.enqueue_all(connection, changes, run, now)
+        deliveries.enqueue_all(connection, changes, run, now, lr_plot=_lr_plot(changes, compared))
+
+
+def _lr_plot(
+    changes: Sequence[AlertChange], compared: tuple[RunContext, DetectorState] | None
+) -> dict[str, Any] | None:
+    if compared is None or not any(change.alert.subject == LR for change in changes):
+        return None
+    context, state = compared
+    tracker = detection.lr_state(state)
+    drawn = None if context.schedule is None or tracker is None else curve(context.schedule, tracker)
+    return None if drawn is None else drawn.as_wire()

@@ -63,7 +63,8 @@ def record(
         health=health,
         last_seen_at=seen,
     )
-    tell(connection, replace(known.run, health=health), changes, now=now)
+    told = replace(known.run, health=health)
+    tell(connection, told, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, after)
     return RecordResult(len(placed.readings), placed.duplicates, health, changes, inspection.faults)
 
