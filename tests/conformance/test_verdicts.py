@@ -188,6 +188,17 @@ def test_a_constant_factor_is_named(form: str, factor: float) -> None:
     assert f"{interval['value']:.6g}" in verdict.causes[0].advice
 
 
+def test_a_factor_of_the_base_lr_leaves_the_floor() -> None:
+    params = {"T_0": 6, "T_mult": 2, "eta_min": 0.001}
+    declared = torch("CosineAnnealingWarmRestarts", base=0.1, **params)
+    ran = torch("CosineAnnealingWarmRestarts", base=0.05, **params)
+    verdict = explain(declared, by_epoch(printed("%.1e", ran.lrs(range(18)))))
+    assert [cause.cause for cause in verdict.causes] == ["scale"]
+    assert verdict.causes[0].params["factor"]["value"] == 0.5
+    assert "floor" in verdict.causes[0].statement
+    assert "0.05" in verdict.causes[0].advice
+
+
 def test_factor_and_convention_are_found_together() -> None:
     schedule = torch("CosineAnnealingLR", T_max=30, unit="step")
     verdict = explain(schedule, by_step((schedule.lrs(range(20)) / 4).tolist(), first=1))

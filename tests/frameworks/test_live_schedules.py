@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.golden.live import trajectory
 
+from tests.golden.live import trajectory
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules import compile_schedule
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules import FRAMEWORKS, KINDS, compile_schedule, preview
@@ -62,6 +64,7 @@ def with_params(declaration: dict[str, Any], **params: Any) -> dict[str, Any]:
         (with_params(STEP, gamma="0.1"), "/params/gamma", "a number, not a string"),
         (with_params(STEP, gamma=math.inf), "/params/gamma", "finite"),
         (with_params(STEP, gamma=10**400), "/params/gamma", "finite"),
+        (with_params(STEP, gamma=1e31), "/params/gamma", "1e+30"),
         (with_params(STEP, gamma=-0.5), "/params/gamma", "at least 0"),
         (with_params(STEP, step_size=0), "/params/step_size", "at least 1"),
         (with_params(STEP, step_size=2.5), "/params/step_size", "an integer"),
@@ -210,6 +213,49 @@ def test_restarts_are_by_design_only() -> None:
     assert warm.restarts(30).tolist() == [3, 9, 21]
     rebound = compile_schedule({**STEP, "class": "CosineAnnealingLR", "params": {"T_max": 3}})
     assert rebound.restarts(30).tolist() == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NUMBERS = st.integers(-3, 10**13) | st.floats() | st.sampled_from([0.0, 1e-300, 1e308, 1.0, 0.5])
+NAMES = sorted({param.name for kind in KINDS for param in kind.params} | {"unit", "steps_per_epoch", "reporting"})
+
+
+@st.composite
+def declarations(draw: st.DrawFn) -> dict[str, Any]:
+    """Declarations that are right in parts: known names with drawn values."""
+    if draw(st.booleans()):
+        spec = draw(st.sampled_from(KINDS))
+        body: dict[str, Any] = {param.name: draw(NUMBERS | JSON) for param in spec.params if draw(st.integers(0, 9))}
+        body |= {"kind": spec.kind, "unit": "step"}
+    else:
+        framework = draw(st.sampled_from(FRAMEWORKS))
+        cls = draw(st.sampled_from(framework.classes))
+        params = {param.name: draw(NUMBERS | JSON) for param in cls.params if param.required or draw(st.booleans())}
+        body = {"framework": framework.framework, "class": cls.name, "params": params, "unit": "step", "base_lr": 0.1}
+    if not draw(st.integers(0, 4)):
+        body[draw(st.sampled_from(NAMES))] = draw(JSON)
+    return body
+
+
+@settings(max_examples=400, deadline=None)
+@given(declarations())
+def test_whatever_is_declared_is_computed_or_refused(declaration: dict[str, Any]) -> None:
+    try:
+        schedule = compile_schedule(declaration)
+    except ScheduleError as refusal:
+        schedule, error = None, refusal
+    if schedule is None:
+        assert error.faults
+        assert len(error.detail) < 2_000
+        return
+    ticks = np.array([0, 1, 7, 1000, 10**9], dtype=np.float64)
+    assert schedule.lrs(ticks).shape == ticks.shape
+    assert schedule.peak() >= 0
+    assert schedule.restarts(1000).ndim == 1
 
 
 def test_preview_is_bounded_and_refuses_what_it_does_not_know() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.schedules.compiled import CompiledSchedule, Reporting
@@ -30,6 +32,7 @@ class Convention:
         return {"when": self.when, "at": self.at, "step_base": self.step_base, "epoch_base": self.epoch_base}
 
 
+@cache
 def candidates(reporting: Reporting) -> tuple[Convention, ...]:
     """Return every convention that the declaration leaves open (at most 16)."""
     return tuple(
@@ -56,25 +59,26 @@ def preference(convention: Convention, first_epoch: float | None) -> tuple[bool,
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where points lie as their log counts them: float64 of shape (points,), NaN where the log does not say."""
+    """Where points lie as their log counts them: float64 of shape (points,), NaN where the log does not say.
+
+    `stepped`: which points are placed by their step, those that have one, where it says the tick.
+    """
 
     steps: FloatArray
     epochs: FloatArray
+    stepped: npt.NDArray[np.bool_]
+    all_stepped: bool
+    any_stepped: bool
 
 
-def places_of(points: Sequence[LrPoint]) -> Places:
-    """Return the places of `points`."""
+def places_of(schedule: CompiledSchedule, points: Sequence[LrPoint]) -> Places:
+    """Return the places of `points` on the schedule's clock."""
     nan = float("nan")
     steps = np.array([nan if p.step is None else p.step for p in points], dtype=np.float64)
     epochs = np.array([nan if p.epoch is None else p.epoch for p in points], dtype=np.float64)
-    return Places(steps, epochs)
-
-
-def by_step(schedule: CompiledSchedule, places: Places) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Say which points are placed by their step: those that have one, where it says the tick."""
-    if schedule.unit == "epoch" and schedule.steps_per_epoch is None:
-        return np.zeros(places.steps.shape, dtype=np.bool_)
-    return ~np.isnan(places.steps)
+    useless = schedule.unit == "epoch" and schedule.steps_per_epoch is None
+    stepped = np.zeros(steps.shape, dtype=np.bool_) if useless else ~np.isnan(steps)
+    return Places(steps, epochs, stepped, bool(stepped.all()), bool(stepped.any()))
 
 
 Ticks: TypeAlias = FloatArray
@@ -85,24 +89,32 @@ def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places)
     """Return the ticks taken when each point's LR was read, under `convention`."""
     if schedule.flat:
         return np.zeros(places.steps.shape)
+    if places.all_stepped:
+        return _from_steps(schedule, convention, places.steps)
+    by_epoch = _from_epochs(schedule, convention, places.epochs)
+    if not places.any_stepped:
+        return by_epoch
+    return np.where(places.stepped, _from_steps(schedule, convention, places.steps), by_epoch)
+
+
+def _from_steps(schedule: CompiledSchedule, convention: Convention, steps: FloatArray) -> Ticks:
+    updates = steps - convention.step_base
+    ticks = updates + 1.0 if convention.when == "after_step" else updates
+    if schedule.unit == "epoch":
+        ticks = np.floor(ticks / float(schedule.steps_per_epoch or 1))
+    return np.where(updates < 0, -1.0, ticks)
+
+
+def _from_epochs(schedule: CompiledSchedule, convention: Convention, epochs: FloatArray) -> Ticks:
     after = 1.0 if convention.when == "after_step" else 0.0
-    per_epoch = schedule.steps_per_epoch
-    epochs = places.epochs - convention.epoch_base
-    updates = places.steps - convention.step_base
-    if schedule.unit == "step":
-        from_epochs = np.full(epochs.shape, np.nan)
-        if per_epoch is not None:
-            exact = epochs * per_epoch if convention.at == "start" else (epochs + 1.0) * per_epoch - 1.0
-            # A fractional epoch is a rounded one: it says the update only where it meets one.
-            whole = np.round(exact)
-            from_epochs = (
-                np.where(np.abs(exact - whole) <= 1e-6 * np.maximum(np.abs(exact), 1.0), whole, np.nan) + after
-            )
-        return np.where(np.isnan(updates), from_epochs, np.where(updates < 0, -1.0, updates + after))
-    counted = np.floor(epochs + 1e-9) if convention.at == "start" else np.ceil(epochs - 1e-9)
-    from_epochs = np.where(counted < 0, -1.0, counted + after)
-    if per_epoch is None:
-        return from_epochs
-    return np.where(
-        np.isnan(updates), from_epochs, np.where(updates < 0, -1.0, np.floor((updates + after) / per_epoch))
-    )
+    since, per_epoch = epochs - convention.epoch_base, schedule.steps_per_epoch
+    if schedule.unit == "epoch":
+        counted = np.floor(since + 1e-9) if convention.at == "start" else np.ceil(since - 1e-9)
+    elif per_epoch is None:
+        return np.full(epochs.shape, np.nan)
+    else:
+        exact = since * per_epoch if convention.at == "start" else (since + 1.0) * per_epoch - 1.0
+        # A fractional epoch is a rounded one: it says the update only where it meets one.
+        counted = np.round(exact)
+        counted = np.where(np.abs(exact - counted) <= 1e-6 * np.maximum(np.abs(exact), 1.0), counted, np.nan)
+    return np.where(counted < 0, -1.0, counted + after)

@@ -134,9 +134,9 @@ def deviations(
     never; the second: the
     fewest decimals (0 to 13), 13 for never; the third: 0 where a full-precision value is off, else 1. All broadcast.
     """
-    off_by = np.abs(values - expected)
-    beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        off_by = np.abs(values - expected)
+        beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
         relative = beyond / (10.0 * _decade(np.broadcast_to(values, beyond.shape)))
         by_digits = np.floor(-np.log10(relative)) + 1
         by_decimals = np.floor(-np.log10(beyond)) + 1

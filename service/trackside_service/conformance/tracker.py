@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trackside_service.conformance.conventions import Convention, by_step, candidates, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, ticks_at
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import FULL_DIGITS, MAX_DECIMALS, PrintStats, deviations, read_print
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -87,10 +87,9 @@ def absorb(
     for one in shown:
         prints = prints.seen(one)
     values = np.array([one.value for one in shown], dtype=np.float64)
-    places = places_of(points)
-    stepped = by_step(schedule, places)
+    places = places_of(schedule, points)
     conventions = candidates(schedule.reporting)
-    rows = _distinct(conventions, bool(stepped.all()), bool(stepped.any()))
+    rows = _distinct(conventions, places)
     distinct = list(dict.fromkeys(rows))
     ticks = np.stack([ticks_at(schedule, conventions[row], places) for row in distinct])
     placeable = ~np.isnan(ticks)
@@ -126,24 +125,38 @@ def absorb(
         magnitude=max(state.magnitude, float(np.max(np.abs(values), initial=0.0, where=finite))),
         first_epoch=first_epoch,
         prints=prints,
-        fronts=tuple(_front(old, found[row]) for old, row in zip(state.fronts, rows, strict=True)),
+        fronts=_fronts(state.fronts, rows, found),
         series=series,
         stride=stride,
     )
 
 
-def _distinct(conventions: Sequence[Convention], all_steps: bool, any_steps: bool) -> list[int]:
+def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
     """Return for each convention the first one that gives these points the same ticks."""
     seen: dict[tuple[object, ...], int] = {}
     rows = []
     for index, convention in enumerate(conventions):
         key: tuple[object, ...] = (convention.when,)
-        if any_steps:
+        if places.any_stepped:
             key = (*key, convention.step_base)
-        if not all_steps:
+        if not places.all_stepped:
             key = (*key, convention.at, convention.epoch_base)
         rows.append(seen.setdefault(key, index))
     return rows
+
+
+def _fronts(
+    fronts: Sequence[tuple[Suspect, ...]], rows: Sequence[int], found: dict[int, list[Suspect]]
+) -> tuple[tuple[Suspect, ...], ...]:
+    """Return every convention's front with what was found for its row; equal ones are worked out once."""
+    done: dict[tuple[int, int], tuple[Suspect, ...]] = {}
+    result = []
+    for front, row in zip(fronts, rows, strict=True):
+        key = (row, id(front))
+        if key not in done:
+            done[key] = _front(front, found[row])
+        result.append(done[key])
+    return tuple(result)
 
 
 def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspect, ...]:
@@ -152,7 +165,11 @@ def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspec
         return front
     kept = list(front)
     for suspect in found:
-        if not any(all(a <= b for a, b in zip(earlier.key, suspect.key, strict=True)) for earlier in kept):
+        digits, decimals, full = suspect.key
+        for earlier in kept:
+            if earlier.key[0] <= digits and earlier.key[1] <= decimals and earlier.key[2] <= full:
+                break
+        else:
             kept.append(suspect)
     return tuple(kept) if len(kept) > len(front) else front
 

@@ -64,7 +64,7 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     evidence = Evidence(
         schedule=schedule,
         peak=state.peak,
-        places=places_of(points),
+        places=places_of(schedule, points),
         values=values,
         halves=shown.half_widths(np.nan_to_num(values), state.peak),
         format=shown,
@@ -107,7 +107,7 @@ def _first_off(schedule: CompiledSchedule, reading: _Reading) -> FirstOff | None
     if reading.off is None:
         return None
     point = reading.off.point
-    tick = float(ticks_at(schedule, reading.convention, places_of((point,)))[0])
+    tick = float(ticks_at(schedule, reading.convention, places_of(schedule, (point,)))[0])
     value = float(schedule.lrs(np.array([tick]))[0]) if tick >= 0 else math.nan
     return FirstOff(
         index=reading.off.index,

@@ -56,7 +56,8 @@ class CompiledSchedule:
         refused.
         """
         clock = np.asarray(ticks, dtype=np.float64)
-        values = self.groups[group].lrs(np.atleast_1d(clock))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # gamma > 1 grows beyond every float
+            values = self.groups[group].lrs(np.atleast_1d(clock))
         if self.refused_after is not None:
             values = np.where(np.atleast_1d(clock) > self.refused_after, np.nan, values)
         return values.reshape(clock.shape)
@@ -94,4 +95,4 @@ class CompiledSchedule:
 
     def restarts(self, up_to_tick: float, group: int = 0) -> FloatArray:
         """Return the ticks in (0, up_to_tick] at which a cycle begins anew by design."""
-        return np.asarray(self.groups[group].restarts(up_to_tick), dtype=np.float64)
+        return self.groups[group].restarts(up_to_tick)

@@ -29,7 +29,7 @@ class Curve(Protocol):
     def landmarks(self) -> Sequence[float]:
         """Return ticks among which the extremes within the horizon lie (the first cycle's, where there is no end)."""
 
-    def restarts(self, up_to: float) -> Sequence[float]:
+    def restarts(self, up_to: float) -> FloatArray:
         """Return the ticks in (0, up_to] at which a cycle begins anew by design."""
 
 

@@ -19,6 +19,8 @@ MAX_PHASES: Final = 32
 MAX_TABLE: Final = 100_000
 MAX_GROUPS: Final = 1_000
 MAX_TICKS: Final = 10**12
+MAX_SIZE: Final = 1e30
+"""Of any number in a declaration: far beyond every LR, and safe to compute with."""
 
 ParamType: TypeAlias = Literal["number", "integer", "boolean", "choice", "table", "phases", "schedule", "any"]
 
@@ -200,6 +202,9 @@ def number(value: Any, param: Param, place: str, faults: Faults) -> float | None
         real = float(value)
     except OverflowError:
         real = math.inf
+    if abs(real) > MAX_SIZE and math.isfinite(real):
+        faults.add(place, f"{param.name} is beyond {MAX_SIZE:.0e}")
+        return None
     if not math.isfinite(real):
         faults.add(place, f"{param.name} must be finite")
         return None

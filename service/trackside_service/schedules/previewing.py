@@ -50,6 +50,8 @@ def preview(
             f"{schedule.refused_after})"
         )
     lrs = [schedule.lrs(ticks, group) for group in range(len(schedule.groups))]
+    if any(bool(np.any(np.isinf(values))) for values in lrs):
+        raise ScheduleError("the LR grows beyond what a float holds")
     unknown = np.isnan(lrs[0])
     if bool(np.any(unknown)):
         raise ScheduleError(f"the LR is not known at update {int(updates[unknown].min())}: the table ends before it")

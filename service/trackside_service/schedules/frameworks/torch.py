@@ -252,16 +252,14 @@ TORCH = FrameworkSpec(
                     "number",
                     "the first LR is max_lr/div_factor",
                     default=25.0,
-                    minimum=0.0,
-                    exclusive=True,
+                    minimum=1e-6,
                 ),
                 Param(
                     "final_div_factor",
                     "number",
                     "the last LR is the first LR/final_div_factor",
                     default=1e4,
-                    minimum=0.0,
-                    exclusive=True,
+                    minimum=1e-6,
                 ),
                 Param(
                     "three_phase", "boolean", "down to the first LR as fast as up, and then to the last", default=False

@@ -31,9 +31,9 @@ class Constant:
         """Return the first tick."""
         return (0.0,)
 
-    def restarts(self, up_to: float) -> Sequence[float]:  # noqa: ARG002
+    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
         """Return none."""
-        return ()
+        return np.empty(0)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Constant:  # noqa: ARG001

@@ -38,9 +38,9 @@ class Decay:
         """Return the start: a factor above 1 has no largest value."""
         return (0.0,)
 
-    def restarts(self, up_to: float) -> Sequence[float]:  # noqa: ARG002
+    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
         """Return none."""
-        return ()
+        return np.empty(0)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Decay:  # noqa: ARG001
@@ -60,8 +60,7 @@ DECAY = KindSpec(
             "number",
             "ticks between two multiplications",
             default=1.0,
-            minimum=0.0,
-            exclusive=True,
+            minimum=1e-6,
             maximum=MAX_TICKS,
         ),
         Param("staircase", "boolean", "in steps (true) or smoothly", default=True),

@@ -64,15 +64,16 @@ class Phases:
             found.append(starts[index])
         return tuple(found)
 
-    def restarts(self, up_to: float) -> Sequence[float]:
+    def restarts(self, up_to: float) -> FloatArray:
         """Return the restarts inside the phases; the step from one phase to the next is none."""
-        found: list[float] = []
+        found = [np.empty(0)]
         starts = self._starts()
         for index, phase in enumerate(self.phases):
             end = min(up_to, phase.until if phase.until is not None else up_to)
             own = self._clock(index)
-            found += [own + mark for mark in phase.curve.restarts(end - own) if starts[index] < own + mark <= end]
-        return tuple(found)
+            marks = own + phase.curve.restarts(end - own)
+            found.append(marks[(marks > starts[index]) & (marks <= end)])
+        return np.concatenate(found)
 
 
 _PHASE = (

@@ -47,9 +47,9 @@ class Ramp:
         """Return both ends."""
         return (0.0, max(self.over - self.offset, 0.0))
 
-    def restarts(self, up_to: float) -> Sequence[float]:  # noqa: ARG002
+    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
         """Return none: a rebound past the end is no restart by design."""
-        return ()
+        return np.empty(0)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Ramp:  # noqa: ARG001
@@ -64,7 +64,7 @@ RAMP = KindSpec(
     params=(
         Param("from", "number", "the LR at the leg's start"),
         Param("to", "number", "the LR at the leg's end"),
-        Param("over", "number", "the leg's length in ticks", minimum=0.0, exclusive=True, maximum=MAX_TICKS),
+        Param("over", "number", "the leg's length in ticks", minimum=1e-6, maximum=MAX_TICKS),
         Param("shape", "choice", "the leg's shape", default="linear", choices=("linear", "cosine")),
         Param(
             "after",

@@ -10,9 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from trackside_service.schedules.curve import FloatArray, KindSpec, Nest
-from trackside_service.schedules.params import MAX_TICKS, Param
+from trackside_service.schedules.params import MAX_TICKS, Param, refuse
 
-MAX_LISTED: Final = 10_000
+MAX_LISTED: Final = 1_000_000
+_LEAST_GROWTH: Final = 1.01
+"""Cycles that grow by less would be too many to list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,18 @@ class Restarts:
         """Return the first cycle's ends."""
         return (0.0, max(self.t0 - 1.0, 0.0))
 
-    def restarts(self, up_to: float) -> Sequence[float]:
-        """Return the cycle starts in (0, up_to], at most 10,000 of them."""
+    def restarts(self, up_to: float) -> FloatArray:
+        """Return the cycle starts in (0, up_to], at most a million of them."""
         if self.t_mult == 1.0:
-            count = min(int(up_to // self.t0), MAX_LISTED)
-            return tuple(self.t0 * (index + 1) for index in range(count))
-        return tuple(self._starts(up_to)[1:])
+            count = min(int(max(up_to, 0.0) // self.t0), MAX_LISTED)
+            return self.t0 * np.arange(1, count + 1, dtype=np.float64)
+        return np.asarray(self._starts(up_to)[1:], dtype=np.float64)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Restarts:  # noqa: ARG001
-    """Build from read parameters."""
+    """Build from read parameters. Raises `ScheduleError` on cycles that hardly grow."""
+    if 1.0 < values["t_mult"] < _LEAST_GROWTH:
+        raise refuse(f"{pointer}/t_mult", f"t_mult is 1, or at least {_LEAST_GROWTH}")
     return Restarts(values["max"], values["min"], values["t0"], values["t_mult"])
 
 
@@ -77,7 +81,7 @@ RESTARTS = KindSpec(
     params=(
         Param("max", "number", "the LR at the start of each cycle", minimum=0.0),
         Param("min", "number", "the LR that each cycle falls towards", default=0.0, minimum=0.0),
-        Param("t0", "number", "the first cycle's length in ticks", minimum=0.0, exclusive=True, maximum=MAX_TICKS),
+        Param("t0", "number", "the first cycle's length in ticks", minimum=1.0, maximum=MAX_TICKS),
         Param(
             "t_mult",
             "number",

@@ -35,9 +35,9 @@ class Table:
         """Return where the extremes lie."""
         return (0.0, float(np.argmax(self.values)), float(np.argmin(self.values)))
 
-    def restarts(self, up_to: float) -> Sequence[float]:  # noqa: ARG002
+    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
         """Return none: a table does not say why it rises."""
-        return ()
+        return np.empty(0)
 
 
 _VALUE = Param("values", "number", "an LR")
