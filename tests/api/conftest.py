@@ -12,12 +12,13 @@ from tests.support.service import service
 from trackside_service.channels import Targets
 
 LOOPBACK = Targets((ip_network("127.0.0.0/8"),))
+SECRET_KEY = "A" * 43 + "="
 
 
 @pytest.fixture
 def service_url(database_url: str) -> Iterator[str]:
     """The address of a service without a key, over a fresh database."""
-    with service(database_url, allow_targets=LOOPBACK, secret_key="A" * 43 + "=") as url:
+    with service(database_url, allow_targets=LOOPBACK, secret_key=SECRET_KEY) as url:
         yield url
 
 

@@ -21,9 +21,11 @@ from trackside_service.settings import Settings
 def service(database_url: str, **settings: Any) -> Iterator[str]:
     """Run the service on a migrated database; yield its address. `settings` are fields of `Settings`."""
     context = open_context(Settings(database_url=database_url, **settings))
-    with running(context) as url:
-        yield url
-    context.engine.dispose()
+    try:
+        with running(context) as url:
+            yield url
+    finally:
+        context.engine.dispose()
 
 
 @contextmanager

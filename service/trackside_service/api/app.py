@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
@@ -52,7 +53,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
+    problems.install(app, _routes())
     return app
 
 
@@ -62,5 +63,9 @@ class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document, made once."""
         if not self.openapi_schema:
-            self.openapi_schema = documents.build(self)
+            self.openapi_schema = documents.build(self, _routes())
         return self.openapi_schema
+
+
+def _routes() -> list[APIRoute]:
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

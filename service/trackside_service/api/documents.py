@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
@@ -175,8 +176,8 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def build(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of `app`."""
+def build(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
+    """Return the OpenAPI document of `app`; `routes` are all that it has."""
     document = get_openapi(
         title="Trackside",
         version=version("trackside-service"),
@@ -188,6 +189,12 @@ def build(app: FastAPI) -> dict[str, Any]:
     )
     wanted = [(model, "validation") for model in BODIES] + [(model, "serialization") for model in ANSWERS]
     _names, definitions = models_json_schema(wanted, ref_template=_REF, schema_generator=_Plain)  # type: ignore[arg-type]
+    for route in routes:
+        for method in route.methods:
+            # As they were written: the framework leaves every null out of an example.
+            written = document["paths"][route.path_format][method.lower()]
+            written["responses"] = {str(status): answer for status, answer in route.responses.items()}
+            written.update(route.openapi_extra or {})
     components = document.setdefault("components", {})
     components["schemas"] = dict(
         sorted({**components.get("schemas", {}), **definitions["$defs"], **schedule_schema()}.items())

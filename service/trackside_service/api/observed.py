@@ -39,7 +39,7 @@ def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Po
         return [None] * len(observed)
     schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
     convention = Convention(**explanation.convention)
-    places = places_of([LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed])
+    places = places_of(schedule, [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed])
     ticks = ticks_at(schedule, convention, places)
     placed = ~np.isnan(ticks) & (ticks >= 0)
     expected = np.where(placed, schedule.lrs(np.where(placed, ticks, 0.0)), math.nan)

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from sqlalchemy import exc as sa_exc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -89,10 +90,26 @@ def render(error: TracksideError, headers: Mapping[str, str] | None = None) -> R
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every refusal of `app`, the framework's own included, with a problem."""
+def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
+    """Answer every refusal of `app`, the framework's own included, with a problem; `routes` are all that it has."""
+
+    async def of_framework(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework would name the methods of one route of this path only.
+            path = request.scope["path"]
+            allowed = ", ".join(
+                sorted(each for route in routes if route.path_regex.match(path) for each in route.methods)
+            )
+            return render(api_errors.MethodNotAllowedError(f"This path takes {allowed}."), {"Allow": allowed})
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return render(
+                api_errors.RouteNotFoundError("No route has this path; GET /openapi.json lists those that exist.")
+            )
+        return render(api_errors.MalformedBodyError("The request cannot be read."))
+
     app.add_exception_handler(TracksideError, _named)
-    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(RequestValidationError, _parameters)
     for kind in (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.TimeoutError):
         app.add_exception_handler(kind, _database_away)
@@ -140,19 +157,6 @@ async def _named(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.StorageUnavailableError) and error.__cause__ is not None:
         return await _database_away(request, error)
     return render(error)
-
-
-async def _of_framework(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    named: TracksideError
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        named = api_errors.MethodNotAllowedError(f"This path takes {allowed}." if allowed else "Not with this method.")
-    elif error.status_code == HTTPStatus.NOT_FOUND:
-        named = api_errors.RouteNotFoundError("No route has this path; GET /openapi.json lists those that exist.")
-    else:
-        named = api_errors.MalformedBodyError("The request cannot be read.")
-    return render(named, error.headers)
 
 
 async def _parameters(_request: Request, error: Exception) -> Response:

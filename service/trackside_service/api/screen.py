@@ -39,7 +39,7 @@ def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: 
     for alert in alerts[:_MAX_ALERTS]:
         since = f"   since {alert.opened}" if alert.opened is not None else "   before training"
         lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}", "")]
-        lines += [*_wrapped(alert.detail, "  "), *_wrapped(f"-> {alert.advice}", "  ")]
+        lines += [*_wrapped(alert.detail, "  "), *_wrapped(f"-> {alert.advice}", "  ", "     ")]
     if len(alerts) > _MAX_ALERTS:
         lines += ["", f"and {len(alerts) - _MAX_ALERTS} more"]
     if not alerts:
@@ -62,5 +62,6 @@ def _of_lr(lr: Explanation | None) -> list[str]:
     return lines
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False) or [""]
+def _wrapped(text: str, first: str, further: str | None = None) -> list[str]:
+    below = first if further is None else further
+    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=below, break_on_hyphens=False) or [""]

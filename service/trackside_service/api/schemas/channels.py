@@ -6,17 +6,27 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from trackside_service.api.schemas.base import Body, Name, Severity, Shown
+from trackside_service.channels import CHANNELS
 
+Kind = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "enum": [each.kind for each in CHANNELS],
+            "description": "What it speaks.",
+        }
+    ),
+]
 EventName = Literal["opened", "changed", "resolved"]
 
 
 class ChannelBody(Body):
     """The body of POST /v1/channels."""
 
-    kind: str = Field(max_length=50)
+    kind: Kind
     name: Name
     url: Annotated[str, Field(min_length=1, max_length=2000, description="Kept encrypted; never shown again.")]
     secret: str | None = Field(

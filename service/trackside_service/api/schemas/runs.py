@@ -71,7 +71,7 @@ class RunDeclarationWithoutProcess(Body):
     project: Name
     name: Name
     framework: str | None = Field(None, max_length=200, description='"torch", "paddle", ...')
-    total_epochs: int | None = Field(None, ge=1)
+    total_epochs: int | None = Field(None, ge=1, description="How many epochs are planned.")
     steps_per_epoch: int | None = Field(None, ge=1, description="Optimizer updates in one epoch.")
     num_classes: int | None = Field(None, ge=1, description="Of a classifier: what chance level is.")
     optimizer: Optimizer | None = None
@@ -81,7 +81,7 @@ class RunDeclarationWithoutProcess(Body):
     metric_names: dict[str, str] | None = Field(None, description='{"as reported": "canonical name"}')
     metric_units: dict[str, Literal["fraction", "percent"]] | None = Field(None, description="Of accuracies.")
     params: JsonObject | None = Field(None, description="Anything worth keeping about the run.")
-    tags: list[str] | None = None
+    tags: list[str] | None = Field(None, description="To find it again by.")
     heartbeat_s: float | None = Field(None, gt=0, description="Seconds of silence that are normal for this run.")
 
 

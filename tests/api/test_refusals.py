@@ -1,0 +1,227 @@
+"""Every route is walked with every kind of refusal: one shape, a stable code, and nothing of what was sent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from tests.support.problems import assert_problem
+from tests.support.service import running, service
+
+from trackside_service.api.app import create_app
+from trackside_service.cli.assemble import open_context
+from trackside_service.settings import Settings
+from trackside_service.writer import Writer
+
+KEY = "a-key-of-the-tests-1"
+SENTINEL = "sentinel-5f2c"
+JSON = {"Content-Type": "application/json"}
+UNREACHABLE = "postgresql://nobody@127.0.0.1:1/nothing"
+PLACES = {"code": "NONE999"}
+
+
+def _document() -> dict[str, Any]:
+    context = open_context(Settings(database_url=UNREACHABLE))
+    return create_app(context).openapi()
+
+
+DOCUMENT = _document()
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+WITH_BODY = [each for each in OPERATIONS if "requestBody" in each[2]]
+IDS = [f"{method} {path}" for method, path, _ in OPERATIONS]
+IDS_WITH_BODY = [f"{method} {path}" for method, path, _ in WITH_BODY]
+
+
+def fill(path: str, value: object = None) -> str:
+    """Return the path with something in the place of its parameters: ids that nothing has, unless given."""
+    while "{" in path:
+        name = path[path.index("{") + 1 : path.index("}")]
+        path = path.replace("{" + name + "}", str(value or PLACES.get(name, uuid4())))
+    return path
+
+
+def is_open(operation: dict[str, Any]) -> bool:
+    return operation.get("security") == []
+
+
+@pytest.fixture(scope="module")
+def keyless(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Iterator[httpx.Client]:
+    path = tmp_path_factory.mktemp("keyless") / "trackside.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with service(f"sqlite:///{path}", max_body_bytes=4096) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Iterator[httpx.Client]:
+    path = tmp_path_factory.mktemp("keyed") / "trackside.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with service(f"sqlite:///{path}", admin_key=KEY) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def without_database() -> Iterator[httpx.Client]:
+    with service(UNREACHABLE) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_no_key(keyed: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    answer = keyed.request(method, fill(path))
+    if is_open(operation):
+        assert answer.status_code == 200
+        return
+    assert_problem(answer, 401, "not_authenticated")
+    assert "Basic" in answer.headers["www-authenticate"]
+    assert_problem(
+        keyed.request(method, fill(path), headers={"Authorization": f"Bearer {SENTINEL}"}), 401, "not_authenticated"
+    )
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_another_host_without_a_key(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    answer = keyless.request(method, fill(path), headers={"Host": "rebound.example"})
+    if is_open(operation):
+        assert answer.status_code == 200
+    else:
+        assert_problem(answer, 421, "wrong_host")
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_a_method_that_is_not_offered(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    answer = keyless.request("TRACE", fill(path))
+    assert_problem(answer, 405, "method_not_allowed")
+    assert method in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_bad_parameters(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    names = {each["name"]: each["in"] for each in operation.get("parameters", [])}
+    if any(place == "path" for place in names.values()) and "{code}" not in path:
+        body = assert_problem(keyless.request(method, fill(path, SENTINEL)), 422, "invalid_input")
+        assert {fault["in"] for fault in body["errors"]} == {"path"}
+        assert SENTINEL not in json.dumps(body)
+    for name in ("limit", "cursor", "status", "sort", "points", "fail_on", "health", "severity", "state"):
+        if names.get(name) == "query":
+            answer = keyless.request(method, fill(path), params={name: SENTINEL + "!"})
+            body = assert_problem(answer, 422, "invalid_input")
+            assert [fault["in"] for fault in body["errors"]] == ["query"]
+            assert body["errors"][0]["pointer"].startswith(f"/{name}")
+            assert SENTINEL not in json.dumps(body)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_things_that_do_not_exist(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    if "404" not in operation["responses"]:
+        return
+    documented = operation["responses"]["404"]["content"]["application/problem+json"]["examples"]
+    (code,) = documented
+    body: dict[str, Any] = {"status": "finished"} if method == "PATCH" else {"records": []}
+    answer = keyless.request(method, fill(path), json=body if "requestBody" in operation else None)
+    assert_problem(answer, 404, code)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY, ids=IDS_WITH_BODY)
+def test_bodies(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    def send(content: Any, **headers: str) -> httpx.Response:
+        return keyless.request(method, fill(path), content=content, headers={**JSON, **headers})
+
+    for text in ("", "{", "nothing", f'{{"{SENTINEL}": }}', "[" * 500, '{"a": "\\ud800"}', "\xff"):
+        body = assert_problem(send(text.encode("latin-1")), 400, "malformed_json")
+        assert SENTINEL not in json.dumps(body)
+    for text in ("[]", "null", "3", '"text"', "[NaN]"):
+        body = assert_problem(send(text), 422, "invalid_input")
+        assert body["errors"], "a refused body points at its faults"
+    # The framework's own handler dies on this one: it repeats the body.
+    body = assert_problem(send(f'{{"{SENTINEL}x": NaN, "nothing": [Infinity, "{SENTINEL}y"]}}'), 422, "invalid_input")
+    assert f"{SENTINEL}y" not in json.dumps(body)
+    assert_problem(send("{}", **{"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    assert_problem(send("{}", **{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
+    assert_problem(send(b" " * 5000), 413, "body_too_large")
+    assert_problem(send(b" " * 100 for _ in range(50)), 413, "body_too_large")
+    assert_problem(send("{}", Origin="https://elsewhere.example"), 403, "cross_origin")
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY, ids=IDS_WITH_BODY)
+def test_an_unknown_field_is_refused_with_the_nearest_name(
+    keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    known = next(iter(DOCUMENT["components"]["schemas"][name]["properties"]))
+    body = assert_problem(keyless.request(method, fill(path), json={known + "x": SENTINEL}), 422, "invalid_input")
+    (fault,) = [fault for fault in body["errors"] if fault["pointer"] == f"/{known}x"]
+    assert known in fault["detail"]
+    assert SENTINEL not in json.dumps(body)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_the_database_is_away(
+    without_database: httpx.Client, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    example: Any = None
+    if "requestBody" in operation:
+        example = next(iter(operation["requestBody"]["content"]["application/json"]["examples"].values()))["value"]
+        if path == "/v1/channels":
+            example = {**example, "secret": None}
+    answer = without_database.request(method, fill(path), json=example)
+    if "503" not in operation["responses"]:
+        assert answer.status_code in (200, 404), answer.text
+    elif path == "/v1/channels" and method == "POST":
+        # Nothing can encrypt the address on Postgres without a key; that is said before the database is asked.
+        assert answer.status_code in (409, 503), answer.text
+    else:
+        body = assert_problem(answer, 503, "storage_unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert "127.0.0.1" not in body["detail"], "the driver's words are for the log"
+
+
+def test_an_unknown_path(keyless: httpx.Client) -> None:
+    for path in ("/", "/v1", "/v2/runs", "/v1/runs/", "/docs", "/redoc", f"/{SENTINEL}"):
+        body = assert_problem(keyless.get(path), 404, "not_found")
+        assert SENTINEL not in json.dumps(body)
+
+
+def test_what_nobody_foresaw(tmp_path: Any, sqlite_template: Any, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "trackside.db"
+    path.write_bytes(sqlite_template.read_bytes())
+
+    def broken_clock() -> datetime:
+        raise RuntimeError(SENTINEL)
+
+    context = replace(open_context(Settings(database_url=f"sqlite:///{path}")), now=broken_clock)
+    with running(context) as url:
+        answer = httpx.put(f"{url}/v1/runs/{uuid4()}", json={"project": "p", "name": "n"})
+    body = assert_problem(answer, 500, "internal_error")
+    assert SENTINEL not in json.dumps(body)
+    assert any(record.exc_info and SENTINEL in str(record.exc_info[1]) for record in caplog.records)
+
+
+def test_too_much_at_once(tmp_path: Any, sqlite_template: Any) -> None:
+    path = tmp_path / "trackside.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    context = open_context(Settings(database_url=f"sqlite:///{path}"))
+    writer = Writer(context.engine, queue_limit=1)
+    begun, hold = threading.Event(), threading.Event()
+    with running(replace(context, writer=writer)) as url:
+        run_id = uuid4()
+        first = writer.submit(lambda _: (begun.set(), hold.wait(30)), run_id)
+        assert begun.wait(30)
+        second = writer.submit(lambda _: None, run_id)
+        answer = httpx.put(f"{url}/v1/runs/{run_id}", json={"project": "p", "name": "n"})
+        hold.set()
+        first.result(30)
+        second.result(30)
+    assert_problem(answer, 503, "busy")
+    assert int(answer.headers["retry-after"]) >= 1
