@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -185,6 +185,14 @@ class Run:
         """The run's health as the service last told it ("ok", "info", "warning", "critical"), or None so far."""
         return None if self._sender is None else self._sender.health
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Run:
+        """A copied trainer reports to the same run."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[str], Run], tuple[str]]:
+        """A run that went through pickle, to a worker or a checkpoint, does nothing there."""
+        return _inert, (self.id,)
+
     def __enter__(self) -> Run:
         return self
 
@@ -295,6 +303,18 @@ class Run:
                 self._sender.wait()
         except Exception as error:
             self._notices.tell("finish", f"finish failed with {type(error).__name__}.")
+
+
+def _inert(run_id: str) -> Run:
+    """Return a run that reports nothing."""
+    run = Run.__new__(Run)
+    run.id = run_id
+    run._pid = -1
+    run._notices = _say.Notices()
+    run._sender = None
+    run._stop_on = None
+    run._ended = True
+    return run
 
 
 def _still(place: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import threading
 import uuid
 from fractions import Fraction
@@ -375,6 +377,18 @@ def test_a_scheduler_that_cannot_be_read_is_told_and_the_run_goes_on(
     assert "schedule" not in receiver.runs[run.id]
     assert len(receiver.stored(run.id)) == 1
     assert "the schedule is not reported" in capfd.readouterr().err
+
+
+def test_a_run_inside_what_is_copied_or_pickled(receiver: Receiver) -> None:
+    with trackside.Run(receiver.url) as run:
+        trainer = {"run": run, "epoch": 3}
+        assert copy.deepcopy(trainer)["run"] is run
+        elsewhere = pickle.loads(pickle.dumps(trainer))["run"]
+        with elsewhere:
+            elsewhere.log(step=0, train_loss=1.0)
+        assert (elsewhere.id, elsewhere.should_stop, elsewhere.health) == (run.id, False, None)
+        run.log(step=1, train_loss=1.0)
+    assert [record["step"] for record in receiver.stored(run.id)] == [1]
 
 
 def test_the_spool_stays_empty_when_all_went_well(receiver: Receiver, environment: Path) -> None:
