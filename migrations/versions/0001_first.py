@@ -101,6 +101,7 @@ def upgrade() -> None:
         "detectors",
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), nullable=False),
         _run_key("detectors"),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_detectors")),
     )

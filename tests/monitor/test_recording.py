@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -184,23 +185,42 @@ def test_last_seen_never_goes_back_and_an_empty_post_is_a_sign_of_life(engine: s
     assert run.last_seen_at == NOW + timedelta(minutes=5)
 
 
-def test_the_rules_state_is_rebuilt_from_the_points(engine: sa.Engine) -> None:
-    _open(engine, process="a")
-    _post(engine, _epochs(3.0, math.nan, 2.0, seq=0), "a")
-    _post(engine, _epochs(2.5, start=1, seq=9), "a")  # behind
-    _post(engine, _epochs(2.0, 1.0, start=3, seq=0), "b")
+def _mixed(count: int) -> list[tuple[str, Record]]:
+    """A run with a resume, late records, NaN and a lowered rate, one record a post."""
+    found = []
+    for number in range(count):
+        loss = math.nan if number == 7 else 3.0 - number / count
+        epoch = float(number - 5 if number % 10 == 9 else number)
+        values = {"train_loss": loss, "lr": 0.1 if number < count // 2 else 0.01}
+        found.append(("a" if number < 35 else "b", Record(values, epoch=epoch, seq=number)))
+    return found
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["stored", "another version"])
+def test_another_process_knows_the_rules_state_by_the_points(engine: sa.Engine, lost: bool) -> None:
+    spec = RunSpec("p", "n", total_epochs=200, schedule={"kind": "constant", "lr": 0.1})
+    _open(engine, spec, process="a")
+    told = []
+    for process, record in _mixed(90):
+        told += [(change.event, change.alert.code) for change in _post(engine, [record], process).changes]
     with read_transaction(engine) as connection:
-        kept = detectors.load(connection, RUN)
-    with write_transaction(engine) as connection:
-        detectors.save(connection, RUN, b'{"version": 0}')
-        runs.update(connection, RUN, {})
+        whole = monitor.look(connection, RUN)
+        stored = detectors.load(connection, RUN)
+    assert stored is not None
+    assert 0 < stored[1] < 90  # small posts leave the state behind, which is the point
+    if lost:
+        with write_transaction(engine) as connection:
+            detectors.save(connection, RUN, b'{"version": 0}', stored[1])
+            runs.update(connection, RUN, {})
+    MEMORY.clear()
     with read_transaction(engine) as connection:
-        assert detection.dump(monitor.look(connection, RUN).state) == kept
+        again = monitor.look(connection, RUN)
+    assert json.loads(detection.dump(again.state)) == json.loads(detection.dump(whole.state))
     before = _alerts(engine)
-    result = _post(engine, _epochs(0.9, start=5, seq=2), "b")
-    assert result.accepted == 1
-    assert {change.event for change in result.changes} <= {"resolved"}  # nothing is raised a second time
-    assert [alert.id for alert in _alerts(engine)] == [alert.id for alert in before]
+    result = _post(engine, [Record({"lr": 0.01, "train_loss": 1.0}, epoch=90.0, seq=90)], "b")
+    assert (result.accepted, result.changes) == (1, ())  # nothing is raised a second time
+    assert [(alert.id, alert.state) for alert in _alerts(engine)] == [(alert.id, alert.state) for alert in before]
+    assert told.count(("opened", "LR001")) == 1
 
 
 def test_a_rolled_back_post_leaves_nothing_behind(engine: sa.Engine) -> None:

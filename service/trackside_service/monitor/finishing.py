@@ -47,7 +47,7 @@ def finish(
     version = runs.new_version()
     values = {"status": status, "reason": reason, "ended_at": now, "last_seen_at": seen}
     runs.update(connection, run_id, {**values, "health": health, "version": version})
-    detectors.save(connection, run_id, detection.dump(inspection.state))
+    detectors.save(connection, run_id, detection.dump(inspection.state), locked.next_ordinal)
     tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
-    MEMORY.keep(run_id, version, replace(after, state=inspection.state, run=run))
+    MEMORY.keep(run_id, version, replace(after, state=inspection.state, saved=locked.next_ordinal, run=run))
     return FinishResult(run, True, changes, inspection.faults)

@@ -30,21 +30,23 @@ from trackside_service.storage.metrics import Metric
 
 log: Final = logging.getLogger(__name__)
 MAX_RUNS: Final = 512
-_REBUILD: Final = 1_000  # records at a time
+_AT_ONCE: Final = 1_000  # records that are shown to the rules again
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Everything about a run that a post works with.
 
-    `alerts` are those that count towards its health: open, or frozen by an end of the run. `lives` holds the lives that
-    were asked for so far, by process; `next_life` is the number that a new one gets.
+    `saved` is the ordinal up to which the stored state reaches; `state` itself holds every record. `alerts` are those
+    that count towards the run's health: open, or frozen by an end of it. `lives` holds the lives that were asked for so
+    far, by process; `next_life` is the number that a new one gets.
     """
 
     run: Run
     context: RunContext
     state: DetectorState
     next_life: int
+    saved: int = 0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     episodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -121,14 +123,17 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
         raise RunNotFoundError(f"there is no run {run_id}")
     context = detection.configure(run.spec)
     stored = detectors.load(connection, run_id)
-    state = None if stored is None else detection.load(context, stored)
+    state, saved = None, 0
+    if stored is not None:
+        state, saved = detection.load(context, stored[0]), stored[1]
     if state is None:
         log.info("the rules' state of run %s is of another version: rebuilt from its points", run_id)
-        state = rebuild(connection, run_id, context)
+        state, saved = detection.begin(context), 0
     return Known(
         run=run,
         context=context,
-        state=state,
+        state=_caught_up(connection, run_id, context, state, saved),
+        saved=saved,
         next_life=lives.next_number(connection, run_id),
         metrics={metric.name: metric for metric in metrics.of_run(connection, run_id)},
         alerts=tuple(alerts.of_run(connection, run_id, states=("open", "ended"))),
@@ -136,28 +141,25 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
     )
 
 
-def rebuild(connection: sa.Connection, run_id: UUID, context: RunContext) -> DetectorState:
-    """Make the rules' state again from the stored points of the lives under the present declaration.
+def _caught_up(
+    connection: sa.Connection, run_id: UUID, context: RunContext, state: DetectorState, start: int
+) -> DetectorState:
+    """Show the rules the stored records from `start` on, of the lives under the present declaration.
 
     Quietly: what the rules say on the way has been said.
     """
-    state = detection.begin(context)
-    readings = _readings(connection, run_id)
-    while some := list(islice(readings, _REBUILD)):
+    readings = _readings(connection, run_id, start)
+    while some := list(islice(readings, _AT_ONCE)):
         state = detection.inspect(context, state, some).state
     return state
 
 
-def _readings(connection: sa.Connection, run_id: UUID) -> Iterator[Reading]:
-    seen: set[int] = set()
+def _readings(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[Reading]:
     first = lives.first_of_declaration(connection, run_id)
-    for stored in points.records(connection, run_id, first_life=first):
+    # A post in which a life begins stores the state, so behind a stored one no life begins.
+    seen: set[int] = set() if start == 0 else {one.life.number for one in lives.of_run(connection, run_id)}
+    for stored in points.records(connection, run_id, start=start, first_life=first):
         record = Record(stored.metrics, step=stored.step, epoch=stored.epoch, time=stored.time)
-        yield Reading(
-            record,
-            stored.ordinal,
-            life=stored.life,
-            behind=stored.behind,
-            starts_life=stored.life > 0 and stored.life not in seen,
-        )
+        starts_life = stored.life > 0 and stored.life not in seen
         seen.add(stored.life)
+        yield Reading(record, stored.ordinal, life=stored.life, behind=stored.behind, starts_life=starts_life)

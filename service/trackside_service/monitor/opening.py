@@ -54,7 +54,7 @@ def open_run(
         others = () if stored.life.resumed_from_step == process[1] else ("process/resumed_from_step",)
         _refuse_other(new, stored.declaration or declared(known.run.spec), others)
         return OpenResult(known.run, created=False)
-    return _resumed(connection, known, context, process, now)
+    return _resumed(connection, known, context, process, locked.next_ordinal, now=now)
 
 
 def _created(
@@ -70,7 +70,13 @@ def _created(
 
 
 def _resumed(
-    connection: sa.Connection, known: Known, context: RunContext, process: tuple[str, int | None], now: datetime
+    connection: sa.Connection,
+    known: Known,
+    context: RunContext,
+    process: tuple[str, int | None],
+    next_ordinal: int,
+    *,
+    now: datetime,
 ) -> OpenResult:
     old, new = declared(known.run.spec), declared(context.spec)
     if old["project"] != new["project"]:
@@ -81,7 +87,7 @@ def _resumed(
     if differing(old, new):
         lives.keep_declaration(connection, known.run.id, old)
         runs.declare(connection, known.run.id, context.spec)
-        after, outcomes = _declared_anew(connection, known, context)
+        after, outcomes = _declared_anew(connection, known, context, next_ordinal)
     changes: tuple[AlertChange, ...] = ()
     values: dict[str, Any] = {}
     if known.ended:
@@ -92,10 +98,12 @@ def _resumed(
     return _opened(connection, after, changes, outcomes, values=values, now=now)
 
 
-def _declared_anew(connection: sa.Connection, known: Known, context: RunContext) -> tuple[Known, tuple[Outcome, ...]]:
+def _declared_anew(
+    connection: sa.Connection, known: Known, context: RunContext, next_ordinal: int
+) -> tuple[Known, tuple[Outcome, ...]]:
     """Let the rules that the change concerns begin anew; what they had found about the old declaration is over."""
     state = detection.adopt(context, known.context, known.state)
-    detectors.save(connection, known.run.id, detection.dump(state))
+    detectors.save(connection, known.run.id, detection.dump(state), next_ordinal)
     found = detection.plan(context)
     still = {(finding.code, finding.subject) for finding in found}
     over = [
@@ -108,7 +116,7 @@ def _declared_anew(connection: sa.Connection, known: Known, context: RunContext)
             or state.rules[alert.code] is not known.state.rules.get(alert.code)
         )
     ]
-    after = replace(known, context=context, state=state, run=replace(known.run, spec=context.spec))
+    after = replace(known, context=context, state=state, saved=next_ordinal, run=replace(known.run, spec=context.spec))
     return after, (*over, *found)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,6 +22,9 @@ from trackside_service.monitor.placing import Placed, place_all
 from trackside_service.monitor.raising import judge, tell
 from trackside_service.monitor.results import RecordResult
 from trackside_service.storage import detectors, lives, metrics, points, runs
+
+# Records after which the rules' state is stored: so many at most are shown to the rules again by another process.
+SAVE_EVERY: Final = 50
 
 
 def record(
@@ -45,10 +49,14 @@ def record(
     inspection = detection.inspect(known.context, known.state, placed.readings)
     changes = judge(known, inspection.outcomes, now=now)
     _store(connection, run_id, placed, now)
-    detectors.save(connection, run_id, detection.dump(inspection.state))
+    saved = known.saved
+    if changes or placed.next_ordinal - saved >= SAVE_EVERY or any(one.starts_life for one in placed.readings):
+        saved = placed.next_ordinal
+        detectors.save(connection, run_id, detection.dump(inspection.state), saved)
     after = replace(
         known.with_changes(changes),
         state=inspection.state,
+        saved=saved,
         next_life=placed.next_life,
         metrics=placed.metrics,
         lives=placed.lives,

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from trackside_service.domain.numbers import join, split
 from trackside_service.storage.engine import is_sqlite
@@ -28,18 +27,16 @@ class Metric:
     value: float
 
 
-_COLUMNS: Final = [column.name for column in metrics.c]
-_CHANGED: Final = [name for name in _COLUMNS if name not in ("run_id", "metric_id", "name")]
-
-
-def _upsert(statement: Any) -> Any:
-    return statement.on_conflict_do_update(
-        index_elements=["run_id", "metric_id"], set_={name: statement.excluded[name] for name in _CHANGED}
-    )
-
-
-_SQLITE: Final = _upsert(sqlite.insert(metrics))
-_POSTGRES: Final = _upsert(postgresql.insert(metrics))
+_COLUMNS: Final = tuple(column.name for column in metrics.c)
+_UPSERT: Final = "ON CONFLICT (run_id, metric_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("run_id", "metric_id", "name")
+)
+_INTO: Final = f"INSERT INTO metrics ({', '.join(_COLUMNS)})"
+_SQLITE: Final = f"{_INTO} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPSERT}"
+_POSTGRES: Final = (
+    _INTO + " SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], "
+    "%s::double precision[], %s::double precision[], %s::text[]) " + _UPSERT
+)
 
 
 def of_run(connection: sa.Connection, run_id: UUID) -> list[Metric]:
@@ -59,24 +56,15 @@ def of_runs(connection: sa.Connection, run_ids: Sequence[UUID]) -> Mapping[UUID,
 
 def save(connection: sa.Connection, run_id: UUID, changed: Sequence[Metric]) -> None:
     """Store metrics, new ones and those that have moved on."""
-    if changed:
-        rows = [_row(run_id, metric) for metric in changed]
-        connection.execute(_SQLITE if is_sqlite(connection) else _POSTGRES, rows)
-
-
-def _row(run_id: UUID, metric: Metric) -> dict[str, Any]:
-    value, kind = split(metric.value)
-    return {
-        "run_id": run_id,
-        "metric_id": metric.metric_id,
-        "name": metric.name,
-        "points": metric.points,
-        "last_ordinal": metric.ordinal,
-        "last_step": metric.step,
-        "last_epoch": metric.epoch,
-        "last_value": value,
-        "last_kind": kind,
-    }
+    if not changed:
+        return
+    rows = [
+        (one.metric_id, one.name, one.points, one.ordinal, one.step, one.epoch, *split(one.value)) for one in changed
+    ]
+    if is_sqlite(connection):
+        connection.exec_driver_sql(_SQLITE, [(run_id.hex, *row) for row in rows])
+    else:
+        connection.exec_driver_sql(_POSTGRES, (run_id, *(list(column) for column in zip(*rows, strict=True))))
 
 
 def _metric(row: sa.Row[Any]) -> Metric:

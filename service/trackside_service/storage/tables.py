@@ -123,6 +123,9 @@ detectors: Final = sa.Table(
     metadata,
     _of_run(),
     sa.Column("state", sa.LargeBinary(), nullable=False),
+    # The state holds the records before this ordinal. The few after it are shown to the rules again when it is loaded,
+    # so that not every small post has to write it.
+    sa.Column("ordinal", sa.BigInteger(), nullable=False),
 )
 
 alerts: Final = sa.Table(
