@@ -33,10 +33,11 @@ _UPSERT: Final = "ON CONFLICT (run_id, metric_id) DO UPDATE SET " + ", ".join(
 )
 _INTO: Final = f"INSERT INTO metrics ({', '.join(_COLUMNS)})"
 _SQLITE: Final = f"{_INTO} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPSERT}"
-_POSTGRES: Final = (
-    _INTO + " SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], "
-    "%s::double precision[], %s::double precision[], %s::text[]) " + _UPSERT
+_ARRAYS: Final = (
+    "SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], "
+    "%s::double precision[], %s::double precision[], %s::text[])"
 )
+_POSTGRES: Final = f"{_INTO} {_ARRAYS} {_UPSERT}"
 
 
 def of_run(connection: sa.Connection, run_id: UUID) -> list[Metric]:
