@@ -234,11 +234,13 @@ def test_a_slow_message_does_not_hold_up_other_alerts_of_its_channel(engine: sa.
     add_channel(engine, receiver.url("/hook"))
     stuck = make_alert()
     tell(engine, stuck)
-    tell(engine, stuck, event="resolved")
-    tell(engine, *(make_alert() for _ in range(9)))
     one = courier(engine, per_channel=2, poll_s=3600)
     one.start()
     try:
+        receiver.wait(1)
+        tell(engine, stuck, event="resolved")
+        tell(engine, *(make_alert() for _ in range(9)))
+        one.wake()
         messages = receiver.wait(10)
         types = [each.json["type"] for each in messages if each.json["data"]["alert"]["id"] == str(stuck.id)]
         assert types == ["alert.opened"]

@@ -34,8 +34,8 @@ def secrets() -> Secrets:
 
 
 def outbound(**settings: Any) -> Outbound:
-    """Return a door outwards that may reach the loopback, with short times."""
-    return Outbound(LOOPBACK, **{"connect_s": 2.0, "read_s": 5.0, "total_s": 10.0, **settings})
+    """Return a door outwards that may reach the loopback, with patience for a busy machine."""
+    return Outbound(LOOPBACK, **{"connect_s": 20.0, "read_s": 30.0, "total_s": 50.0, **settings})
 
 
 def make_run(project: str = "vision", name: str = "resnet-7") -> Run:
