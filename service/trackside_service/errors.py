@@ -12,7 +12,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a body: `pointer` is a JSON pointer into it ("" is the whole), `message` says what to change."""
+    """One thing wrong with a body: `pointer` is a JSON pointer into it ("" is the whole), `message` what to change."""
 
     pointer: str
     message: str

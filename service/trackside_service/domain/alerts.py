@@ -17,9 +17,10 @@ AlertEvent: TypeAlias = Literal["opened", "changed", "resolved"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One episode. `state`: open; resolved (the condition ended); ended (the run ended first: frozen, and it still counts).
+    """One episode. `state`: open; resolved (the condition ended); ended (the run ended first: frozen, and it counts).
 
-    `opened`, `detected`, `resolved` are places in the run; `opened_at`, `changed_at`, `resolved_at` are times of the service (UTC).
+    `opened`, `detected`, `resolved` are places in the run; `opened_at`, `changed_at`, `resolved_at` are times of the
+    service (UTC).
     """
 
     id: UUID

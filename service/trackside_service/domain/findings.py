@@ -23,9 +23,11 @@ def rank(level: Health) -> int:
 class Finding:
     """A defect that a rule sees.
 
-    `subject` is what it is about (a metric, a group, an expectation); with the run and the code it is the fingerprint of an alert.
+    `subject` is what it is about (a metric, a group, an expectation); with the run and the code it is the fingerprint
+    of an alert.
     `opened` is the first offending point, `detected` the point at which it was seen; both None before training.
-    `evidence` holds the numbers (JSON values; floats may be non-finite), `advice` says what to look at and what to change.
+    `evidence` holds the numbers (JSON values; floats may be non-finite), `advice` says what to look at and what to
+    change.
     """
 
     code: str

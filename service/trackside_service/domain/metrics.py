@@ -59,7 +59,7 @@ ACCURACIES: Final = (VAL_ACC, TRAIN_ACC)
 
 
 def canonical(name: str, own: Mapping[str, str]) -> str:
-    """Return the canonical name of a reported metric: the run's own mapping first, then the usual aliases, else the name itself.
+    """Return the canonical name of a reported metric: the run's own mapping first, then the usual aliases, else itself.
 
     `lr/0` is the first group's rate and so `lr`.
     """

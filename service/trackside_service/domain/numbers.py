@@ -1,7 +1,7 @@
 """Floats that JSON and databases cannot hold, and the forms that stand for them.
 
-SQLite stores NaN as NULL, Postgres keeps it and then `max()` is NaN, JSONB refuses it. So a value is stored as a nullable
-number and a kind, and travels as a number or one of three strings.
+SQLite stores NaN as NULL, Postgres keeps it and then `max()` is NaN, JSONB refuses it. So a value is stored as a
+nullable number and a kind, and travels as a number or one of three strings.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a run as its log counts it: `step` (optimizer updates), `epoch` (may be fractional), either or both unknown."""
+    """A place in a run as its log counts it: `step` (optimizer updates), `epoch` (may be fractional); either or both
+    may be unknown.
+    """
 
     step: int | None = None
     epoch: float | None = None
