@@ -1,0 +1,1 @@
+"""Detection, alerting and replay: floors 4 and 5."""

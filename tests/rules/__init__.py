@@ -1,0 +1,1 @@
+"""Rules, each in a file of its own as in the service."""

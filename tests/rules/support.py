@@ -1,0 +1,44 @@
+"""Runs in short: a log through the rules as a replay sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trackside_service import replay
+from trackside_service.domain.alerts import Alert
+from trackside_service.domain.declarations import parse_records, parse_run
+
+
+def spec_of(**declared: Any) -> Any:
+    """A run's declaration with these fields."""
+    return parse_run({"project": "tests", "name": "run", **declared})
+
+
+def epochs(first: int = 1, **series: Any) -> list[dict[str, Any]]:
+    """Records of one epoch each; a None in a series leaves the metric out."""
+    length = max(map(len, series.values()))
+    records = []
+    for index in range(length):
+        metrics = {name: values[index] for name, values in series.items() if index < len(values)}
+        metrics = {name: value for name, value in metrics.items() if value is not None}
+        records.append({"epoch": first + index, "metrics": metrics})
+    return records
+
+
+def steps(every: int = 1, **series: Sequence[Any]) -> list[dict[str, Any]]:
+    """The same with a step each, from 0."""
+    records = epochs(0, **series)
+    return [{"step": record["epoch"] * every, "metrics": record["metrics"]} for record in records]
+
+
+def report_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> replay.Report:
+    """What the replay of a log says; no rule may raise."""
+    report = replay.check(spec_of(**declared), parse_records(list(records)))
+    assert not report.faults
+    return report
+
+
+def alerts_of(records: Sequence[Mapping[str, Any]], code: str, **declared: Any) -> list[Alert]:
+    """The alerts of one rule."""
+    return [alert for alert in report_of(records, **declared).alerts if alert.code == code]

@@ -1,0 +1,111 @@
+"""ACC001: collapses, and dips that are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.rules.support import alerts_of, epochs, steps
+
+CODE = "ACC001"
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+@pytest.mark.parametrize("name", ["val_acc", "train_acc"])
+def test_a_fall_to_zero_from_a_good_value_counts_at_once(name: str, scale: float) -> None:
+    (alert,) = alerts_of(epochs(**{name: [30.0 * scale, 64.0 * scale, 0.0]}), CODE)
+    assert (alert.severity, alert.subject) == ("critical", name)
+    assert (alert.opened.epoch, alert.detected.epoch) == (3, 3)  # type: ignore[union-attr]
+    assert alert.evidence["best"] == 64.0 * scale
+
+
+def test_a_fall_to_zero_from_little_does_not() -> None:
+    assert not alerts_of(epochs(val_acc=[2.0, 5.0, 0.0, 7.0]), CODE)
+    assert not alerts_of(epochs(val_acc=[0.02, 0.15, 0.0, 0.2]), CODE)
+
+
+def test_a_fall_to_chance_counts_where_the_classes_are_known() -> None:
+    log = epochs(val_acc=[0.5, 0.8, 0.1])
+    (alert,) = alerts_of(log, CODE, num_classes=10)
+    assert "10 classes" in alert.detail
+    assert not alerts_of(log, CODE)
+    assert not alerts_of(epochs(val_acc=[0.3, 0.35, 0.1]), CODE, num_classes=10)  # not far above chance
+    assert not alerts_of(epochs(val_acc=[0.55, 0.6, 0.5]), CODE, num_classes=2)
+
+
+def test_under_half_of_the_best_for_three_evaluations() -> None:
+    assert not alerts_of(epochs(val_acc=[60.0, 20.0, 25.0, 40.0, 20.0, 22.0]), CODE)
+    (alert,) = alerts_of(epochs(val_acc=[60.0, 20.0, 25.0, 22.0]), CODE)
+    assert (alert.opened.epoch, alert.detected.epoch) == (2, 4)  # type: ignore[union-attr]
+
+
+def test_evaluations_count_and_not_records() -> None:
+    (alert,) = alerts_of(epochs(train_loss=[1.0] * 9, val_acc=[60.0, None, None, 20.0, None, 20.0, None, 20.0]), CODE)
+    assert (alert.opened.epoch, alert.detected.epoch) == (4, 8)  # type: ignore[union-attr]
+
+
+def test_both_a_quarter_down_for_two() -> None:
+    one_alone = epochs(val_acc=[80.0, 55.0, 55.0, 78.0], train_acc=[85.0, 86.0, 87.0, 88.0])
+    assert not alerts_of(one_alone, CODE)
+    (alert,) = alerts_of(epochs(val_acc=[80.0, 55.0, 55.0], train_acc=[85.0, 60.0, 60.0]), CODE)
+    assert (alert.subject, alert.opened.epoch, alert.detected.epoch) == ("val_acc", 2, 3)  # type: ignore[union-attr]
+
+
+def test_it_resolves_when_the_accuracy_is_back() -> None:
+    (alert,) = alerts_of(epochs(val_acc=[80.0, 0.0, 50.0, 61.0, 82.0]), CODE)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 4)  # type: ignore[union-attr]
+
+
+def test_a_large_change_of_the_lr_before_it_is_told_with_numbers() -> None:
+    schedule: dict[str, Any] = {
+        "framework": "paddle",
+        "class": "LinearWarmup",
+        "params": {"learning_rate": 0.03, "warmup_steps": 1, "start_lr": 1e-4, "end_lr": 0.03},
+        "unit": "epoch",
+    }
+    log = epochs(lr=[1e-4, 0.03, 0.03], val_acc=[48.0, 0.0, 0.0])
+    (alert,) = alerts_of(log, CODE, schedule=schedule)
+    assert alert.evidence["lr_ratio"] == pytest.approx(300)
+    assert (alert.evidence["lr_before"], alert.evidence["lr_after"]) == (1e-4, 0.03)
+    assert "rose 300 times, from 0.0001 (epoch 1) to 0.03 (epoch 2)" in alert.detail
+    assert "warmup_steps 1 to 5" in alert.advice
+    assert "end_lr 0.03 to 0.015" in alert.advice
+
+
+def test_a_spike_of_the_lr_between_two_evaluations_is_seen() -> None:
+    log = epochs(lr=[0.01, 0.01, 0.5, 0.01], val_acc=[40.0, 48.0, None, 0.0])
+    (alert,) = alerts_of(log, CODE)
+    assert "rose 50 times" in alert.detail
+
+
+def test_a_steady_lr_is_not_blamed() -> None:
+    (alert,) = alerts_of(epochs(lr=[0.01, 0.01, 0.012], val_acc=[40.0, 48.0, 0.0]), CODE)
+    assert "learning rate" not in alert.detail
+    assert "unfrozen" in alert.advice
+
+
+def test_noise_of_batches_is_no_collapse() -> None:
+    noisy = [0.5, 1.0, 0.25, 0.25, 0.375, 0.75, 0.25, 0.5, 0.0, 0.5] * 6
+    assert not alerts_of(steps(train_acc=noisy), CODE)
+    (alert,) = alerts_of(steps(train_acc=[*noisy, *[0.0, 0.125] * 12]), CODE)
+    assert alert.opened.step > 60  # type: ignore[union-attr,operator]
+
+
+def test_summaries_by_step_are_evaluations() -> None:
+    (alert,) = alerts_of(steps(every=100, val_acc=[50.0, 60.0, 10.0, 10.0, 10.0]), CODE)
+    assert alert.opened.step == 200  # type: ignore[union-attr]
+
+
+def test_values_that_are_not_finite_neither_count_nor_hide() -> None:
+    (alert,) = alerts_of(epochs(val_acc=[60.0, 10.0, "NaN", 10.0, 10.0]), CODE)
+    assert (alert.opened.epoch, alert.detected.epoch) == (2, 5)  # type: ignore[union-attr]
+
+
+def test_another_run_in_the_same_log_begins_from_its_own_start() -> None:
+    assert not alerts_of([*epochs(val_acc=[50.0, 70.0, 80.0]), *epochs(val_acc=[10.0, 20.0, 30.0, 31.0])], CODE)
+
+
+def test_both_accuracies_have_alerts_of_their_own() -> None:
+    found = alerts_of(epochs(val_acc=[60.0, 0.0], train_acc=[60.0, 0.0]), CODE)
+    assert sorted(alert.subject for alert in found) == ["train_acc", "val_acc"]

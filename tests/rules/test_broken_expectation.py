@@ -1,0 +1,151 @@
+"""EXP001: expectations of every form, judged when they can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.rules.support import alerts_of, epochs
+from trackside_service import detection
+from trackside_service.domain.alerts import Alert
+
+CODE = "EXP001"
+
+
+def broken(records: list[dict[str, Any]], *expectations: dict[str, Any], **declared: Any) -> list[Alert]:
+    return alerts_of(records, CODE, expectations=list(expectations), **declared)
+
+
+def at(alert: Alert) -> tuple[Any, Any]:
+    assert alert.opened is not None
+    assert alert.detected is not None
+    return alert.opened.epoch, alert.detected.epoch
+
+
+def test_a_bound_at_an_epoch() -> None:
+    wish = {"metric": "val_acc", "epoch": 2, "min": 30}
+    (alert,) = broken(epochs(val_acc=[10.0, 20.0, 50.0]), wish)
+    assert at(alert) == (2, 2)
+    assert (alert.severity, alert.subject) == ("warning", "val_acc at epoch 2 >= 30")
+    assert alert.evidence["value"] == 20.0
+    assert "20 %" in alert.detail
+    assert not broken(epochs(val_acc=[10.0, 30.0, 5.0]), wish)
+
+
+def test_the_epoch_is_the_one_that_is_printed() -> None:
+    wish = {"metric": "val_acc", "epoch": 0, "min": 30}
+    assert len(broken(epochs(0, val_acc=[10.0, 50.0]), wish)) == 1
+    assert not broken(epochs(1, val_acc=[10.0, 50.0]), wish)
+
+
+def test_a_range_of_epochs_and_its_end() -> None:
+    wish = {"metric": "train_loss", "from_epoch": 2, "until_epoch": 3, "max": 1.0}
+    (alert,) = broken(epochs(train_loss=[5.0, 3.0, 0.5, 9.0]), wish)
+    assert at(alert) == (2, 2)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 3)  # type: ignore[union-attr]
+
+
+def test_the_drop_below_the_best_so_far() -> None:
+    wish = {"metric": "val_acc", "max_drop": 2.0}
+    assert not broken(epochs(val_acc=[50.0, 48.0, 60.0, 58.5, 58.0]), wish)
+    (alert,) = broken(epochs(val_acc=[50.0, 60.0, 57.0]), wish)
+    assert at(alert) == (3, 3)
+    assert alert.evidence["best"] == 60.0
+
+
+def test_the_distance_above_another_metric_of_the_same_epoch() -> None:
+    wish = {"metric": "train_acc", "max_above": {"metric": "val_acc", "by": 5}}
+    assert not broken(epochs(train_acc=[60.0, 90.0], val_acc=[56.0, 86.0]), wish)
+    (alert,) = broken(epochs(train_acc=[60.0, 90.0], val_acc=[56.0, 80.0]), wish)
+    assert at(alert) == (2, 2)
+    assert alert.evidence["other"] == 80.0
+    assert "over-fitting" in alert.advice
+
+
+def test_the_other_metric_may_come_in_a_record_of_its_own() -> None:
+    wish = {"metric": "train_acc", "max_above": {"metric": "val_acc", "by": 5}}
+    apart = [
+        {"epoch": 1, "metrics": {"train_acc": 60.0}},
+        {"epoch": 1, "metrics": {"val_acc": 58.0}},
+        {"epoch": 2, "metrics": {"train_acc": 80.0}},  # far above the last epoch's validation: not comparable
+        {"epoch": 2, "metrics": {"val_acc": 78.0}},
+    ]
+    assert not broken(apart, wish)
+    apart[-1] = {"epoch": 2, "metrics": {"val_acc": 70.0}}
+    assert len(broken(apart, wish)) == 1
+
+
+def test_with_steps_the_last_value_of_the_epoch_counts() -> None:
+    wish = {"metric": "train_acc", "epoch": 1, "min": 50}
+    records: list[dict[str, Any]] = [
+        {"step": 10, "epoch": 1, "metrics": {"train_acc": 20.0}},
+        {"step": 90, "epoch": 1, "metrics": {"train_acc": 55.0}},
+        {"step": 110, "epoch": 2, "metrics": {"train_loss": 1.0}},
+    ]
+    assert not broken(records, wish)
+    records[1]["metrics"]["train_acc"] = 45.0
+    (alert,) = broken(records, wish)
+    assert at(alert) == (1, 2)
+    # Nothing follows: the run's end judges its last epoch.
+    (alert,) = broken(records[:2], wish)
+    assert at(alert) == (1, 1)
+
+
+def test_steps_without_epochs_are_counted_by_steps_per_epoch() -> None:
+    wish = {"metric": "train_acc", "epoch": 1, "min": 50}
+    records = [{"step": s, "metrics": {"train_acc": float(s)}} for s in (5, 15, 25)]
+    (alert,) = broken(records, wish, steps_per_epoch=10)
+    assert alert.opened.step == 15  # type: ignore[union-attr]
+    assert not broken(records, wish)  # nothing tells their epoch
+
+
+def test_a_value_that_is_not_finite_meets_no_bound() -> None:
+    for wish in ({"min": 0}, {"max": 100}, {"max_drop": 5}):
+        assert len(broken(epochs(val_acc=[50.0, "NaN"]), {"metric": "val_acc", **wish})) == 1
+
+
+def test_percent_bounds_of_a_declared_fraction_are_converted() -> None:
+    wish = {"metric": "val_acc", "epoch": 1, "min": 40}
+    log = epochs(val_acc=[0.45])
+    assert not broken(log, wish, metric_units={"val_acc": "fraction"})
+    (alert,) = broken(log, wish)  # a bound above 1 says percent
+    assert "metric_units" in alert.advice
+
+
+def test_an_alias_is_the_same_metric() -> None:
+    assert len(broken(epochs(eval_accuracy=[10.0]), {"metric": "val_accuracy", "min": 40})) == 1
+    wish = {"metric": "quality", "min": 40}
+    assert len(broken(epochs(quality=[10.0]), wish, metric_names={"quality": "val_acc"})) == 1
+
+
+def test_a_first_epoch_far_too_low_has_advice_for_the_plan() -> None:
+    plan = {
+        "framework": "torch",
+        "class": "OneCycleLR",
+        "params": {"max_lr": 0.4, "total_steps": 20, "div_factor": 20},
+        "base_lr": 0.4,
+        "unit": "epoch",
+    }
+    (alert,) = broken(epochs(train_acc=[2.0]), {"metric": "train_acc", "epoch": 1, "min": 10}, schedule=plan)
+    assert "div_factor 20 to 10, so that the initial LR becomes 0.04" in alert.advice
+
+
+def test_each_expectation_has_an_alert_of_its_own() -> None:
+    wishes = [{"metric": "val_acc", "epoch": epoch, "min": 90} for epoch in (1, 2)]
+    assert [at(alert) for alert in broken(epochs(val_acc=[5.0, 5.0]), *wishes)] == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("metric", ["val_acc", "top1"])
+def test_any_metric_can_be_expected_of(metric: str) -> None:
+    assert len(broken(epochs(**{metric: [5.0]}), {"metric": metric, "min": 10})) == 1
+
+
+def test_a_later_value_for_the_same_epoch_is_the_one_that_counts() -> None:
+    records = [*epochs(val_acc=[5.0]), *epochs(val_acc=[50.0])]
+    (alert,) = broken(records, {"metric": "val_acc", "epoch": 1, "min": 10})
+    assert alert.state == "resolved"
+
+
+def test_the_rule_is_in_the_table_once() -> None:
+    assert [rule.code for rule in detection.RULES].count(CODE) == 1
