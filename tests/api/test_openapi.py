@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from tests.api.conftest import LOOPBACK, SECRET_KEY
 from tests.api.test_refusals import DOCUMENT, OPERATIONS

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from tests.support.problems import assert_problem
 from tests.support.service import running, service
 
@@ -216,7 +217,12 @@ def test_too_much_at_once(tmp_path: Any, sqlite_template: Any) -> None:
     begun, hold = threading.Event(), threading.Event()
     with running(replace(context, writer=writer)) as url:
         run_id = uuid4()
-        first = writer.submit(lambda _: (begun.set(), hold.wait(30)), run_id)
+
+        def slow(_: sa.Connection) -> bool:
+            begun.set()
+            return hold.wait(30)
+
+        first = writer.submit(slow, run_id)
         assert begun.wait(30)
         second = writer.submit(lambda _: None, run_id)
         answer = httpx.put(f"{url}/v1/runs/{run_id}", json={"project": "p", "name": "n"})

@@ -190,7 +190,7 @@ def build(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
     wanted = [(model, "validation") for model in BODIES] + [(model, "serialization") for model in ANSWERS]
     _names, definitions = models_json_schema(wanted, ref_template=_REF, schema_generator=_Plain)  # type: ignore[arg-type]
     for route in routes:
-        for method in route.methods:
+        for method in route.methods or ():
             # As they were written: the framework leaves every null out of an example.
             written = document["paths"][route.path_format][method.lower()]
             written["responses"] = {str(status): answer for status, answer in route.responses.items()}

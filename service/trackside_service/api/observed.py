@@ -8,13 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import sqlalchemy as sa
 
-from trackside_service import detection
+from trackside_service import detection, monitor
 from trackside_service.conformance import Explanation, LrPoint
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
 from trackside_service.domain.runs import Run
-from trackside_service.monitor.memory import rebuild
 from trackside_service.schedules import compile_schedule
-from trackside_service.storage import detectors
 from trackside_service.storage.points import Point
 
 
@@ -22,13 +20,8 @@ def explanation_of(connection: sa.Connection, run: Run) -> Explanation | None:
     """Return the verdict as of the last post; None without a schedule, or where no learning rate was reported."""
     if run.spec.schedule is None:
         return None
-    stored = detectors.load(connection, run.id)
-    context = detection.configure(run.spec)
-    state = None if stored is None else detection.load(context, stored)
-    if state is None:
-        # Written by another version; the run's next post stores it anew.
-        state = rebuild(connection, run.id, context)
-    return detection.explanation(context, state)
+    known = monitor.look(connection, run.id)
+    return detection.explanation(known.context, known.state)
 
 
 def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point]) -> list[float | None]:

@@ -1,0 +1,118 @@
+"""How a run is: for programs, for a terminal, for scripts; and its learning rate against its schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.test_records import posted
+from tests.api.test_runs import opened
+from tests.support.problems import assert_problem
+
+STEP_LR: dict[str, Any] = {
+    "framework": "torch",
+    "class": "StepLR",
+    "params": {"step_size": 10, "gamma": 0.1},
+    "base_lr": 0.1,
+    "unit": "epoch",
+}
+RUN = {"project": "vision", "name": "resnet-a", "schedule": STEP_LR}
+
+
+@pytest.fixture
+def sick(api: httpx.Client) -> str:
+    path = opened(api, RUN)
+    posted(api, path, [{"epoch": epoch, "metrics": {"lr": 0.01, "train_loss": 2.0}} for epoch in range(3)])
+    posted(api, path, [{"epoch": 3, "metrics": {"lr": 0.01, "train_loss": "NaN"}}])
+    return path
+
+
+def test_health_for_programs(api: httpx.Client, sick: str) -> None:
+    health = api.get(f"{sick}/health").json()
+    assert (health["status"], health["health"]) == ("running", "critical")
+    assert {alert["code"] for alert in health["alerts"]} == {"LR001", "LOSS001"}
+    assert health["lr"]["verdict"] == "off_schedule"
+    assert health["lr"]["first_off"] == {"index": 0, "step": None, "epoch": 0.0, "expected": 0.1, "observed": 0.01}
+    assert health["last"]["epoch"] == 3.0
+    assert health["last"]["metrics"]["train_loss"]["value"] == "NaN"
+
+
+def test_the_end_freezes_what_is_open_and_it_still_counts(api: httpx.Client, sick: str) -> None:
+    assert api.patch(sick, json={"status": "finished"}).json()["health"] == "critical"
+    health = api.get(f"{sick}/health").json()
+    assert {alert["state"] for alert in health["alerts"]} == {"ended"}
+    assert (health["status"], health["health"]) == ("finished", "critical")
+
+
+def test_health_for_a_terminal(api: httpx.Client, sick: str) -> None:
+    answer = api.get(f"{sick}/health", headers={"Accept": "text/plain"})
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert lines[0] == "vision / resnet-a   running   CRITICAL"
+    assert max(map(len, lines)) <= 100
+    assert len(lines) < 40
+    assert any(line.startswith("CRITICAL LOSS001") for line in lines)
+    assert any("expected 0.1, observed 0.01" in line for line in lines)
+    assert sum(line.startswith("  -> ") for line in lines) == 2
+    # What curl sends by itself, and a browser, get JSON.
+    for accept in ("*/*", "text/html,application/xhtml+xml,*/*;q=0.8"):
+        assert api.get(f"{sick}/health", headers={"Accept": accept}).headers["content-type"] == "application/json"
+
+
+def test_a_healthy_run_on_a_terminal(api: httpx.Client) -> None:
+    path = opened(api, RUN)
+    empty = api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+    assert empty.splitlines()[0] == "vision / resnet-a   running   OK"
+    posted(api, path, [{"epoch": 0, "metrics": {"lr": 0.1}}])
+    text = api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+    assert "learning rate: as the schedule has it" in text
+    assert text.splitlines()[-1] == "no alert"
+
+
+@pytest.mark.parametrize(("fail_on", "fails"), [("info", True), ("warning", True), ("critical", True)])
+def test_a_script_fails_on_a_sick_run(api: httpx.Client, sick: str, fail_on: str, fails: bool) -> None:
+    answer = api.get(f"{sick}/health", params={"fail_on": fail_on}, headers={"Accept": "text/plain"})
+    problem = assert_problem(answer, 409, "run_unhealthy")
+    assert "LOSS001" in problem["detail"]
+
+
+def test_a_script_passes_on_a_run_that_is_less_bad(api: httpx.Client) -> None:
+    path = opened(api, {"project": "p", "name": "n", "expectations": [{"metric": "val_acc", "min": 90.0}]})
+    posted(api, path, [{"epoch": 0, "metrics": {"val_acc": 50.0}}])
+    assert api.get(f"{path}/health").json()["health"] == "warning"
+    assert api.get(f"{path}/health", params={"fail_on": "critical"}).status_code == 200
+    assert_problem(api.get(f"{path}/health", params={"fail_on": "warning"}), 409, "run_unhealthy")
+
+
+def test_the_lr_expected_and_observed(api: httpx.Client) -> None:
+    path = opened(api, RUN)
+    posted(api, path, [{"epoch": epoch, "metrics": {"lr": 0.1}} for epoch in range(1, 14)])
+    lr = api.get(f"{path}/lr").json()
+    assert lr["verdict"] == "off_schedule"
+    assert lr["schedule"] == STEP_LR
+    assert lr["first_off"]["epoch"] == 11.0
+    assert lr["convention"]["epoch_base"] == 1
+    expected = [point["expected"] for point in lr["series"]]
+    assert expected == pytest.approx([0.1] * 10 + [0.01] * 3)
+    assert [point["observed"] for point in lr["series"]] == [0.1] * 13
+    assert lr["causes"]
+
+
+def test_the_lr_of_a_long_run_is_thinned(api: httpx.Client) -> None:
+    path = opened(api, {**RUN, "schedule": {**STEP_LR, "unit": "step"}})
+    posted(api, path, [{"step": step, "metrics": {"lr": 0.1 * 0.1 ** (step // 10)}} for step in range(40)])
+    lr = api.get(f"{path}/lr", params={"points": 10}).json()
+    assert lr["verdict"] == "on_schedule"
+    assert len(lr["series"]) <= 10
+    for point in lr["series"]:
+        assert point["observed"] == pytest.approx(point["expected"])
+
+
+def test_without_a_schedule_nothing_is_compared(api: httpx.Client) -> None:
+    path = opened(api)
+    posted(api, path, [{"step": 1, "metrics": {"lr": 0.1}}])
+    assert api.get(f"{path}/health").json()["lr"] is None
+    lr = api.get(f"{path}/lr").json()
+    assert (lr["verdict"], lr["schedule"]) == ("undetermined", None)
+    assert lr["series"] == [{"step": 1, "epoch": None, "observed": 0.1, "expected": None}]

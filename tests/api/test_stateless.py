@@ -1,0 +1,119 @@
+"""What stores nothing: schedules, the check of a finished log, the rules' pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.test_health import STEP_LR
+from tests.support.problems import assert_problem
+from tests.support.service import service
+
+from trackside_service.rules import RULES
+
+CONSTANT = {"kind": "constant", "lr": 0.0003}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[httpx.Client]:
+    """One service for the whole module: nothing is stored here."""
+    path = tmp_path_factory.mktemp("stateless") / "trackside.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with service(f"sqlite:///{path}") as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def test_preview(api: httpx.Client) -> None:
+    stepwise = {**STEP_LR, "unit": "step"}
+    answer = api.post("/v1/schedules/preview", json={"schedule": stepwise, "steps": [0, 9, 10, 25]}).json()
+    assert answer == {"lrs": pytest.approx([0.1, 0.1, 0.01, 0.001])}
+    assert api.post("/v1/schedules/preview", json={"schedule": CONSTANT, "total": 3}).json() == {"lrs": [0.0003] * 3}
+    groups = {**stepwise, "base_lr": [0.1, 0.2]}
+    answer = api.post("/v1/schedules/preview", json={"schedule": groups, "total": 1}).json()
+    assert answer == {"lrs": [0.1], "groups": [[0.1], [0.2]]}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "pointer"),
+    [
+        ({"schedule": CONSTANT}, "invalid_input", ""),
+        ({"schedule": CONSTANT, "steps": [1], "total": 1}, "invalid_input", ""),
+        ({"schedule": CONSTANT, "steps": [True]}, "invalid_input", "/steps/0"),
+        ({"schedule": CONSTANT, "steps": [-1]}, "invalid_input", "/steps/0"),
+        ({"schedule": CONSTANT, "total": 0}, "invalid_input", "/total"),
+        ({"schedule": CONSTANT, "total": 3, "metric": [1, False]}, "invalid_input", "/metric/1"),
+        ({"schedule": {**CONSTANT, "lr": "x"}, "total": 1}, "invalid_schedule", "/schedule/lr"),
+        ({"schedule": {**STEP_LR, "params": {}}, "total": 1}, "invalid_schedule", "/schedule/params/step_size"),
+    ],
+)
+def test_previews_that_are_refused(api: httpx.Client, body: dict[str, Any], code: str, pointer: str) -> None:
+    problem = assert_problem(api.post("/v1/schedules/preview", json=body), 422, code)
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+
+
+def test_explain(api: httpx.Client) -> None:
+    observed = [{"epoch": epoch, "lr": 0.01, "lr_text": "0.0100"} for epoch in range(5)]
+    answer = api.post("/v1/schedules/explain", json={"schedule": STEP_LR, "observed": observed}).json()
+    assert answer["verdict"] == "off_schedule"
+    assert "scale" in {cause["family"] for cause in answer["causes"]}
+    answer = api.post("/v1/schedules/explain", json={"schedule": STEP_LR, "observed": []}).json()
+    assert answer["verdict"] == "undetermined"
+
+
+def test_check_replays_a_log_and_stores_nothing(api: httpx.Client) -> None:
+    records = [{"epoch": epoch, "metrics": {"lr": 0.1, "loss": 2.0 if epoch < 3 else "NaN"}} for epoch in range(5)]
+    body = {"run": {"project": "p", "name": "n", "schedule": STEP_LR}, "records": records}
+    report = api.post("/v1/check", json=body).json()
+    (alert,) = report["alerts"]
+    assert (alert["code"], alert["severity"], alert["opened"]) == ("LOSS001", "critical", {"step": None, "epoch": 3.0})
+    assert not {"id", "run_id", "opened_at"} & set(alert)
+    assert report["lr"]["verdict"] == "on_schedule"
+    assert api.get("/v1/runs").json()["items"] == []
+    assert api.post("/v1/check", json=body).json() == report
+
+
+def test_check_takes_a_long_log_and_refuses_one_that_is_too_long(api: httpx.Client) -> None:
+    run = {"project": "p", "name": "n", "schedule": CONSTANT}
+    records = [{"step": step, "metrics": {"lr": 0.0003, "loss": 1.0 / (step + 1)}} for step in range(5_000)]
+    report = api.post("/v1/check", json={"run": run, "records": records}).json()
+    assert report["lr"]["verdict"] == "on_schedule"
+    assert report["lr"]["points"] == 5_000
+    answer = api.post("/v1/check", json={"run": run, "records": records * 5})
+    problem = assert_problem(answer, 422, "invalid_input")
+    assert problem["errors"][0]["pointer"] == "/records"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"records": []}, "/run"),
+        ({"run": {"project": "p", "name": "n"}}, "/records"),
+        ({"run": {"project": "p", "name": "n", "total_epoch": 1}, "records": []}, "/run/total_epoch"),
+        ({"run": {"project": "p", "name": "n", "process": {"id": 3}}, "records": []}, "/run/process/id"),
+        ({"run": {"project": "p", "name": "n", "schedule": {"kind": "x"}}, "records": []}, "/run/schedule/kind"),
+        (
+            {"run": {"project": "p", "name": "n"}, "records": [{"step": 1, "metrics": {"a": None}}]},
+            "/records/0/metrics/a",
+        ),
+    ],
+)
+def test_checks_that_are_refused(api: httpx.Client, body: dict[str, Any], pointer: str) -> None:
+    answer = api.post("/v1/check", json=body)
+    assert answer.status_code == 422
+    problem = assert_problem(answer, 422, answer.json()["code"])
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+
+
+def test_rules_and_their_pages(api: httpx.Client) -> None:
+    listed = api.get("/v1/rules").json()["items"]
+    assert [each["code"] for each in listed] == [each.code for each in RULES]
+    for each in RULES:
+        shown = api.get(f"/v1/rules/{each.code.lower()}").json()
+        assert shown["page"] == each.page.strip()
+        answer = api.get(f"/v1/rules/{each.code}", headers={"Accept": "text/markdown"})
+        assert answer.headers["content-type"].startswith("text/markdown")
+        assert answer.text.strip() == each.page.strip()
+    assert_problem(api.get("/v1/rules/NONE001"), 404, "rule_not_found")
