@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from trackside_service import conformance
@@ -101,8 +100,12 @@ def plan(context: RunContext) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     for rule, config in _running(context):
         if rule.plan is not None:
-            found, _ = _isolated(rule, partial(rule.plan, context, config.parameters))
-            findings += [_with_severity(one, config) for one in found]
+            try:
+                found = rule.plan(context, config.parameters)
+            except Exception as error:
+                _fault(rule, error)
+            else:
+                findings += [_with_severity(one, config) for one in found]
     return tuple(findings)
 
 
@@ -124,16 +127,19 @@ def inspect(context: RunContext, state: DetectorState, readings: Sequence[Readin
 
 
 def conclude(context: RunContext, state: DetectorState) -> Inspection:
-    """Say what the run's end reveals."""
+    """Say what the run's end reveals. The state after it is what a resume goes on from."""
+    states = dict(state.rules)
     outcomes: list[Outcome] = []
     faults: list[RuleFault] = []
     for rule, config in _running(context):
-        if rule.conclude is not None and rule.code in state.rules:
-            work = partial(rule.conclude, context, config.parameters, state.rules[rule.code])
-            found, fault = _isolated(rule, work)
-            outcomes += [_with_severity(one, config) for one in found]
-            faults += [fault] if fault is not None else []
-    return Inspection(state, tuple(outcomes), tuple(faults))
+        if rule.conclude is not None and rule.code in states:
+            try:
+                states[rule.code], found = rule.conclude(context, config.parameters, states[rule.code])
+            except Exception as error:
+                faults.append(_fault(rule, error))
+            else:
+                outcomes += [_with_severity(one, config) for one in found]
+    return Inspection(DetectorState(states), tuple(outcomes), tuple(faults))
 
 
 def lr_state(state: DetectorState) -> TrackerState | None:
@@ -221,13 +227,6 @@ def _with_severity(outcome: _T, config: RuleConfig) -> _T:
     if config.severity is not None and isinstance(outcome, Finding):
         return replace(outcome, severity=config.severity)
     return outcome
-
-
-def _isolated(rule: Rule[Any, Any], work: Callable[[], Sequence[_T]]) -> tuple[Sequence[_T], RuleFault | None]:
-    try:
-        return work(), None
-    except Exception as error:
-        return (), _fault(rule, error)
 
 
 def _fault(rule: Rule[Any, Any], error: Exception) -> RuleFault:

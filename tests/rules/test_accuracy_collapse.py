@@ -14,7 +14,8 @@ CODE = "ACC001"
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 @pytest.mark.parametrize("name", ["val_acc", "train_acc"])
 def test_a_fall_to_zero_from_a_good_value_counts_at_once(name: str, scale: float) -> None:
-    (alert,) = alerts_of(epochs(**{name: [30.0 * scale, 64.0 * scale, 0.0]}), CODE)
+    series: dict[str, Any] = {name: [30.0 * scale, 64.0 * scale, 0.0]}
+    (alert,) = alerts_of(epochs(**series), CODE)
     assert (alert.severity, alert.subject) == ("critical", name)
     assert (alert.opened.epoch, alert.detected.epoch) == (3, 3)  # type: ignore[union-attr]
     assert alert.evidence["best"] == 64.0 * scale

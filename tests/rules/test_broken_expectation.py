@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.rules.support import alerts_of, epochs
+from tests.rules.support import alerts_of, epochs, spec_of
 from trackside_service import detection
 from trackside_service.domain.alerts import Alert
+from trackside_service.domain.findings import Cleared, Finding
+from trackside_service.domain.records import Record
+from trackside_service.rules import Reading
 
 CODE = "EXP001"
 
@@ -138,7 +141,8 @@ def test_each_expectation_has_an_alert_of_its_own() -> None:
 
 @pytest.mark.parametrize("metric", ["val_acc", "top1"])
 def test_any_metric_can_be_expected_of(metric: str) -> None:
-    assert len(broken(epochs(**{metric: [5.0]}), {"metric": metric, "min": 10})) == 1
+    series: dict[str, Any] = {metric: [5.0]}
+    assert len(broken(epochs(**series), {"metric": metric, "min": 10})) == 1
 
 
 def test_a_later_value_for_the_same_epoch_is_the_one_that_counts() -> None:
@@ -147,5 +151,12 @@ def test_a_later_value_for_the_same_epoch_is_the_one_that_counts() -> None:
     assert alert.state == "resolved"
 
 
-def test_the_rule_is_in_the_table_once() -> None:
-    assert [rule.code for rule in detection.RULES].count(CODE) == 1
+def test_what_the_end_judged_is_judged_again_after_a_resume() -> None:
+    context = detection.configure(spec_of(expectations=[{"metric": "val_acc", "epoch": 1, "min": 10}]))
+    cut_off = Reading(Record({"val_acc": 5.0}, step=3, epoch=1.0), 0)
+    state = detection.inspect(context, detection.begin(context), [cut_off]).state
+    ending = detection.conclude(context, state)
+    assert [type(one) for one in ending.outcomes] == [Finding]
+    resumed = [Reading(Record({"val_acc": 50.0}, step=n, epoch=n / 4), n, life=1) for n in (4, 9)]
+    outcomes = detection.inspect(context, ending.state, resumed).outcomes
+    assert [type(one) for one in outcomes] == [Cleared]

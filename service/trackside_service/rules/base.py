@@ -81,7 +81,7 @@ class Rule(Generic[P, S]):
     parameters: type[P]
     start: Callable[[RunContext, P], S]
     check: Callable[[RunContext, P, S, Reading], tuple[S, Sequence[Outcome]]]
-    conclude: Callable[[RunContext, P, S], Sequence[Outcome]] | None = None
+    conclude: Callable[[RunContext, P, S], tuple[S, Sequence[Outcome]]] | None = None
     plan: Callable[[RunContext, P], Sequence[Finding]] | None = None
     check_many: Callable[[RunContext, P, S, Sequence[Reading]], tuple[S, Sequence[tuple[int, Outcome]]]] | None = None
     sees_behind: bool = False

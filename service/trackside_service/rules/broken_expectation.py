@@ -111,12 +111,13 @@ def check(
     return tuple(watches), outcomes
 
 
-def conclude(context: RunContext, _parameters: Parameters, state: State) -> Sequence[Outcome]:
+def conclude(context: RunContext, _parameters: Parameters, state: State) -> tuple[State, Sequence[Outcome]]:
     """Judge the last epoch, for which no next one came."""
-    outcomes: list[Outcome] = []
-    for expectation, watch in zip(context.spec.expectations, state, strict=True):
-        outcomes += _judge(context, expectation, watch, None)[1]
-    return outcomes
+    judged = [
+        _judge(context, expectation, watch, None)
+        for expectation, watch in zip(context.spec.expectations, state, strict=True)
+    ]
+    return tuple(watch for watch, _ in judged), [outcome for _, outcomes in judged for outcome in outcomes]
 
 
 def _follow(

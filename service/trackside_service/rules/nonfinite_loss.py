@@ -14,9 +14,9 @@ precision (a loss scale that falls to its floor, float16 where bfloat16 would do
 inputs, empty targets); at logarithms and divisions of zero in the loss. Restart from a checkpoint of before the first
 NaN: the weights of later ones are lost.
 
-**Defaults.** One non-finite training loss is enough: in 299 healthy public runs none had one. Validation losses need
-three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three finite
-values in a row, and never while NaN goes on.
+**Defaults.** One non-finite training loss is enough: it raised nothing on 185 healthy public runs. Validation losses
+need three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three
+finite values in a row, and never while NaN goes on.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ change.
 
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
-resolves after ten points in a row are back on schedule. On healthy logs with a rightly declared schedule it raised
-nothing. If the LR differs by a constant factor from the first record on, the framework itself may set another base
+resolves after ten points in a row are back on schedule. Logs of real schedulers that ran as declared raise nothing.
+If the LR differs by a constant factor from the first record on, the framework itself may set another base
 (Ultralytics' `optimizer=auto` does).
 """
 

@@ -13,7 +13,8 @@ neither. Otherwise look at what a resume restores, and at the end of the warm-up
 
 **Defaults.** In 23 of 299 healthy public runs the LR rises over threefold between two records (warm-ups, restarts).
 So only a hundredfold rise counts, after at least five points, and never one from exactly 0 or one that is no larger
-than three times the movement before it. It resolves when the LR is back within ten times of what it was.
+than three times the movement before it. So set it raised nothing on 185 healthy public runs. It resolves when the LR
+is back within ten times of what it was.
 """
 
 from __future__ import annotations
