@@ -1,0 +1,119 @@
+"""What the client sends is what the service stores, compares and tells."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+import trackside
+
+STEP_DECAY = {
+    "framework": "torch",
+    "class": "StepLR",
+    "params": {"step_size": 2, "gamma": 0.1},
+    "base_lr": 0.1,
+    "unit": "epoch",
+}
+
+
+def read(url: str, run: trackside.Run, what: str = "") -> Any:
+    answer = httpx.get(f"{url}/v1/runs/{run.id}{what}", timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def stored(url: str, run: trackside.Run) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = read(url, run, "/records?limit=100")["items"]
+    return items
+
+
+def test_a_run_arrives_whole(url: str) -> None:
+    with trackside.Run(
+        url,
+        project="vision",
+        name="whole",
+        schedule=STEP_DECAY,
+        total_epochs=4,
+        num_classes=10,
+        params={"batch_size": 32},
+        tags=["baseline"],
+        expectations=[{"metric": "val_acc", "epoch": 3, "min": 50.0}],
+    ) as run:
+        for epoch, lr in enumerate([0.1, 0.1, 0.01, 0.01]):
+            run.log(epoch=epoch, lr=lr, loss=1.0 / (epoch + 1), accuracy=40.0 + 10 * epoch, val_acc=40.0 + 9 * epoch)
+    shown = read(url, run)
+    assert (shown["status"], shown["health"]) == ("finished", "ok")
+    assert shown["declaration"]["params"] == {"batch_size": 32}
+    assert [record["metrics"]["lr"] for record in stored(url, run)] == [0.1, 0.1, 0.01, 0.01]
+    # Aliases become canonical at the door; the values stay.
+    assert {"train_loss", "train_acc", "val_acc", "lr"} == set(stored(url, run)[0]["metrics"])
+    assert read(url, run, "/lr")["verdict"] == "on_schedule"
+
+
+def test_values_that_json_lacks_come_back_as_they_went_in(url: str) -> None:
+    with trackside.Run(url, project="vision", name="odd") as run:
+        run.log(step=0, a=math.nan, b=math.inf, c=-math.inf, d=5e-324, e=1.7976931348623157e308)
+    assert stored(url, run)[0]["metrics"] == {
+        "a": "NaN",
+        "b": "Infinity",
+        "c": "-Infinity",
+        "d": 5e-324,
+        "e": 1.7976931348623157e308,
+    }
+
+
+def test_a_schedule_that_the_loop_does_not_follow_is_told(url: str) -> None:
+    with trackside.Run(url, project="vision", name="tenth", schedule=STEP_DECAY, total_epochs=4) as run:
+        for epoch in range(4):
+            run.log(epoch=epoch, lr=0.01 * 0.1 ** (epoch // 2))
+    health = read(url, run, "/health")
+    assert health["health"] == "critical"
+    assert [alert["code"] for alert in health["alerts"]] == ["LR001"]
+    assert "scale" in [cause["cause"] for cause in read(url, run, "/lr")["causes"]]
+
+
+def test_a_critical_alert_reaches_the_loop_that_asked(url: str) -> None:
+    run = trackside.Run(url, project="vision", name="stop", stop_on="critical")
+    run.log(step=0, train_loss=1.0)
+    run.log(step=1, train_loss=math.nan)
+    run.finish()
+    assert run.should_stop
+    assert read(url, run, "/health")["health"] == "critical"
+
+
+def test_an_exception_is_told_as_failed(url: str) -> None:
+    with pytest.raises(ZeroDivisionError), trackside.Run(url, project="vision", name="broken") as run:  # noqa: PT012
+        run.log(step=0, train_loss=1.0)
+        _ = 1 / 0
+    shown = read(url, run)
+    assert shown["status"] == "failed"
+    assert shown["reason"] == "ZeroDivisionError: division by zero"
+
+
+def test_a_resumed_run_goes_on_under_its_id(url: str) -> None:
+    run_id = str(uuid.uuid4())
+    for first in (0, 2):
+        resumed = {} if first == 0 else {"resumed_from_step": first}
+        with trackside.Run(url, project="vision", name="long", run_id=run_id, schedule=STEP_DECAY, **resumed) as run:
+            for epoch in range(first, first + 2):
+                run.log(epoch=epoch, lr=0.1 * 0.1 ** (epoch // 2))
+    shown = read(url, run)
+    assert shown["status"] == "finished"
+    assert len(shown["processes"]) == 2
+    assert [record["epoch"] for record in stored(url, run)] == [0, 1, 2, 3]
+    assert read(url, run, "/lr")["verdict"] == "on_schedule"
+
+
+def test_what_the_service_caps_the_client_caps(url: str) -> None:
+    with trackside.Run(url, project="vision", name="caps") as run:
+        run.log({"x" * 500: 1.0, "fine": 2.0, "lr/1": 0.01}, step=0)
+        run.log({f"m{number}": float(number) for number in range(5000)}, step=1)
+        run.log(step=2, fine=3.0)
+    found = stored(url, run)
+    assert found[0]["metrics"]["fine"] == 2.0
+    assert found[0]["metrics"]["lr/1"] == 0.01
+    assert found[-1]["metrics"] == {"fine": 3.0}

@@ -1,0 +1,122 @@
+"""Real training with the real frameworks, through the real client, to the real service: the right loop is silent, the
+misused scheduler is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+import trackside
+from tests.frameworks.real_paddle import paddle
+from tests.support.service import service
+from trackside_service.storage import migrate
+from trackside_service.storage.engine import open_engine
+
+EPOCHS = 6
+BATCHES = 5
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    database = f"sqlite:///{tmp_path / 'trackside.db'}"
+    engine = open_engine(database)
+    migrate.upgrade(engine)
+    engine.dispose()
+    with service(database) as address:
+        yield address
+
+
+def read(url: str, run: trackside.Run, what: str) -> Any:
+    return httpx.get(f"{url}/v1/runs/{run.id}/{what}", timeout=30).raise_for_status().json()
+
+
+def train_torch(url: str, *, step_each: str) -> trackside.Run:
+    """Train a small layer for `EPOCHS` epochs; the scheduler is built for epochs and stepped each `step_each`."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS)
+    with trackside.Run(
+        url,
+        project="contract",
+        name=f"torch-{step_each}",
+        optimizer=optimizer,
+        scheduler=scheduler,
+        scheduler_unit="epoch",
+        total_epochs=EPOCHS,
+        steps_per_epoch=BATCHES,
+    ) as run:
+        for epoch in range(EPOCHS):
+            for batch in range(BATCHES):
+                x, y = torch.randn(16, 8), torch.randint(0, 3, (16,))
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                run.log(step=epoch * BATCHES + batch, train_loss=loss)
+                optimizer.step()
+                if step_each == "batch":
+                    scheduler.step()
+            if step_each == "epoch":
+                scheduler.step()
+    return run
+
+
+def test_torch_stepped_as_built_is_silent(url: str) -> None:
+    run = train_torch(url, step_each="epoch")
+    assert read(url, run, "lr")["verdict"] == "on_schedule"
+    assert read(url, run, "health")["alerts"] == []
+
+
+def test_torch_stepped_per_batch_is_told(url: str) -> None:
+    run = train_torch(url, step_each="batch")
+    assert read(url, run, "lr")["verdict"] == "off_schedule"
+    assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]
+
+
+def train_paddle(url: str, *, step_each: str) -> trackside.Run:
+    """Like `train_torch`, under Paddle's warm-up over a cosine."""
+    paddle.seed(0)
+    model = paddle.nn.Linear(8, 3)
+    cosine = paddle.optimizer.lr.CosineAnnealingDecay(learning_rate=0.1, T_max=EPOCHS)
+    scheduler = paddle.optimizer.lr.LinearWarmup(cosine, warmup_steps=3, start_lr=0.02, end_lr=0.1)
+    optimizer = paddle.optimizer.Momentum(learning_rate=scheduler, parameters=model.parameters())
+    with trackside.Run(
+        url,
+        project="contract",
+        name=f"paddle-{step_each}",
+        optimizer=optimizer,
+        scheduler_unit="epoch",
+        total_epochs=EPOCHS,
+        steps_per_epoch=BATCHES,
+    ) as run:
+        for epoch in range(EPOCHS):
+            for batch in range(BATCHES):
+                x, y = paddle.randn([16, 8]), paddle.randint(0, 3, [16])
+                loss = paddle.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                run.log(step=epoch * BATCHES + batch, train_loss=loss)
+                optimizer.step()
+                optimizer.clear_grad()
+                if step_each == "batch":
+                    scheduler.step()
+            if step_each == "epoch":
+                scheduler.step()
+    return run
+
+
+def test_paddle_stepped_as_built_is_silent(url: str) -> None:
+    run = train_paddle(url, step_each="epoch")
+    assert read(url, run, "lr")["verdict"] == "on_schedule"
+    assert read(url, run, "health")["alerts"] == []
+
+
+def test_paddle_stepped_per_batch_is_told(url: str) -> None:
+    run = train_paddle(url, step_each="batch")
+    assert read(url, run, "lr")["verdict"] == "off_schedule"
+    assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]
