@@ -15,7 +15,7 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.posts = Counter("trackside_posts", "Posts of records that were committed.", registry=self.registry)
-        self.points = Counter("trackside_points", "Metric values that were accepted.", registry=self.registry)
+        self.points = Counter("trackside_points", "Metric values that were stored.", registry=self.registry)
         self.duplicates = Counter(
             "trackside_duplicate_records", "Records that were repetitions of stored ones.", registry=self.registry
         )
@@ -53,10 +53,10 @@ class Meters:
             if change.event == "opened":
                 self.alerts_opened.labels(code=change.alert.code).inc()
 
-    def posted(self, result: RecordResult, values: int, seconds: float) -> None:
-        """Count a post that was committed: `values` metric values in `seconds`."""
+    def posted(self, result: RecordResult, seconds: float) -> None:
+        """Count a post whose commit came after `seconds`."""
         self.posts.inc()
-        self.points.inc(values)
+        self.points.inc(result.points)
         self.duplicates.inc(result.duplicates)
         self.post_seconds.observe(seconds)
         self.judged(result)

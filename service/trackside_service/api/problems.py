@@ -99,7 +99,7 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
             # The framework would name the methods of one route of this path only.
             path = request.scope["path"]
             allowed = ", ".join(
-                sorted(each for route in routes if route.path_regex.match(path) for each in route.methods)
+                sorted(each for route in routes if route.path_regex.match(path) for each in route.methods or ())
             )
             return render(api_errors.MethodNotAllowedError(f"This path takes {allowed}."), {"Allow": allowed})
         if error.status_code == HTTPStatus.NOT_FOUND:

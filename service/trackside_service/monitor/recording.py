@@ -74,7 +74,9 @@ def record(
     told = replace(known.run, health=health)
     tell(connection, told, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, after)
-    return RecordResult(len(placed.readings), placed.duplicates, health, changes, inspection.faults)
+    return RecordResult(
+        len(placed.readings), placed.duplicates, health, changes, inspection.faults, points=len(placed.rows)
+    )
 
 
 def _store(connection: sa.Connection, run_id: UUID, placed: Placed, now: datetime) -> None:

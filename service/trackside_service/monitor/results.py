@@ -29,6 +29,7 @@ class RecordResult:
     health: Health
     changes: tuple[AlertChange, ...] = ()
     faults: tuple[RuleFault, ...] = ()
+    points: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ async def post_records(request: Request, run_id: RunId) -> Any:
     result = await committed(
         here.writer.submit(lambda connection: monitor.record(connection, run_id, process, records, now=now), run_id)
     )
-    here.meters.posted(result, sum(len(record.metrics) for record in records), time.perf_counter() - began)
+    here.meters.posted(result, time.perf_counter() - began)
     return Answer(
         {
             "accepted": result.accepted,

@@ -1,0 +1,144 @@
+"""Channels over HTTP: an alert's whole way out, and what is never shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+from tests.api.test_records import posted
+from tests.api.test_runs import opened
+from tests.support.problems import assert_problem
+from tests.support.receiver import Receiver, Reply, receiving
+
+HIDDEN = "path-that-is-a-secret-7711"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as running:
+        yield running
+
+
+def made(api: httpx.Client, receiver: Receiver, **more: Any) -> dict[str, Any]:
+    body = {"kind": "webhook", "name": "ours", "url": receiver.url(f"/{HIDDEN}"), **more}
+    answer = api.post("/v1/channels", json=body)
+    assert answer.status_code == 201, answer.text
+    channel: dict[str, Any] = answer.json()
+    return channel
+
+
+def deliveries(api: httpx.Client, channel: dict[str, Any], **params: Any) -> dict[str, Any]:
+    page: dict[str, Any] = api.get(f"/v1/channels/{channel['id']}/deliveries", params=params).raise_for_status().json()
+    return page
+
+
+def settled(api: httpx.Client, channel: dict[str, Any], status: str) -> dict[str, Any]:
+    """Return the channel's only delivery once it has this status."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        (delivery,) = deliveries(api, channel)["items"]
+        if delivery["status"] == status:
+            found: dict[str, Any] = delivery
+            return found
+    raise AssertionError(f"the delivery is {delivery['status']}, not {status}")
+
+
+def test_an_alert_arrives_signed_and_its_delivery_says_so(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    path = opened(api)
+    taken = posted(api, path, [{"step": 1, "metrics": {"loss": "NaN"}}])
+    (message,) = receiver.wait(1)
+    Webhook(channel["secret"]).verify(message.body, dict(message.headers))
+    assert message.json["type"] == "alert.opened"
+    assert message.json["data"]["alert"]["id"] == taken["alerts"][0]["id"]
+    api.post(f"/v1/channels/{channel['id']}/test").raise_for_status()
+    assert [each.json["type"] for each in receiver.wait(2)] == ["alert.opened", "channel.test"]
+    (delivery,) = deliveries(api, channel)["items"]
+    assert delivery["id"] == message.id
+    assert delivery["alert_id"] == taken["alerts"][0]["id"]
+
+
+def test_what_failed_is_sent_again_on_demand(api: httpx.Client, receiver: Receiver) -> None:
+    receiver.behave(f"/{HIDDEN}", Reply(status=400, body=b"no"), Reply())
+    channel = made(api, receiver)
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    (first,) = receiver.wait(1)
+    settled(api, channel, "failed")
+    answer = api.post(f"/v1/deliveries/{first.id}/retry")
+    assert answer.status_code == 202
+    assert answer.json()["id"] == first.id
+    second = receiver.wait(2)[1]
+    assert second.id == first.id
+    assert [each["status_code"] for each in settled(api, channel, "delivered")["attempts"]] == [400, 200]
+
+
+def test_a_test_says_plainly_what_the_other_side_answered(api: httpx.Client, receiver: Receiver) -> None:
+    receiver.behave(f"/{HIDDEN}", Reply(status=404, body=b"no_service"))
+    channel = made(api, receiver)
+    answer = api.post(f"/v1/channels/{channel['id']}/test").json()
+    assert (answer["delivered"], answer["status_code"], answer["said"]) == (False, 404, "no_service")
+
+
+def test_the_address_is_never_shown_and_the_secret_once(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver, project="vision", min_severity="critical", events=["opened", "opened"])
+    assert channel["secret"].startswith("whsec_")
+    assert channel["events"] == ["opened"]
+    shown = [
+        api.get("/v1/channels").text,
+        api.get(f"/v1/channels/{channel['id']}").text,
+        api.get(f"/v1/channels/{channel['id']}/deliveries").text,
+    ]
+    for text in shown:
+        assert HIDDEN not in text
+        assert channel["secret"] not in text
+    assert api.get("/v1/channels").json()["items"] == [
+        {name: each for name, each in channel.items() if name != "secret"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "pointer"),
+    [
+        ({"kind": "pigeon"}, "invalid_input", "/kind"),
+        ({"url": f"https://10.0.0.1/{HIDDEN}"}, "target_refused", "/url"),
+        ({"url": f"https://user:{HIDDEN}@example.com/"}, "target_refused", "/url"),
+        ({"secret": HIDDEN}, "invalid_input", "/secret"),
+        ({"min_severity": "ok"}, "invalid_input", "/min_severity"),
+        ({"events": ["opened", "closed"]}, "invalid_input", "/events/1"),
+        ({"name": ""}, "invalid_input", "/name"),
+        ({"name": "a\x00b"}, "invalid_input", "/name"),
+    ],
+)
+def test_channels_that_are_refused(
+    api: httpx.Client, receiver: Receiver, change: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = api.post("/v1/channels", json={"kind": "webhook", "name": "n", "url": receiver.url("/x"), **change})
+    problem = assert_problem(answer, 422, code)
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+    assert HIDDEN not in answer.text
+
+
+def test_a_deleted_channel_is_gone(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    answer = api.delete(f"/v1/channels/{channel['id']}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert_problem(api.delete(f"/v1/channels/{channel['id']}"), 404, "channel_not_found")
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    assert api.get("/v1/channels").json() == {"items": []}
+
+
+def test_deliveries_are_paged_the_latest_first(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    for _ in range(3):
+        posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(3)
+    first = deliveries(api, channel, limit=2)
+    second = deliveries(api, channel, limit=2, cursor=first["next_cursor"])
+    everything = deliveries(api, channel)["items"]
+    assert [each["id"] for each in first["items"] + second["items"]] == [each["id"] for each in everything]
+    assert second["next_cursor"] is None
+    assert_problem(api.get(f"/v1/channels/{channel['id']}/deliveries", params={"cursor": "W10"}), 422, "invalid_input")

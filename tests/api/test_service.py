@@ -1,0 +1,45 @@
+"""The service about itself: ready or not, its meters, and a clean end."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import httpx
+from tests.api.test_records import posted
+from tests.api.test_runs import opened
+from tests.support.problems import assert_problem
+from tests.support.service import service
+
+
+def meters(api: httpx.Client) -> dict[str, float]:
+    answer = api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in answer.text.splitlines() if line and line[0] != "#"]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def test_a_database_without_tables_is_alive_but_not_ready(empty_database_url: str) -> None:
+    with service(empty_database_url) as url:
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        answer = httpx.get(f"{url}/readyz")
+        assert "trackside migrate" in assert_problem(answer, 503, "storage_unavailable")["detail"]
+        assert "retry-after" in answer.headers
+
+
+def test_meters_count_what_was_done_and_name_no_run(api: httpx.Client) -> None:
+    before = meters(api)
+    path = opened(api, number=0xABCDEF)
+    records = [{"step": step, "metrics": {"loss": "NaN", "lr": 0.1}} for step in range(3)]
+    posted(api, path, records)
+    posted(api, path, records)
+    after = meters(api)
+    assert after["trackside_posts_total"] - before["trackside_posts_total"] == 2
+    assert after["trackside_points_total"] - before["trackside_points_total"] == 6
+    assert after["trackside_duplicate_records_total"] - before["trackside_duplicate_records_total"] == 3
+    assert after['trackside_alerts_opened_total{code="LOSS001"}'] == 1
+    assert after["trackside_writer_queue_depth"] == 0
+    assert after["trackside_post_duration_seconds_count"] == 2
+    text = api.get("/metrics").text
+    assert str(UUID(int=0xABCDEF)) not in text
+    assert set(re.findall(r"(\w+)=\"", text)) <= {"le", "code", "outcome", "status"}
