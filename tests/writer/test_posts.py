@@ -98,12 +98,25 @@ def test_a_bad_post_among_good_ones_fails_alone(database_url: str, engine: sa.En
     assert _copies(engine) == dict.fromkeys(range(30), 1)
 
 
-def _poster(url: str, process: str, threads: int, count: int) -> subprocess.Popen[str]:
+@contextmanager
+def _posters(url: str, process: str, threads: int, count: int, *, number: int) -> Iterator[list[subprocess.Popen[str]]]:
     command = [sys.executable, "-m", "tests.writer.poster", url, str(RUN), process, str(threads), str(count)]
-    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert started.stdout is not None
-    assert started.stdout.readline() == "ready\n"
-    return started
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for _ in range(number)
+    ]
+    try:
+        for one in started:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        yield started
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+            for pipe in (one.stdin, one.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _go(process: subprocess.Popen[str]) -> None:
@@ -117,26 +130,26 @@ def test_two_processes_posting_the_same_leave_one_copy_and_one_alert(
     database_url: str, engine: sa.Engine, process: str
 ) -> None:
     _open(engine, process=process or None)
-    posters = [_poster(database_url, process, 4, 40) for _ in range(2)]
-    for poster in posters:
-        _go(poster)
-    for poster in posters:
-        out, _ = poster.communicate(timeout=120)
-        assert poster.returncode == 0
-        assert len(out.split()) == 4 * 40
+    with _posters(database_url, process, 4, 40, number=2) as posters:
+        for poster in posters:
+            _go(poster)
+        for poster in posters:
+            out, _ = poster.communicate(timeout=120)
+            assert poster.returncode == 0
+            assert len(out.split()) == 4 * 40
     assert _copies(engine) == dict.fromkeys(range(40), 1)
     assert _alerts(engine) == [("LOSS001", "open")]
 
 
 def test_killing_the_service_loses_nothing_that_was_acknowledged(database_url: str, engine: sa.Engine) -> None:
     _open(engine, process="job")
-    poster = _poster(database_url, "job", 4, 100_000)
-    _go(poster)
-    assert poster.stdout is not None
-    seen = [int(poster.stdout.readline()) for _ in range(150)]
-    poster.kill()  # SIGKILL, in the middle of posting
-    rest, _ = poster.communicate(timeout=60)
-    acknowledged = {*seen, *(int(line) for line in rest.splitlines() if line.strip())}
+    with _posters(database_url, "job", 4, 100_000, number=1) as (poster,):
+        _go(poster)
+        assert poster.stdout is not None
+        seen = [int(poster.stdout.readline()) for _ in range(150)]
+        poster.kill()  # SIGKILL, in the middle of posting
+        rest = poster.stdout.read()
+    acknowledged = {*seen, *(int(line) for line in rest.splitlines())}
     stored = _copies(engine)
     assert acknowledged <= set(stored)
     assert set(stored.values()) == {1}
