@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trackside_service.domain import lives
 from trackside_service.domain.lives import PlaceMemory, Placement, Progress
@@ -207,3 +209,28 @@ def test_a_log_that_always_falls_back_opens_only_so_many_lives(monkeypatch: pyte
     placed = log.put_all([step(100 - n, loss=float(n)) for n in range(10)])
     assert log.lives[None].number == 2
     assert placed[-1].behind
+
+
+EPOCHS = st.sampled_from([None, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 7.0])
+VALUES = st.sampled_from([0.0, 1.0, math.nan, math.inf])
+RECORDS = st.builds(
+    lambda step, epoch, metrics: Record(metrics, step=1 if step is epoch is None else step, epoch=epoch),
+    st.none() | st.integers(0, 12),
+    EPOCHS,
+    st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=2),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(RECORDS, max_size=25), st.sampled_from([None, 3]), st.booleans())
+def test_any_post_repeated_whole_or_in_part_changes_nothing(
+    batch: list[Record], steps_per_epoch: int | None, named: bool
+) -> None:
+    log, process = Log(steps_per_epoch), "p" if named else None
+    for begin in range(0, len(batch), 5):
+        log.put_all(batch[begin : begin + 5], process)
+        log.put_all(batch[begin : begin + 5], process)  # the answer was lost
+    before = dict(log.lives)
+    assert all(placed.is_duplicate for placed in log.put_all(batch, process))
+    assert log.lives == before
+    assert log.highest <= len(batch)

@@ -19,7 +19,7 @@ printed from 0 or 1, at its start or end, is not known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import floor
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -48,12 +48,14 @@ class Places(Protocol):
 class Reach:
     """The furthest places seen, one for each way in which a point can be placed; None where no point was placed so.
 
-    `step`, `step_epoch`: of points with a step (the epoch as printed, else step / steps per epoch). `fraction`,
-    `whole`: of points with only an epoch, fractional or whole (a summary). `inside`: steps are counted from 0 again
-    in every epoch.
+    `step`: of points with a step; `top` the highest of all, which is another where steps are counted from 0 again in
+    every epoch (`inside`). `printed` and `step_epoch`: the epoch of such points, as printed, and else from the steps
+    per epoch. `fraction`, `whole`: of points with only an epoch, fractional or whole (a summary).
     """
 
     step: int | None = None
+    top: int | None = None
+    printed: float | None = None
     step_epoch: float | None = None
     fraction: float | None = None
     whole: float | None = None
@@ -147,14 +149,14 @@ def place(
 
     known_values: Mapping[str, Sequence[float]] = {}
     reach = progress.reach if progress.process is not None else progress.run_reach
-    if compare(reach, position) != "ahead":
+    if _may_be_known(reach, position):
         known_values = places.values_at(position, None if progress.process is None else progress.number)
     fresh = {
         name: value
         for name, value in record.metrics.items()
         if not any(same_value(value, old) for old in known_values.get(name, ()))
     }
-    if not fresh and (known_values or (not record.metrics and order != "ahead")):
+    if not fresh:  # also where the record carries nothing: there is nothing to store
         return Placement(progress, "duplicate", {}, by_place=True)
     after = _advanced(progress, position, steps_per_epoch)
     first = not progress.started
@@ -188,13 +190,8 @@ def compare(reach: Reach, position: Position) -> Order:
     if position.step is not None:
         if reach.step is None:
             return "behind" if _far_behind(epoch, reach.fraction, reach.whole) else "ahead"
-        if (
-            reach.inside
-            and epoch is not None
-            and reach.step_epoch is not None
-            and floor(epoch) != floor(reach.step_epoch)
-        ):
-            return "behind" if epoch < reach.step_epoch else "ahead"
+        if reach.inside and epoch is not None and reach.printed is not None and floor(epoch) != floor(reach.printed):
+            return "behind" if epoch < reach.printed else "ahead"
         if position.step < reach.step and _next_epoch(reach, epoch):
             return "ahead"
         return "behind" if position.step < reach.step else "at" if position.step == reach.step else "ahead"
@@ -262,8 +259,18 @@ def _far_behind(epoch: float | None, *others: float | None) -> bool:
     return epoch is not None and any(other is not None and epoch + 1 < other for other in others)
 
 
+def _may_be_known(reach: Reach, position: Position) -> bool:
+    """Whether something may have been stored at `position`: it lies no further than the furthest point placed alike."""
+    if position.step is not None:
+        return reach.top is not None and position.step <= reach.top
+    if position.epoch is None:
+        return False
+    furthest = reach.whole if float(position.epoch).is_integer() else reach.fraction
+    return furthest is not None and position.epoch <= furthest
+
+
 def _next_epoch(reach: Reach, epoch: float | None) -> bool:
-    return epoch is not None and reach.step_epoch is not None and floor(epoch) > floor(reach.step_epoch)
+    return epoch is not None and reach.printed is not None and floor(epoch) > floor(reach.printed)
 
 
 def _advanced(progress: Progress, position: Position, steps_per_epoch: int | None) -> Progress:
@@ -278,12 +285,18 @@ def _further(reach: Reach, position: Position, steps_per_epoch: int | None) -> R
     order = compare(reach, position)
     epoch = position.epoch
     if position.step is not None:
+        top = position.step if reach.top is None else max(reach.top, position.step)
         if order == "behind":
-            return reach
-        if epoch is None and steps_per_epoch:
-            epoch = position.step / steps_per_epoch
-        inside = reach.inside or (reach.step is not None and position.step < reach.step)
-        return replace(reach, step=position.step, step_epoch=_max(reach.step_epoch, epoch), inside=inside)
+            return replace(reach, top=top)
+        counted = position.step / steps_per_epoch if epoch is None and steps_per_epoch else epoch
+        return replace(
+            reach,
+            step=position.step,
+            top=top,
+            printed=_max(reach.printed, epoch),
+            step_epoch=_max(reach.step_epoch, counted),
+            inside=reach.inside or (reach.step is not None and position.step < reach.step),
+        )
     if epoch is None:
         return reach
     if float(epoch).is_integer():
@@ -296,7 +309,7 @@ def _max(*values: float | None) -> float | None:
 
 
 def _dump_reach(reach: Reach) -> list[Any]:
-    return [reach.step, reach.step_epoch, reach.fraction, reach.whole, reach.inside]
+    return [getattr(reach, part.name) for part in fields(reach)]
 
 
 def _with_seq(seqs: tuple[tuple[int, int], ...], seq: int) -> tuple[tuple[tuple[int, int], ...], bool]:

@@ -34,7 +34,9 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.schedules import CompiledSchedule
 
 CODE = "PLAN001"
-MAX_TICKS: Final = 2_000_000
+MAX_TICKS: Final = (
+    2_000_000  # looked at in all, so that opening a run stays quick; jumps are found at a plan's beginning
+)
 _UNKNOWN_TICKS: Final = 10_000
 _CHUNK: Final = 250_000
 
@@ -101,7 +103,7 @@ def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
     epochs = context.spec.total_epochs
     if known is None and epochs is not None:
         known = epochs if schedule.unit == "epoch" else epochs * (schedule.steps_per_epoch or 1)
-    return min(MAX_TICKS, _UNKNOWN_TICKS if known is None else max(known, 1))
+    return min(MAX_TICKS // len(schedule.groups), _UNKNOWN_TICKS if known is None else max(known, 1))
 
 
 def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) -> Finding:
