@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("metric_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("ordered", sa.Boolean(), nullable=False),
         sa.Column("last_ordinal", sa.BigInteger(), nullable=False),
         sa.Column("last_step", sa.BigInteger(), nullable=True),
         sa.Column("last_epoch", sa.Double(), nullable=True),

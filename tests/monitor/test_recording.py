@@ -21,6 +21,7 @@ from trackside_service.monitor import RecordResult
 from trackside_service.monitor.memory import MEMORY
 from trackside_service.storage import alerts, detectors, lives, metrics, points, runs
 from trackside_service.storage.engine import read_transaction, write_transaction
+from trackside_service.storage.thinning import thinned
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 RUN = UUID(int=7)
@@ -134,6 +135,19 @@ def test_new_names_at_a_place_are_added_and_another_value_is_kept_beside(engine:
     ]
     again = _post(engine, [Record({"train_loss": 2.0, "val_loss": 2.5}, epoch=2)])
     assert (again.accepted, again.duplicates) == (0, 1)
+
+
+def test_a_relog_is_known_so_that_pictures_show_the_later_value(engine: sa.Engine) -> None:
+    _open(engine, process="a")
+    _post(engine, [Record({"a": 1.0, "b": 1.0}, step=step, seq=step) for step in range(20)], "a")
+    # The job logs step 19 a second time, and its resume logs from step 15 on again.
+    _post(engine, [Record({"a": 2.0}, step=19, seq=20)], "a")
+    _post(engine, [Record({"a": 3.0}, step=step, seq=step) for step in range(15, 18)], "b")
+    with read_transaction(engine) as connection:
+        assert {metric.name: metric.ordered for metric in metrics.of_run(connection, RUN)} == {"a": False, "b": True}
+        shown = {one.step: one.value for one in thinned(connection, RUN, "a", 100)}
+        assert len(thinned(connection, RUN, "a", 100)) == 20
+    assert shown == {**dict.fromkeys(range(20), 1.0), 15: 3.0, 16: 3.0, 17: 3.0, 19: 2.0}
 
 
 def test_lives_begin_where_they_should(engine: sa.Engine) -> None:

@@ -44,7 +44,9 @@ def _store(engine: sa.Engine, columns: dict[str, list[float | None]], *, steps: 
         points.insert(connection, run_id, rows)
         for number, (name, values) in enumerate(columns.items()):
             known = [value for value in values if value is not None]
-            metrics.save(connection, run_id, [metrics.Metric(number, name, len(known), 0, 0, 0.0, known[-1])])
+            metrics.save(
+                connection, run_id, [metrics.Metric(number, name, len(known), 0, 0, 0.0, known[-1], steps is None)]
+            )
         runs.update(connection, run_id, {"next_ordinal": count})
     return run_id
 

@@ -123,8 +123,15 @@ def _counted(placed: Placed, name: str, ordinal: int, record: Record, value: flo
             raise InvalidInputError(f"a run has at most {MAX_METRICS} metrics; a name must not hold a counter")
         metric = Metric(len(placed.metrics), name, 1, ordinal, record.step, record.epoch, value)
     elif behind:
-        metric = replace(old, points=old.points + 1)
+        metric = replace(old, points=old.points + 1, ordered=False)
     else:
-        metric = Metric(old.metric_id, name, old.points + 1, ordinal, record.step, record.epoch, value)
+        ordered = old.ordered and _ahead(old, record)
+        metric = Metric(old.metric_id, name, old.points + 1, ordinal, record.step, record.epoch, value, ordered)
     placed.metrics[name] = placed.changed[name] = metric
     return metric
+
+
+def _ahead(old: Metric, record: Record) -> bool:
+    if old.step is not None or record.step is not None:
+        return old.step is not None and record.step is not None and record.step > old.step
+    return old.epoch is not None and record.epoch is not None and record.epoch > old.epoch

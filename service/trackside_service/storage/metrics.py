@@ -16,7 +16,10 @@ from trackside_service.storage.tables import metrics
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of a run: `points` stored so far, and the latest value (records that lie behind do not count)."""
+    """A metric of a run: `points` stored so far, and the latest value (records that lie behind do not count).
+
+    `ordered`: every point lies ahead of the one before it, so none stands at the place of another.
+    """
 
     metric_id: int
     name: str
@@ -25,6 +28,7 @@ class Metric:
     step: int | None
     epoch: float | None
     value: float
+    ordered: bool = True
 
 
 _COLUMNS: Final = tuple(column.name for column in metrics.c)
@@ -34,8 +38,8 @@ _UPSERT: Final = "ON CONFLICT (run_id, metric_id) DO UPDATE SET " + ", ".join(
 _INTO: Final = f"INSERT INTO metrics ({', '.join(_COLUMNS)})"
 _SQLITE: Final = f"{_INTO} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPSERT}"
 _ARRAYS: Final = (
-    "SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], "
-    "%s::double precision[], %s::double precision[], %s::text[])"
+    "SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::boolean[], %s::bigint[], "
+    "%s::bigint[], %s::double precision[], %s::double precision[], %s::text[])"
 )
 _POSTGRES: Final = f"{_INTO} {_ARRAYS} {_UPSERT}"
 
@@ -60,7 +64,8 @@ def save(connection: sa.Connection, run_id: UUID, changed: Sequence[Metric]) -> 
     if not changed:
         return
     rows = [
-        (one.metric_id, one.name, one.points, one.ordinal, one.step, one.epoch, *split(one.value)) for one in changed
+        (one.metric_id, one.name, one.points, one.ordered, one.ordinal, one.step, one.epoch, *split(one.value))
+        for one in changed
     ]
     if is_sqlite(connection):
         connection.exec_driver_sql(_SQLITE, [(run_id.hex, *row) for row in rows])
@@ -77,4 +82,5 @@ def _metric(row: sa.Row[Any]) -> Metric:
         step=row.last_step,
         epoch=row.last_epoch,
         value=join(row.last_value, row.last_kind),
+        ordered=row.ordered,
     )

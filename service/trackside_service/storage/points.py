@@ -131,9 +131,9 @@ def series(
     Reads about `window` values at a time, so that memory does not grow with the run. Unknown names yield nothing.
     """
     known = _names(connection, run_id, names)
-    for row in _stream(connection, run_id, known, start=start, stop=stop, window=window):
-        value = join(row.value, row.kind)
-        yield Point(known[row.metric_id], row.ordinal, row.life, row.step, row.epoch, row.time, value)
+    rows = _stream(connection, run_id, known, start=start, stop=stop, window=window)
+    for metric_id, ordinal, life, step, epoch, time, value, kind, _ in rows:
+        yield Point(known[metric_id], ordinal, life, step, epoch, time, join(value, kind))
 
 
 def records(

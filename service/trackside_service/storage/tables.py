@@ -79,6 +79,8 @@ metrics: Final = sa.Table(
     sa.Column("metric_id", sa.Integer(), primary_key=True, autoincrement=False),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("points", sa.BigInteger(), nullable=False),
+    # Whether every point lies ahead of the one before, so that none can be a re-log of another.
+    sa.Column("ordered", sa.Boolean(name="ordered"), nullable=False),
     # The latest value, so that a list of runs need not touch the points.
     sa.Column("last_ordinal", sa.BigInteger(), nullable=False),
     sa.Column("last_step", sa.BigInteger()),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from trackside_service.domain.numbers import join
+from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.points import Point
 from trackside_service.storage.tables import metrics, points
 
 MIN_POINTS: Final = 10
-_FINITE: Final = "finite"
+FINITE: Final = "finite"
 
 
 def thinned(connection: sa.Connection, run_id: UUID, metric: str, limit: int) -> list[Point]:
@@ -26,54 +28,58 @@ def thinned(connection: sa.Connection, run_id: UUID, metric: str, limit: int) ->
     if limit < MIN_POINTS:
         raise ValueError(f"a history is thinned to {MIN_POINTS} points or more")
     known = connection.execute(
-        sa.select(metrics.c.metric_id, metrics.c.points).where(metrics.c.run_id == run_id, metrics.c.name == metric)
+        sa.select(metrics.c.metric_id, metrics.c.points, metrics.c.ordered).where(
+            metrics.c.run_id == run_id, metrics.c.name == metric
+        )
     ).one_or_none()
     if known is None:
         return []
-    shown = _shown(run_id, known.metric_id)
+    shown = _shown(run_id, known.metric_id, ordered=known.ordered)
     if known.points <= limit:
         return _read(connection, run_id, metric, known.metric_id, sa.select(shown.c.ordinal))
     first, last = connection.execute(sa.select(sa.func.min(shown.c.ordinal), sa.func.max(shown.c.ordinal))).one()
-    ordinals: set[int] = set()
     # Two points a stretch; five, if the first attempt shows that non-finite values come on top.
+    ordinals: set[int] = set()
     for each in (2, 5):
-        ordinals = {first, last, *_extremes(connection, shown, first, last, (limit - 2) // each)}
+        stretches = (limit - 2) // each
+        stretch = (shown.c.ordinal - first) * stretches // (last - first + 1)
+        ordinals = {first, last, *_finite(connection, shown, stretch), *_others(connection, shown, stretch)}
         if len(ordinals) <= limit:
             break
     return _read(connection, run_id, metric, known.metric_id, sorted(ordinals))
 
 
-def _shown(run_id: UUID, metric_id: int) -> sa.CTE:
+def _shown(run_id: UUID, metric_id: int, *, ordered: bool) -> sa.Subquery:
     """The points of a metric that no later one at the same place replaces."""
-    own = (points.c.run_id == run_id) & (points.c.metric_id == metric_id)
+    own = sa.select(points.c.ordinal, points.c.value, points.c.kind).where(
+        points.c.run_id == run_id, points.c.metric_id == metric_id
+    )
+    if ordered:
+        return own.subquery()
     later = sa.func.row_number().over(partition_by=(points.c.step, points.c.epoch), order_by=points.c.ordinal.desc())
-    ranked = sa.select(points.c.ordinal, points.c.value, points.c.kind, later.label("later")).where(own).subquery()
-    shown = sa.select(ranked.c.ordinal, ranked.c.value, ranked.c.kind).where(ranked.c.later == 1)
-    return shown.cte("shown")
+    ranked = own.add_columns(later.label("later")).subquery()
+    return sa.select(ranked.c.ordinal, ranked.c.value, ranked.c.kind).where(ranked.c.later == 1).subquery()
 
 
-def _extremes(connection: sa.Connection, shown: sa.CTE, first: int, last: int, stretches: int) -> Iterable[int]:
-    number = (shown.c.ordinal - first) * stretches // (last - first + 1)
-    placed = sa.select(number.label("stretch"), shown.c.ordinal, shown.c.value, shown.c.kind).cte("placed")
-    ends = (
-        sa.select(
-            placed.c.stretch,
-            placed.c.kind,
-            sa.func.min(placed.c.value).label("least"),
-            sa.func.max(placed.c.value).label("greatest"),
-        )
-        .group_by(placed.c.stretch, placed.c.kind)
-        .cte("ends")
-    )
-    same = (placed.c.stretch == ends.c.stretch) & (placed.c.kind == ends.c.kind)
-    at = sa.case((placed.c.kind != _FINITE, placed.c.kind), (placed.c.value == ends.c.least, "least"), else_="greatest")
-    query = (
-        sa.select(sa.func.min(placed.c.ordinal))
-        .select_from(placed.join(ends, same))
-        .where((placed.c.kind != _FINITE) | (placed.c.value == ends.c.least) | (placed.c.value == ends.c.greatest))
-        .group_by(placed.c.stretch, at)
-    )
-    return connection.scalars(query)
+def _finite(connection: sa.Connection, shown: sa.Subquery, stretch: sa.ColumnElement[int]) -> set[int]:
+    """Where each stretch has its least and its greatest value."""
+    if is_sqlite(connection):
+        # Beside a lone min() or max(), SQLite gives the other columns of that row: documented, and one pass each.
+        found: set[int] = set()
+        for extreme in (sa.func.min, sa.func.max):
+            query = sa.select(shown.c.ordinal, extreme(shown.c.value)).where(shown.c.kind == FINITE).group_by(stretch)
+            found.update(row.ordinal for row in connection.execute(query))
+        return found
+    # Arrays compare by their first element, and the second says where it was.
+    pair = postgresql.array([shown.c.value, sa.cast(shown.c.ordinal, sa.Double)])
+    query = sa.select(sa.func.min(pair), sa.func.max(pair)).where(shown.c.kind == FINITE).group_by(stretch)
+    return {int(place) for row in connection.execute(query) for _, place in row}
+
+
+def _others(connection: sa.Connection, shown: sa.Subquery, stretch: sa.ColumnElement[int]) -> set[int]:
+    """Where each stretch has its first NaN and its first infinity of either sign."""
+    query = sa.select(sa.func.min(shown.c.ordinal)).where(shown.c.kind != FINITE).group_by(stretch, shown.c.kind)
+    return set(connection.scalars(query))
 
 
 def _read(
