@@ -12,8 +12,7 @@ def add(parsers: Parsers) -> None:
     parser = parsers.add_parser(
         "demo", help="watch two real trainings from start to end", description=__doc__, add_help=False
     )
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, rest=[])
 
 
 def run(arguments: argparse.Namespace) -> int:

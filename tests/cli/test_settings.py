@@ -1,0 +1,104 @@
+"""Settings: where they come from, what is refused, and that nothing secret is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from ipaddress import ip_network
+
+import pytest
+
+from trackside_service import settings
+from trackside_service.settings import Settings, SettingsError
+
+KEY = "a-key-of-the-tests-1"
+
+
+def test_an_argument_goes_over_a_variable_and_that_over_the_default() -> None:
+    environ = {"TRACKSIDE_PORT": "9000", "TRACKSIDE_HOST": "127.0.0.2", "TRACKSIDE_ADMIN_KEY": "  "}
+    read = settings.read(environ, {"port": "9001", "host": None, "unrelated": 3})
+    assert (read.port, read.host, read.database_url) == (9001, "127.0.0.2", "sqlite:///trackside.db")
+    assert read.admin_key is None
+
+
+def test_every_setting_is_read() -> None:
+    texts = {
+        "DATABASE_URL": "postgresql://u@h/db",
+        "HOST": "::1",
+        "PORT": "0",
+        "WORKERS": "3",
+        "MIGRATE": "yes",
+        "ADMIN_KEY": KEY,
+        "SECRET_KEY": "c2VjcmV0",
+        "MAX_BODY_BYTES": "2048",
+        "ALLOW_TARGETS": "10.0.0.0/8,192.168.1.7",
+        "RETRY_SCHEDULE": "0,5,300",
+        "DELIVER": "false",
+        "GROUP_ONE_RUN": "1",
+        "LOG_LEVEL": "Debug",
+    }
+    assert {name.lower() for name in texts} == {each.name for each in fields(Settings)}
+    read = settings.read({f"TRACKSIDE_{name}": text for name, text in texts.items()})
+    for each in fields(Settings):
+        assert getattr(read, each.name) != each.default, each.name
+    assert read.allow_targets.allowed == (ip_network("10.0.0.0/8"), ip_network("192.168.1.7"))
+    assert read.retry_schedule == (0.0, 5.0, 300.0)
+    # Worker processes get their settings through the environment.
+    assert settings.read(settings.as_environment(read)) == read
+    assert settings.read(settings.as_environment(Settings())) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("PORT", "-1"),
+        ("WORKERS", "0"),
+        ("MIGRATE", "maybe"),
+        ("DATABASE_URL", "mysql://u:hidden-1@h/db"),
+        ("ADMIN_KEY", "hidden-1"),
+        ("ADMIN_KEY", "hidden-1 hidden-1 hidden-1"),
+        ("ALLOW_TARGETS", "everything"),
+        ("RETRY_SCHEDULE", "soon"),
+        ("LOG_LEVEL", "loud"),
+        ("MAX_BODY_BYTES", "1"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings.read({f"TRACKSIDE_{name}": text})
+    assert str(refused.value).startswith(f"TRACKSIDE_{name}: ")
+    assert "hidden-1" not in str(refused.value)
+    with pytest.raises(SettingsError, match=f"^--{name.lower().replace('_', '-')}: "):
+        settings.read({}, {name.lower(): text})
+
+
+def test_secrets_are_not_shown() -> None:
+    read = settings.read({"TRACKSIDE_ADMIN_KEY": KEY, "TRACKSIDE_DATABASE_URL": "postgresql://u:hidden-1@h/db"})
+    assert KEY not in repr(read)
+    assert "hidden-1" not in repr(read)
+
+
+def test_a_misspelt_variable_is_remarked_upon() -> None:
+    environ = {"TRACKSIDE_ADMIN_KAY": KEY, "TRACKSIDE_PORT": "1", "TRACKSIDE_API_KEY": KEY, "PATH": "/bin"}
+    (remark,) = settings.unknown(environ)
+    assert "TRACKSIDE_ADMIN_KEY" in remark
+    assert KEY not in remark
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.1.7", "trackside.example"])
+def test_beyond_loopback_a_key_is_needed(host: str) -> None:
+    with pytest.raises(SettingsError, match="TRACKSIDE_ADMIN_KEY"):
+        settings.check_serving(Settings(host=host))
+    settings.check_serving(Settings(host=host, admin_key=KEY))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
+def test_on_loopback_no_key_is_needed(host: str) -> None:
+    settings.check_serving(Settings(host=host))
+
+
+def test_sqlite_has_one_worker() -> None:
+    with pytest.raises(SettingsError, match="one writer"):
+        settings.check_serving(Settings(workers=2))
+    settings.check_serving(Settings(workers=2, database_url="postgresql://h/db"))
