@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.command import trackside
 
-from trackside_service import cli
+from trackside_service import cli, settings
 from trackside_service.channels.secrets import open_secrets
 from trackside_service.rules import RULES
 
@@ -102,7 +102,7 @@ def test_keys_are_fresh_and_fit(capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["keys"]) == 0
         keys = dict(re.findall(r"^export (TRACKSIDE_\w+)=(\S+)$", capsys.readouterr().out, re.MULTILINE))
         assert set(keys) == {"TRACKSIDE_ADMIN_KEY", "TRACKSIDE_SECRET_KEY"}
-        assert cli.serve.known.read(keys).admin_key == keys["TRACKSIDE_ADMIN_KEY"]
+        assert settings.read(keys).admin_key == keys["TRACKSIDE_ADMIN_KEY"]
         assert len(base64.urlsafe_b64decode(keys["TRACKSIDE_SECRET_KEY"])) == 32
         assert "with a key" in repr(open_secrets(keys["TRACKSIDE_SECRET_KEY"], "postgresql://h/db"))
         seen |= set(keys.values())

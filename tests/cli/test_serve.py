@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
+from tests.support import postgres
 from tests.support.command import running, trackside
 from tests.support.receiver import receiving
 
@@ -34,7 +36,7 @@ def test_a_post_that_was_begun_is_answered_before_the_end(tmp_path: Path, how: s
         service.wait_for("listening")
         path = f"/v1/runs/{uuid4()}"
 
-        def slow_body() -> object:
+        def slow_body() -> Iterator[bytes]:
             yield b'{"project": "p", '
             service.process.send_signal(how)
             yield b'"name": "n"}'
@@ -97,9 +99,9 @@ def test_migrate_twice_is_once(empty_database_url: str, tmp_path: Path) -> None:
         assert "revision" in done.stdout
 
 
-def test_postgres_says_what_to_run(postgres_server: object, tmp_path: Path) -> None:
-    name = postgres_server.create_database()  # type: ignore[attr-defined]
-    url = postgres_server.url(name)  # type: ignore[attr-defined]
+def test_postgres_says_what_to_run(postgres_server: postgres.Server, tmp_path: Path) -> None:
+    name = postgres_server.create_database()
+    url = postgres_server.url(name)
     done = trackside("serve", "--port", "0", "--database-url", url, folder=tmp_path)
     assert done.returncode == 2
     assert "trackside migrate" in done.stderr
@@ -108,12 +110,12 @@ def test_postgres_says_what_to_run(postgres_server: object, tmp_path: Path) -> N
         service.wait_for("listening")
         assert httpx.get(f"{service.url}/readyz", timeout=30).status_code == 200
         assert service.stop() == 0
-    postgres_server.drop_database(name)  # type: ignore[attr-defined]
+    postgres_server.drop_database(name)
 
 
-def test_several_workers_on_postgres(postgres_server: object, postgres_template: str, tmp_path: Path) -> None:
-    name = postgres_server.create_database(template=postgres_template)  # type: ignore[attr-defined]
-    arguments = ["--port", "0", "--workers", "2", "--database-url", postgres_server.url(name)]  # type: ignore[attr-defined]
+def test_several_workers_on_postgres(postgres_server: postgres.Server, postgres_template: str, tmp_path: Path) -> None:
+    name = postgres_server.create_database(template=postgres_template)
+    arguments = ["--port", "0", "--workers", "2", "--database-url", postgres_server.url(name)]
     with running("serve", *arguments, folder=tmp_path, environ={"TRACKSIDE_SECRET_KEY": SECRET}) as service:
         service.wait_for("listening")
         path = f"{service.url}/v1/runs/{uuid4()}"
@@ -121,7 +123,7 @@ def test_several_workers_on_postgres(postgres_server: object, postgres_template:
         # Connections go to either process; both see what one has stored.
         assert {httpx.get(path, timeout=60).json()["name"] for _ in range(8)} == {"n"}
         assert service.stop() == 0
-    postgres_server.drop_database(name)  # type: ignore[attr-defined]
+    postgres_server.drop_database(name)
 
 
 def test_another_process_delivers(tmp_path: Path) -> None:
