@@ -25,6 +25,8 @@ _TRAINING_TIMEOUT_S = 300.0
 _ARRIVAL_TIMEOUT_S = 60.0
 _SLACK_PATH = "/slack"
 _WEBHOOK_PATH = "/webhook"
+_LATER_URL = "http://127.0.0.1:8000"
+_QUESTIONS = ("health", "lr", "records", "history?metric=lr&metric=val_acc&points=200")
 _MARKS = {"info": "i", "warning": "!", "critical": "!!"}
 
 
@@ -41,13 +43,17 @@ def main(argv: Sequence[str] = ()) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with Receiver() as receiver, running_service(folder) as url:
-            _Demo(url, receiver).play()
+            demo = _Demo(url, receiver)
+            demo.play()
     except DemoError as error:
         _say(f"\nThe demo failed: {error}")
         return 1
-    _say("\nTo look around in what the demo stored:\n")
-    _say(f"    trackside serve --database-url sqlite:///{folder / 'trackside.db'}")
-    _say("    curl -H 'Accept: text/plain' http://127.0.0.1:8000/v1/runs/RUN_ID/health      # RUN_ID as above")
+    _say("\nThe service has stopped. To ask for more, start it again on what it stored, and from another terminal:\n")
+    _say(f"    {Path(sys.executable).parent / 'trackside'} serve --database-url sqlite:///{folder / 'trackside.db'}\n")
+    for what in _QUESTIONS:
+        _say(f"    curl '{_LATER_URL}/v1/runs/{demo.first}/{what}'")
+    _say(f"    curl -H 'Accept: text/plain' '{_LATER_URL}/v1/runs/{demo.first}/health'")
+    _say(f"    curl '{_LATER_URL}/v1/rules/ACC001' -H 'Accept: text/markdown'")
     return 0
 
 
@@ -56,6 +62,7 @@ class _Demo:
         self.url = url
         self.receiver = receiver
         self.webhook_secret = ""
+        self.first = ""
 
     def play(self) -> None:
         """Both runs; raises `DemoError` where something is not as it should be."""
@@ -67,7 +74,7 @@ class _Demo:
             "A linear warm-up of one tick over a cosine, stepped once an epoch: the LR rises a hundred times between\n"
             "the first epoch and the second. The network is real; the data are scikit-learn's handwritten digits.\n"
         )
-        first = self._train("incident")
+        self.first = first = self._train("incident")
         self._plot(first)
         alerts = self._health(first)["alerts"]
         self._tell(alerts)
@@ -83,8 +90,6 @@ class _Demo:
         _title("How both runs stand")
         for run_id in (first, second):
             _say(call("GET", f"{self.url}/v1/runs/{run_id}/health", accept="text/plain"))
-        for what in ("health", "lr", "records", "history?metric=lr&metric=val_acc&points=200"):
-            _say(f"    curl '{self.url}/v1/runs/{first}/{what}'")
         if health["health"] != "ok" or health["lr"]["verdict"] != "on_schedule":
             raise DemoError(
                 f"the repaired run should be clean, but its health is {health['health']} and its LR {health['lr']}"
