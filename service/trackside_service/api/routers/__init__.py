@@ -1,4 +1,4 @@
-"""One router a resource; `ROUTERS` is the order of the document."""
+"""One router a resource. `ROUTERS` is the order in which a path is looked for: what is asked most comes first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from trackside_service.api.routers import alerts, channels, check, health, lr, records, rules, runs, schedules, service
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    runs.router,
     records.router,
+    runs.router,
     health.router,
     lr.router,
     schedules.router,

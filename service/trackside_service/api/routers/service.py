@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -15,7 +15,8 @@ from trackside_service.errors import StorageUnavailableError
 from trackside_service.storage import migrate
 
 router = APIRouter(tags=["service"])
-_METERS = "text/plain; version=0.0.4; charset=utf-8"
+_METERS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_VERSION: Final = version("trackside-service")
 
 
 @router.get(
@@ -32,7 +33,7 @@ _METERS = "text/plain; version=0.0.4; charset=utf-8"
 )
 async def is_alive() -> Any:
     """Answer as long as the process runs; the database is not asked. No key is needed."""
-    return {"status": "ok", "version": version("trackside-service")}
+    return {"status": "ok", "version": _VERSION}
 
 
 @router.get(
