@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import Server
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -74,13 +76,14 @@ def test_client_installs_alone(wheels: dict[str, Path], clean: Callable[[Path, P
 
 
 def test_service_installs_alone_and_migrates(
-    wheels: dict[str, Path], clean: Callable[[Path, Path], Path], tmp_path: Path, postgres_url: str
+    wheels: dict[str, Path], clean: Callable[[Path, Path], Path], tmp_path: Path, postgres_server: Server
 ) -> None:
     with zipfile.ZipFile(wheels["trackside_service"]) as archive:
         names = archive.namelist()
     assert any(name.startswith("trackside_service/_migrations/versions/") for name in names)
     assert not [name for name in names if name.startswith(("trackside/", "tests/"))]
     bin_folder = clean(wheels["trackside_service"], ROOT / "requirements.lock")
-    for url in (f"sqlite:///{tmp_path / 'new.db'}", postgres_url):
+    on_postgres = postgres_server.url(postgres_server.create_database())
+    for url in (f"sqlite:///{tmp_path / 'new.db'}", on_postgres):
         run(bin_folder / "trackside", "migrate", "--database-url", url, cwd=tmp_path)
     assert "LR001" in run(bin_folder / "trackside", "rule", "LR001", cwd=tmp_path)
