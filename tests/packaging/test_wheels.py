@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.support.postgres import Server
 
 ROOT = Path(__file__).resolve().parents[2]
