@@ -111,7 +111,7 @@ def test_a_declaration_by_constructor_gives_the_same_rates(
     wanted = rates(make(optimizer_of(*lrs, momentum=0.9)), 85)
     found = rates(rebuilt(declaration), 85)
     assert len(found) == len(wanted)
-    for at, (one, other) in enumerate(zip(found, wanted)):
+    for at, (one, other) in enumerate(zip(found, wanted, strict=True)):
         assert one == pytest.approx(other, rel=1e-12), at
 
 
