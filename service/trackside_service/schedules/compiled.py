@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -61,6 +61,19 @@ class CompiledSchedule:
         if self.refused_after is not None:
             values = np.where(np.atleast_1d(clock) > self.refused_after, np.nan, values)
         return values.reshape(clock.shape)
+
+    @property
+    def metric_driven(self) -> bool:
+        """Whether the LR depends on a metric that the run reports: `driven_by` makes it known."""
+        return any(curve.metric_driven for curve in self.groups)
+
+    def driven_by(self, metric: npt.ArrayLike) -> CompiledSchedule:
+        """Return the schedule replayed from `metric`, one value a tick: value i is what tick i + 1 was taken with.
+
+        Schedules that no metric drives take no notice of it.
+        """
+        values = np.asarray(metric, dtype=np.float64)
+        return replace(self, groups=tuple(curve.driven_by(values) for curve in self.groups))
 
     def ticks_at_updates(self, updates: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return the ticks taken before each update (counted from 0). Raises `ScheduleError` where that cannot

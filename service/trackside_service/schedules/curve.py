@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,41 @@ class Curve(Protocol):
     def restarts(self, up_to: float) -> FloatArray:
         """Return the ticks in (0, up_to] at which a cycle begins anew by design."""
 
+    @property
+    def metric_driven(self) -> bool:
+        """Whether the LR depends on a metric that the run reports: without it, only tick 0 is known."""
+
+    def driven_by(self, metric: FloatArray) -> Curve:
+        """Return the curve that `metric` drives (its value i is the one that tick i + 1 was taken with)."""
+
+
+class Plain:
+    """What most curves share: no end, no restarts, the extreme at the start, no metric."""
+
+    __slots__ = ()
+
+    @property
+    def horizon(self) -> float | None:
+        """There is no end."""
+        return None
+
+    def landmarks(self) -> Sequence[float]:
+        """Return the first tick."""
+        return (0.0,)
+
+    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
+        """Return none."""
+        return np.empty(0)
+
+    @property
+    def metric_driven(self) -> bool:
+        """No metric is looked at."""
+        return False
+
+    def driven_by(self, metric: FloatArray) -> Curve:  # noqa: ARG002
+        """Return the curve itself."""
+        return cast("Curve", self)
+
 
 Nest: TypeAlias = Callable[[Any, str], Curve]
 """Builds a nested declaration found at a pointer; it knows its depth."""
@@ -45,7 +80,20 @@ class KindSpec:
     what is nested in it.
     """
 
-    kind: Literal["constant", "ramp", "decay", "restarts", "phases", "table"]
+    kind: Literal[
+        "constant",
+        "ramp",
+        "decay",
+        "piecewise",
+        "inverse_time",
+        "power_law",
+        "restarts",
+        "cyclic",
+        "phases",
+        "product",
+        "plateau",
+        "table",
+    ]
     description: str
     formula: str
     params: tuple[Param, ...]

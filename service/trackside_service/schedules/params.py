@@ -195,9 +195,6 @@ def number(value: Any, param: Param, place: str, faults: Faults) -> float | None
     if param.strict and not isinstance(value, float):
         faults.add(place, f"{param.name} is a float: the real class refuses an integer, write {value}.0")
         return None
-    if param.strict and not isinstance(value, float):
-        faults.add(place, f"{param.name} is a float: the real class refuses an integer, write {value}.0")
-        return None
     try:
         real = float(value)
     except OverflowError:
@@ -209,6 +206,25 @@ def number(value: Any, param: Param, place: str, faults: Faults) -> float | None
         faults.add(place, f"{param.name} must be finite")
         return None
     return real if _bounded(real, param, place, faults) else None
+
+
+def read_list(values: Sequence[Any], item: Param, place: str, *, least: int = 0, most: int = MAX_TABLE) -> list[float]:
+    """Return the numbers of a list parameter, each read as `item`. Raises `ScheduleError` on a wrong length or content.
+
+    At most ten faults are named.
+    """
+    if not least <= len(values) <= most:
+        raise refuse(place, f"{item.name} has {least} to {most} numbers")
+    faults = Faults()
+    read: list[float] = []
+    for index, value in enumerate(values):
+        reader = _integer if item.type == "integer" else number
+        real = reader(value, item, f"{place}/{index}", faults)
+        read.append(0.0 if real is None else real)
+        if len(faults.found) >= 10:
+            break
+    faults.settle()
+    return read
 
 
 def _integer(value: Any, param: Param, place: str, faults: Faults) -> int | None:

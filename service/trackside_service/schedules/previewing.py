@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from trackside_service.errors import ScheduleError
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.compiler import compile_schedule
 from trackside_service.schedules.params import MAX_TICKS
 
@@ -23,11 +24,9 @@ def preview(
 ) -> list[list[float]]:
     """Return the LR in use at each of `steps` (updates, from 0) or of the first `total` updates: one list a group.
 
-    `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of
-    it. Raises
-    `ScheduleError` where the real library would raise at one of the updates, or where the LR there is not known.
+    `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of it.
+    Raises `ScheduleError` where the real library would raise at one of the updates, or where the LR there is not known.
     """
-    del metric
     if (steps is None) == (total is None):
         raise ScheduleError("exactly one of steps and total is given")
     if total is not None:
@@ -42,6 +41,10 @@ def preview(
             raise ScheduleError(f"steps are update indices: 0 to {MAX_TICKS}")
         updates = np.asarray(listed, dtype=np.int64)
     schedule = compile_schedule(declaration)
+    if schedule.metric_driven and metric is not None:
+        if len(metric) > MAX_UPDATES:
+            raise ScheduleError(f"metric has at most {MAX_UPDATES} values")
+        schedule = schedule.driven_by(metric)
     ticks = schedule.ticks_at_updates(updates)
     if schedule.refused_after is not None and bool(np.any(ticks > schedule.refused_after)):
         first = int(updates[ticks > schedule.refused_after].min())
@@ -54,5 +57,17 @@ def preview(
         raise ScheduleError("the LR grows beyond what a float holds")
     unknown = np.isnan(lrs[0])
     if bool(np.any(unknown)):
-        raise ScheduleError(f"the LR is not known at update {int(updates[unknown].min())}: the table ends before it")
+        raise ScheduleError(
+            f"the LR is not known at update {int(updates[unknown].min())}: {_reason(schedule, metric is not None)}"
+        )
     return [values.tolist() for values in lrs]
+
+
+def _reason(schedule: CompiledSchedule, driven: bool) -> str:
+    if schedule.metric_driven:
+        return "it depends on the metric, which is given as one value a tick (metric)"
+    if driven:
+        return "the metric ends before it, or the table does"
+    return (
+        "the table ends before it" if schedule.name == "table" else "it is too far out, or the real class fails there"
+    )

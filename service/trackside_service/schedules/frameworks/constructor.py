@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from trackside_service.schedules.curve import Curve
-from trackside_service.schedules.params import Param
+from trackside_service.schedules.params import Param, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Built:
     """What a constructor makes: one curve a group, and what it says about the run.
 
     `total`: ticks configured; `refused_after`: the last tick that the real class takes (`refusal` says what it
-    raises then);
-    `steps_per_epoch`: where the constructor itself names it.
+    raises then); `steps_per_epoch`: where the constructor itself names it; `part`: what a library's nesting classes
+    need to know about a member beyond its curves (its own files say).
     """
 
     groups: tuple[Curve, ...]
@@ -24,6 +24,7 @@ class Built:
     refused_after: int | None = None
     refusal: str = ""
     steps_per_epoch: int | None = None
+    part: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,28 @@ class Site:
 
 Values: TypeAlias = Mapping[str, Any]
 
+LAST_EPOCH: Final = Param(
+    "last_epoch",
+    "integer",
+    "the last tick of a resumed run; -1 for a new one",
+    default=-1,
+    fixed="declare the schedule as it was at the run's beginning and report later records under their own step",
+)
+FUNCTION: Final = (
+    "a function cannot travel: the client sends such a schedule as a table, read off the live scheduler "
+    '({"kind": "table", "values": [the LR at each tick]})'
+)
+
+
+def of_function(values: Values, site: Site) -> Built:  # noqa: ARG001
+    """Refuse a class whose LRs are a function of the user's: the sentence says what to send instead."""
+    raise refuse(f"{site.pointer}/class", FUNCTION)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassSpec:
-    """A scheduler class: its parameters under their own names, its formula, what happens past the end, what
-    people get wrong.
+    """A scheduler class: its parameters under their own names, its formula, what happens past the end, what people
+    get wrong, and how it differs from classes of the same name or purpose elsewhere.
     """
 
     name: str
@@ -60,6 +78,7 @@ class ClassSpec:
     build: Callable[[Values, Site], Built]
     past_the_end: str
     pitfall: str = ""
+    namesakes: str = ""
     needs_base_lr: bool = False
 
 
@@ -67,9 +86,11 @@ class ClassSpec:
 class FrameworkSpec:
     """A library: the version that was verified, and its classes."""
 
-    framework: Literal["torch", "paddle"]
+    framework: Literal["torch", "paddle", "transformers", "timm", "keras"]
     title: str
     version: str
     classes: tuple[ClassSpec, ...]
     base_lr: str
     """What the optimizer's base LR means to this library's schedulers."""
+    named: tuple[ClassSpec, ...] = ()
+    """Where one function makes them all by name (transformers): each name, with its own further parameters."""

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trackside_service.schedules.curve import FloatArray, KindSpec, Nest
+from trackside_service.schedules.curve import FloatArray, KindSpec, Nest, Plain
 from trackside_service.schedules.params import Param
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Plain):
     """lr(t) = lr."""
 
     lr: float
 
-    @property
-    def horizon(self) -> float | None:
-        """There is no end."""
-        return None
-
     def lrs(self, ticks: FloatArray) -> FloatArray:
         """Return `lr` everywhere."""
         return np.full(np.shape(ticks), self.lr, dtype=np.float64)
-
-    def landmarks(self) -> Sequence[float]:
-        """Return the first tick."""
-        return (0.0,)
-
-    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
-        """Return none."""
-        return np.empty(0)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Constant:  # noqa: ARG001

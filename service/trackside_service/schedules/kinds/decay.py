@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trackside_service.schedules.curve import FloatArray, KindSpec, Nest
+from trackside_service.schedules.curve import FloatArray, KindSpec, Nest, Plain
 from trackside_service.schedules.params import MAX_TICKS, Param
 
 
+def periods(ticks: FloatArray, every: float, *, staircase: bool, single: bool) -> FloatArray:
+    """Return t/every, whole periods only where `staircase`.
+
+    `single`: the quotient is a float32, as Keras computes it. Otherwise the floor is that of Python's `//`, which looks
+    at the exact remainder and so differs from floor(t/every) where `every` has a fraction.
+    """
+    clock = np.asarray(ticks, dtype=np.float64)
+    if single and staircase:
+        return np.asarray(np.floor(clock.astype(np.float32) / np.float32(every)), dtype=np.float64)
+    if staircase:
+        return np.asarray(np.floor_divide(clock, every), dtype=np.float64)
+    return clock / every
+
+
 @dataclass(frozen=True, slots=True)
-class Decay:
+class Decay(Plain):
     """lr(t) = lr gamma^k, k = t/every, or its floor where `staircase`."""
 
     lr: float
     gamma: float
     every: float = 1.0
     staircase: bool = True
-
-    @property
-    def horizon(self) -> float | None:
-        """There is no end."""
-        return None
+    single: bool = False
 
     def lrs(self, ticks: FloatArray) -> FloatArray:
         """Return lr gamma^(t/every)."""
-        times = np.asarray(ticks, dtype=np.float64) / self.every
-        if self.staircase:
-            times = np.floor(times)
+        times = periods(ticks, self.every, staircase=self.staircase, single=self.single)
         with np.errstate(under="ignore", over="ignore", invalid="ignore"):
             return np.asarray(self.lr * np.power(self.gamma, times), dtype=np.float64)
-
-    def landmarks(self) -> Sequence[float]:
-        """Return the start: a factor above 1 has no largest value."""
-        return (0.0,)
-
-    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
-        """Return none."""
-        return np.empty(0)
 
 
 def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Decay:  # noqa: ARG001

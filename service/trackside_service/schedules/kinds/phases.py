@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from trackside_service.schedules.curve import Curve, FloatArray, KindSpec, Nest
+from trackside_service.schedules.curve import Curve, FloatArray, KindSpec, Nest, Plain
 from trackside_service.schedules.params import MAX_PHASES, MAX_TICKS, Param, read, refuse
 
 
@@ -24,7 +25,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Phases:
+class Phases(Plain):
     """One curve after another."""
 
     phases: tuple[Phase, ...]
@@ -74,6 +75,19 @@ class Phases:
             marks = own + phase.curve.restarts(end - own)
             found.append(marks[(marks > starts[index]) & (marks <= end)])
         return np.concatenate(found)
+
+    @property
+    def metric_driven(self) -> bool:
+        """Whether a phase is."""
+        return any(phase.curve.metric_driven for phase in self.phases)
+
+    def driven_by(self, metric: FloatArray) -> Phases:
+        """Return the phases, each driven by the values from its own start on."""
+        driven = (
+            replace(phase, curve=phase.curve.driven_by(metric[math.ceil(self._clock(index)) :]))
+            for index, phase in enumerate(self.phases)
+        )
+        return Phases(tuple(driven))
 
 
 _PHASE = (

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from trackside_service.schedules.curve import FloatArray, KindSpec, Nest
-from trackside_service.schedules.params import MAX_TABLE, Faults, Param, number, refuse
+from trackside_service.schedules.curve import FloatArray, KindSpec, Nest, Plain
+from trackside_service.schedules.params import MAX_TABLE, Param, read_list, refuse
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Plain):
     """lr(t) = values[floor(t)]; past the last value the LR is not known (NaN)."""
 
     values: FloatArray = field(repr=False)
@@ -35,10 +35,6 @@ class Table:
         """Return where the extremes lie."""
         return (0.0, float(np.argmax(self.values)), float(np.argmin(self.values)))
 
-    def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
-        """Return none: a table does not say why it rises."""
-        return np.empty(0)
-
 
 _VALUE = Param("values", "number", "an LR")
 
@@ -49,14 +45,7 @@ def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Table:  # noqa
     listed = values["values"]
     if not 1 <= len(listed) <= MAX_TABLE:
         raise refuse(place, f"values has 1 to {MAX_TABLE} numbers, one a tick")
-    faults = Faults()
-    read = []
-    for index, item in enumerate(listed):
-        read.append(number(item, _VALUE, f"{place}/{index}", faults))
-        if len(faults.found) >= 10:
-            break
-    faults.settle()
-    array = np.asarray(read, dtype=np.float64)
+    array = np.asarray(read_list(listed, _VALUE, place), dtype=np.float64)
     array.setflags(write=False)
     return Table(array)
 
