@@ -31,14 +31,22 @@ $(FRAMEWORKS)/.test: requirements.lock tests/requirements.lock tests/requirement
 	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --no-deps -e ./client -e .
 	@touch $@
 
-.PHONY: help demo test test-service test-frameworks check bench lock docs clean
+.PHONY: needs help demo test test-service test-frameworks check bench lock docs clean
 
 demo: $(VENV)/.run ## The main job on real input: two trainings, watched from start to end
 	$(VENV)/bin/trackside demo
 
 test: test-service test-frameworks ## All tests: SQLite and a real Postgres, then the real torch and paddle
 
-test-service: $(VENV)/.test
+# What the tests call beside Python: the commands of README and docs. A bare Debian gets them here.
+needs:
+	@missing=$$(for tool in bash curl git; do command -v $$tool > /dev/null || echo $$tool; done); \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing ca-certificates; \
+	else echo "the tests need: $$missing" >&2; exit 1; fi
+
+test-service: needs $(VENV)/.test
 	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks
 
 test-frameworks: $(FRAMEWORKS)/.test
