@@ -59,7 +59,9 @@ def test_point_by_point_agrees_with_the_whole_log(log: tuple[dict[str, Any], lis
         state = advance(schedule, state, point)
         if count % 7 == 0:
             state = load(json.loads(json.dumps(dump(state), allow_nan=False)))
-        assert conclude(schedule, state) == explain(schedule, points[:count])
+        whole = absorb(schedule, start(schedule), points[:count])
+        assert judge(schedule, state) == judge(schedule, whole)
+    assert conclude(schedule, state) == explain(schedule, points)
 
 
 @settings(max_examples=60, deadline=None)

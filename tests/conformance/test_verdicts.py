@@ -179,7 +179,7 @@ def test_a_value_that_is_no_number_is_off(value: float) -> None:
 def test_a_constant_factor_is_named(form: str, factor: float) -> None:
     schedule = torch("OneCycleLR", max_lr=0.1, total_steps=40, div_factor=10.0)
     verdict = explain(schedule, by_epoch(printed(form, schedule.lrs(range(30)) * factor)))
-    assert [cause.cause for cause in verdict.causes] == ["scale"]
+    assert [cause.cause for cause in verdict.causes] == ["scale", "other_group"]
     interval = verdict.causes[0].params["factor"]
     assert interval["low"] <= factor * (1 + 1e-9)
     assert interval["high"] >= factor * (1 - 1e-9)
@@ -193,7 +193,7 @@ def test_a_factor_of_the_base_lr_leaves_the_floor() -> None:
     declared = torch("CosineAnnealingWarmRestarts", base=0.1, **params)
     ran = torch("CosineAnnealingWarmRestarts", base=0.05, **params)
     verdict = explain(declared, by_epoch(printed("%.1e", ran.lrs(range(18)))))
-    assert [cause.cause for cause in verdict.causes] == ["scale"]
+    assert [cause.cause for cause in verdict.causes] == ["scale", "other_group"]
     assert verdict.causes[0].params["factor"]["value"] == 0.5
     assert "floor" in verdict.causes[0].statement
     assert "0.05" in verdict.causes[0].advice
@@ -211,7 +211,8 @@ def test_factor_and_convention_are_found_together() -> None:
 
 def test_two_rounded_points_name_the_factor_either_way_of_reading() -> None:
     schedule = torch("CosineAnnealingWarmRestarts", base=3e-4, T_0=15)
-    (cause,) = explain(schedule, by_epoch([3e-5, 2.9e-5])).causes
+    cause, other = explain(schedule, by_epoch([3e-5, 2.9e-5])).causes
+    assert (cause.cause, other.cause) == ("scale", "other_group")
     assert cause.params["factor"]["low"] == pytest.approx(0.0983, abs=1e-4)
     assert "0.099 times" in cause.statement
     assert "0.1 times if it was read after the scheduler's step" in cause.statement
@@ -223,9 +224,18 @@ def test_a_level_change_is_no_constant_factor() -> None:
     assert verdict.first_off is not None
     assert (verdict.first_off.index, verdict.first_off.epoch) == (10, 11)
     assert verdict.first_off.expected == pytest.approx(0.0018)
-    (cause,) = verdict.causes
+    assert [cause.cause for cause in verdict.causes] == ["manual_override", "param_mismatch"]
+    assert "From epoch 11 on" in verdict.causes[0].statement
+    assert verdict.causes[1].params["actual"]["value"] == 0.1
+
+
+def test_where_nothing_fits_it_is_said_plainly() -> None:
+    schedule = torch("CosineAnnealingLR", base=0.002, T_max=30)
+    lrs = [0.002, 0.0001, 0.0017, 3e-5, 0.4, 7e-4]
+    (cause,) = explain(schedule, by_epoch(lrs)).causes
     assert (cause.cause, cause.family) == ("different_schedule", "other_schedule")
-    assert "0.0018" in cause.statement
+    assert "no known cause" in cause.statement
+    assert "0.001995" in cause.statement
 
 
 def test_the_answer_on_the_wire() -> None:

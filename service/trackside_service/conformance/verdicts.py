@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trackside_service.conformance.causes import CAUSES
-from trackside_service.conformance.causes.evidence import Evidence, Fit
+from trackside_service.conformance.causes.evidence import Evidence
 from trackside_service.conformance.causes.other_schedule import different_schedule
+from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, candidates, places_of, preference, ticks_at
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
@@ -59,7 +60,10 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         return verdict
     shown = state.prints.format()
     readings = _readings(schedule, state, shown)
-    points = [kept.point for kept in state.series]
+    # The thinned series, and the points off that are known besides.
+    known = {kept.index: kept.point for kept in state.series}
+    known |= {reading.off.index: reading.off.point for reading in readings if reading.off is not None}
+    points = [known[index] for index in sorted(known)]
     values = np.array([read_print(point.lr, point.text).value for point in points], dtype=np.float64)
     evidence = Evidence(
         schedule=schedule,
@@ -71,8 +75,8 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         conventions=[reading.convention for reading in readings],
         first_off=verdict.first_off,
         run_updates=run_updates,
-    )
-    fits: list[Fit] = [fit for spec in CAUSES for fit in spec.search(evidence)]
+    ).with_views()
+    fits = diagnose(evidence, CAUSES)
     if not fits:
         return replace(verdict, causes=(different_schedule(evidence),))
     chosen = next(reading for reading in readings if reading.convention == fits[0].convention)

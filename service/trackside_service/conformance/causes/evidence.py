@@ -2,14 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from trackside_service.conformance.conventions import Convention, Places, ticks_at
 from trackside_service.conformance.explanation import Cause, Family, FirstOff
 from trackside_service.conformance.printing import PrintFormat
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
+
+SCREEN: Final = 24
+"""Points that a hypothesis is tried on before the whole log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A log as one convention reads it, without the points that it cannot place. Arrays of shape (points,).
+
+    `ticks`: scheduler steps taken when the LR was read; `updates`: optimizer updates done by then (NaN where not
+    known); `expected`: the declared LR; `off`: where the print excludes it; `screen`: a few telling points.
+    """
+
+    schedule: CompiledSchedule
+    convention: Convention
+    ticks: FloatArray
+    updates: FloatArray
+    values: FloatArray
+    halves: FloatArray
+    expected: FloatArray
+    off: npt.NDArray[np.bool_]
+    screen: npt.NDArray[np.int64]
+
+    @property
+    def first(self) -> int:
+        """The first point off."""
+        return int(np.argmax(self.off))
+
+    @property
+    def last_tick(self) -> int:
+        """The largest tick reached."""
+        return int(self.ticks.max())
+
+    @property
+    def length(self) -> int:
+        """How many points there are."""
+        return len(self.ticks)
+
+    def agree(self, predicted: FloatArray, where: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[np.bool_]:
+        """Say point by point whether the print allows `predicted`, of shape (..., points at `where`)."""
+        fits = np.abs(predicted - self.values[where]) <= self.halves[where]
+        if self.schedule.refused_after is None:  # an LR that is not known excludes nothing; a refused one does
+            fits |= np.isnan(predicted)
+        return fits
+
+    def allows(
+        self, predicted: FloatArray, where: slice | npt.NDArray[np.int64] = slice(None)
+    ) -> npt.NDArray[np.bool_]:
+        """Say of hypotheses of shape (..., points) which ones every print allows: shape (...)."""
+        return np.asarray(self.agree(predicted, where).all(axis=-1), dtype=np.bool_)
+
+    def explained_by(self, predict: Callable[[FloatArray], FloatArray]) -> bool:
+        """Say whether every print allows what `predict` gives at its tick."""
+        some = predict(self.ticks[self.screen])
+        return bool(self.allows(some, self.screen)) and bool(self.allows(predict(self.ticks)))
+
+    def survivors(self, candidates: FloatArray, predict: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
+        """Return those of `candidates` (ascending) that every point allows.
+
+        `predict` gets candidates of shape (k, 1) and ticks of shape (points,) and returns LRs of shape (k, points).
+        """
+        left = candidates
+        for where in (self.screen[:4], self.screen, None):
+            if not len(left):
+                break
+            places = np.arange(self.length) if where is None else where
+            size = max(1, 400_000 // max(len(places), 1))
+            kept = [
+                part[self.allows(predict(part[:, None], self.ticks[places]), places)]
+                for part in (left[begin : begin + size] for begin in range(0, len(left), size))
+            ]
+            left = np.concatenate(kept)
+            if where is not None and len(left) > 512:  # hardly anything is excluded: a few of them tell
+                left = left[np.unique(np.linspace(0, len(left) - 1, 512).astype(np.int64))]
+        return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +97,7 @@ class Evidence:
     of preference.
 
     `halves` says how far the number behind each print may lie; `first_off` is given in the first convention.
+    `views` are the readings of the log that can be told apart, in the conventions' order.
     """
 
     schedule: CompiledSchedule
@@ -29,23 +109,84 @@ class Evidence:
     conventions: Sequence[Convention]
     first_off: FirstOff
     run_updates: int | None = None
+    views: tuple[View, ...] = ()
 
     def ticks(self, convention: Convention) -> FloatArray:
         """Return the ticks at the points: NaN where not placeable, negative where the convention is impossible."""
         return ticks_at(self.schedule, convention, self.places)
 
+    def with_views(self) -> Evidence:
+        """Return the evidence with its views."""
+        return replace(self, views=tuple(self._views()))
+
+    def _views(self) -> Iterator[View]:
+        per_batch = replace(self.schedule, unit="step")
+        seen = set()
+        if not np.all(np.isfinite(self.values)):
+            return
+        for convention in self.conventions:
+            ticks = self.ticks(convention)
+            updates = ticks_at(per_batch, convention, self.places) if not self.schedule.flat else ticks
+            placed = ~np.isnan(ticks)
+            if not placed.any() or bool(np.any(ticks[placed] < 0)):
+                continue
+            key = (convention.when if self.schedule.unit == "epoch" else "", ticks.tobytes(), updates.tobytes())
+            if key in seen:
+                continue
+            seen.add(key)
+            expected = self.schedule.lrs(ticks[placed])
+            values, halves = self.values[placed], self.halves[placed]
+            off = ~(np.abs(values - expected) <= halves)
+            if self.schedule.refused_after is None:
+                off &= ~np.isnan(expected)
+            if not off.any():
+                continue
+            yield View(
+                schedule=self.schedule,
+                convention=convention,
+                ticks=ticks[placed],
+                updates=updates[placed],
+                values=values,
+                halves=halves,
+                expected=expected,
+                off=off,
+                screen=_screen(off, values),
+            )
+
+
+def _screen(off: npt.NDArray[np.bool_], values: FloatArray) -> npt.NDArray[np.int64]:
+    """Return a few points, the most telling ones first: around the first one off, the extremes, the ends, a spread."""
+    count, first = len(off), int(np.argmax(off))
+    wrong = np.flatnonzero(off)
+    spread = np.linspace(0, count - 1, 12).astype(np.int64)
+    telling = [first, int(wrong[-1]), int(wrong[len(wrong) // 2]), int(np.argmax(values)), int(np.argmin(values))]
+    around = [first + 1, first + 2, first - 1, count - 1, int(wrong[len(wrong) // 4])]
+    order = dict.fromkeys([*telling, *around, 0, 1, *spread.tolist()])
+    return np.array([place for place in order if 0 <= place < count][:SCREEN], dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A cause that explains every point, under a convention."""
+    """A cause that explains every point, under a convention.
+
+    `free`: how many numbers were fitted to the log. `changes`: whether something is supposed to have changed on the
+    way. `far_fetched`: to be named only where nothing else explains the log.
+    """
 
     cause: Cause
     convention: Convention
+    free: int = 0
+    changes: bool = False
+    far_fetched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CauseSpec:
-    """One family's search: every fit that the log cannot rule out, simplest first, at most one a cause."""
+    """One family's search: every fit that the log cannot rule out, simplest first, at most one a cause.
+
+    `deep` solves for a number, at tens of milliseconds: only for logs that are not explained without.
+    """
 
     family: Family
     search: Callable[[Evidence], Sequence[Fit]]
+    deep: Callable[[Evidence], Sequence[Fit]] | None = None

@@ -1,94 +1,134 @@
-"""scale: the LR is the declared one times a constant.
+"""scale: the LR is the declared one times a constant, or another parameter group's.
 
 Each print bounds the factor, (v - h)/e <= k <= (v + h)/e; the log allows the intersection of all. Linear scaling
-by batch or world
-size, a rate overridden on the way, a parameter group's multiplier and a typo all look like this.
+by batch or world size, a rate overridden on the way, a parameter group's multiplier and a typo all look like this.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.variants import scaled
 from trackside_service.conformance.conventions import Convention
 from trackside_service.conformance.explanation import Cause
-from trackside_service.schedules.compiled import CompiledSchedule
-from trackside_service.schedules.compiler import compile_schedule
+from trackside_service.conformance.intervals import digits_of, simplest
+from trackside_service.schedules.curve import FloatArray
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
-    """Return the constant factor, if one explains every point under some convention.
+    """Return the other groups and the constant factor that explain every point under some convention.
 
-    First of the whole curve, then of the optimizer's base LR alone: floors such as eta_min are absolute.
+    First of the whole curve, then of the rates alone: floors such as eta_min are absolute.
     """
-    return _factor(evidence, None) or _factor(evidence, _floor(evidence.schedule))
+    groups = _other_groups(evidence)
+    whole = _factor(evidence, whole_curve=True) or _factor(evidence, whole_curve=False)
+    return (*groups, *whole)
 
 
-def _factor(evidence: Evidence, floor: CompiledSchedule | None) -> Sequence[Fit]:
-    found = [
-        (convention, bounds)
-        for convention in evidence.conventions
-        if (bounds := factor_bounds(evidence, convention, floor)) is not None
-    ]
+def _other_groups(evidence: Evidence) -> Sequence[Fit]:
+    schedule = evidence.schedule
+    for view in evidence.views:
+        for group in range(1, len(schedule.groups)):
+            if bool(view.allows(schedule.lrs(view.ticks, group))):
+                base = schedule.base_lrs[group] if schedule.base_lrs and group < len(schedule.base_lrs) else None
+                rate = "" if base is None else f", whose base LR is {base:.4g}"
+                cause = Cause(
+                    "other_group",
+                    "scale",
+                    {"group": group} if base is None else {"group": group, "base_lr": base},
+                    f"The LRs are those of parameter group {group}{rate}, not of group 0.",
+                    "Log `optimizer.param_groups[0]['lr']` (or report this one as "
+                    f"`lr/{group}`): the log reads another group's.",
+                )
+                return (Fit(cause, view.convention),)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    convention: Convention
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        return simplest(self.low, self.high)
+
+
+def _factor(evidence: Evidence, *, whole_curve: bool) -> Sequence[Fit]:
+    schedule = evidence.schedule
+    double = None if whole_curve else scaled(schedule, 2.0)
+    if not whole_curve and double is None:
+        return ()
+    found, floor_peak = [], 0.0
+    for view in evidence.views:
+        floor = np.zeros(view.length)
+        if double is not None:
+            floor = 2.0 * view.expected - double.lrs(view.ticks)
+            floor_peak = float(np.nanmax(floor, initial=0.0))
+            if not floor_peak > 1e-12 * evidence.peak:
+                continue
+        bounds = factor_bounds(view, evidence.peak, floor)
+        if bounds is not None:
+            found.append(_Found(view.convention, *bounds))
     if not found:
         return ()
-    convention, (low, high) = found[0]
-    value = simplest(low, high)
-    others = [(other, simplest(*bounds)) for other, bounds in found[1:] if other.when != convention.when]
-    aside = next((pair for pair in others if _digits(pair[1]) < _digits(value)), None)
-    factor = f"{value:.6g}"
-    reach = "" if high - low <= 1e-4 * value else f" (between {low:.4g} and {high:.4g})"
-    if floor is None:
+    best = found[0]
+    aside = next(
+        (
+            other
+            for other in found[1:]
+            if other.convention.when != best.convention.when and digits_of(other.value) < digits_of(best.value)
+        ),
+        None,
+    )
+    factor = f"{best.value:.6g}"
+    reach = "" if best.high - best.low <= 1e-4 * best.value else f" (between {best.low:.4g} and {best.high:.4g})"
+    if whole_curve:
         statement = f"The LR is {factor} times the declared one at every point{reach}."
     else:
         statement = f"The base LR is {factor} times the declared one{reach}; the schedule's floor is as declared."
     if aside is not None:
-        reading = "after the scheduler's step" if aside[0].when == "after_step" else "before the scheduler's step"
-        statement = f"{statement[:-1]}; {aside[1]:.6g} times if it was read {reading}."
-        factor = f"{value:.6g} (or {aside[1]:.6g})"
-    peak = evidence.peak
-    meant = peak * value if floor is None else floor.peak() + (peak - floor.peak()) * value
+        reading = (
+            "after the scheduler's step" if aside.convention.when == "after_step" else "before the scheduler's step"
+        )
+        statement = f"{statement[:-1]}; {aside.value:.6g} times if it was read {reading}."
+        factor = f"{best.value:.6g} (or {aside.value:.6g})"
+    meant = evidence.peak * best.value if whole_curve else floor_peak + (evidence.peak - floor_peak) * best.value
     advice = (
-        f"Look for what multiplies the learning rate by {factor}: a parameter group's own rate, scaling by batch size "
-        f"or number of processes, an lr given twice (configuration and command line). The declared schedule peaks at "
-        f"{peak:.4g}, this run at {meant:.4g}: correct the lr that the optimizer gets, or declare the one meant."
+        f"Look for what multiplies the learning rate by {factor}: scaling by batch size or number of processes, an lr "
+        "given twice (configuration and command line), a parameter group's own rate. The declared schedule peaks at "
+        f"{evidence.peak:.4g}, this run at {meant:.4g}: correct the lr that the optimizer gets, or declare the one "
+        "meant."
     )
-    cause = Cause("scale", "scale", {"factor": {"value": value, "low": low, "high": high}}, statement, advice)
-    return (Fit(cause, convention),)
+    params = {"factor": {"value": best.value, "low": best.low, "high": best.high}}
+    fits = [Fit(Cause("scale", "scale", params, statement, advice), best.convention, 1)]
+    if len(schedule.groups) == 1 and schedule.framework != "paddle":
+        cause = Cause(
+            "other_group",
+            "scale",
+            params,
+            f"The log may show another parameter group, whose LR is {factor} times the declared one's.",
+            "If the optimizer has several parameter groups, log `optimizer.param_groups[0]['lr']`, and declare "
+            "`base_lr` "
+            "with one value a group.",
+        )
+        fits.append(Fit(cause, best.convention, 1))
+    return fits
 
 
-def _floor(schedule: CompiledSchedule) -> CompiledSchedule | None:
-    """Return what remains of the schedule at a base LR of 0, None where base_lr plays no part or nothing remains."""
-    if schedule.base_lrs is None:
+def factor_bounds(view: View, peak: float, floor: FloatArray) -> tuple[float, float] | None:
+    """Return the factors above 0 of what lies above `floor` that every point allows, None where there are none."""
+    usable = ~np.isnan(view.expected)
+    if not usable.any() or (view.schedule.refused_after is not None and not usable.all()):
         return None
-    floor = compile_schedule({**schedule.source, "base_lr": [0.0] * len(schedule.base_lrs)})
-    return floor if 0.0 < floor.peak() < schedule.peak() else None
-
-
-def factor_bounds(
-    evidence: Evidence, convention: Convention, floor: CompiledSchedule | None = None
-) -> tuple[float, float] | None:
-    """Return the factors above 0 of what lies above `floor` that every point allows under `convention`.
-
-    None where there are none, or 1 is among them.
-    """
-    ticks = evidence.ticks(convention)
-    placed = ~np.isnan(ticks)
-    if not placed.any() or bool(np.any(ticks[placed] < 0)):
-        return None
-    clock = np.where(placed, ticks, 0.0)
-    expected = evidence.schedule.lrs(clock)
-    usable = placed & ~np.isnan(expected)
-    values, halves, expected = evidence.values[usable], evidence.halves[usable], expected[usable]
-    if not np.all(np.isfinite(values)):
-        return None
-    if floor is not None:
-        base = floor.lrs(clock)[usable]
-        values, expected = values - base, expected - base
-    zero = np.abs(expected) <= 1e-12 * evidence.peak
+    halves, base = view.halves[usable], floor[usable]
+    values, expected = view.values[usable] - base, view.expected[usable] - base
+    zero = np.abs(expected) <= 1e-12 * peak
     if bool(np.any(np.abs(values[zero]) > halves[zero])) or bool(np.all(zero)) or not np.any(values > halves):
         return None
     one, other = (values - halves)[~zero] / expected[~zero], (values + halves)[~zero] / expected[~zero]
@@ -97,24 +137,6 @@ def factor_bounds(
     if low > high or high <= 0.0 or low <= 1.0 <= high:
         return None
     return low, high
-
-
-def simplest(low: float, high: float) -> float:
-    """Return the number of the fewest significant digits between `low` and `high` (above 0), the one nearest the
-    middle.
-    """
-    middle = (low + high) / 2
-    for digits in range(1, 18):
-        value = float(f"{middle:.{digits - 1}e}")
-        if low <= value <= high:
-            return value
-    return middle
-
-
-def _digits(value: float) -> int:
-    return next(
-        (digits for digits in range(1, 18) if math.isclose(float(f"{value:.{digits - 1}e}"), value, rel_tol=1e-12)), 17
-    )
 
 
 SCALE = CauseSpec("scale", search)

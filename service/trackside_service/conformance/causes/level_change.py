@@ -1,0 +1,120 @@
+"""level_change: from some point on the LR is the declared one times a constant: it was set by hand on the way.
+
+A chained scheduler goes on from the LR that it is given (above its floor), one in closed form forgets it at the next
+tick, unless the code sets it again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trackside_service.conformance.causes.chaining import phases_of
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.scale import factor_bounds
+from trackside_service.conformance.causes.wording import at
+from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.intervals import between
+from trackside_service.schedules.curve import FloatArray
+
+
+def search(evidence: Evidence) -> Sequence[Fit]:
+    """Return the level change that explains every point, at least two of them after it."""
+    for view in evidence.views:
+        if not view.first or view.length - view.first < 2:
+            continue
+        for fit in (_factor(view, evidence.peak), _one_tick(view), _held(view)):
+            if fit is not None:
+                return (fit,)
+    return ()
+
+
+def _factor(view: View, peak: float) -> Fit | None:
+    """Search the factor that explains the tail, to its end or until the scheduler forgets it."""
+    first = view.first
+    after = np.arange(view.length) >= first
+    for floor, scope in _scopes(view):
+        tail = after & scope
+        if tail.sum() < 2 or not bool(view.agree(view.expected)[after & ~scope].all()):
+            continue
+        bounds = factor_bounds(_part(view, tail), peak, np.full(int(tail.sum()), floor))
+        if bounds is None:
+            continue
+        factor = between(*bounds)
+        above = "" if floor == 0.0 else f" above the floor of {floor:.4g}"
+        return _fit(view, {"factor": factor.as_param()}, f"the LR is {factor} times the declared one{above}")
+    return None
+
+
+def _scopes(view: View) -> Sequence[tuple[float, npt.NDArray[np.bool_]]]:
+    """Return floors, and at which points a changed LR would still show."""
+    tick = view.ticks[view.first]
+    found: list[tuple[float, npt.NDArray[np.bool_]]] = [(0.0, np.ones(view.length, dtype=np.bool_))]
+    for phase in phases_of(view.schedule):
+        if phase.start <= tick < phase.end:
+            inside = (view.ticks >= phase.start) & (view.ticks < phase.end)
+            segments = phase.chain.segment(np.maximum(view.ticks - phase.start, 0.0))
+            found.append((phase.chain.floor, inside & (segments == segments[view.first])))
+    return found
+
+
+def _part(view: View, where: npt.NDArray[np.bool_]) -> View:
+    return replace(
+        view,
+        ticks=view.ticks[where],
+        updates=view.updates[where],
+        values=view.values[where],
+        halves=view.halves[where],
+        expected=view.expected[where],
+        off=view.off[where],
+        screen=np.arange(int(where.sum())),
+    )
+
+
+def _one_tick(view: View) -> Fit | None:
+    """Search one LR that holds during one tick only."""
+    wrong = view.ticks[view.off]
+    if len(wrong) < 2 or wrong.min() != wrong.max():
+        return None
+    level = _common(view, view.off)
+    return None if level is None else _fit(view, {"lr": level}, f"the LR is {level['value']:.6g} for one tick")
+
+
+def _held(view: View) -> Fit | None:
+    """Search one LR that holds from the first point off to the end."""
+    tail = np.arange(view.length) >= view.first
+    level = _common(view, tail)
+    return None if level is None else _fit(view, {"lr": level}, f"the LR stays at {level['value']:.6g}")
+
+
+def _common(view: View, where: npt.NDArray[np.bool_]) -> dict[str, float] | None:
+    """Return the LR that all those points allow."""
+    low = float(np.max((view.values - view.halves)[where]))
+    high = float(np.min((view.values + view.halves)[where]))
+    if low > high:
+        return None
+    shown: FloatArray = view.values[where]
+    inside = shown[(shown >= low) & (shown <= high)]
+    return {"value": float(inside[0]) if len(inside) else (low + high) / 2, "low": low, "high": high}
+
+
+def _fit(view: View, params: dict[str, Any], what: str) -> Fit:
+    first = view.first
+    tick = view.ticks[first]
+    before = view.ticks[first - 1] if first else 0.0
+    cause = Cause(
+        "manual_override",
+        "level_change",
+        {**params, "at_tick": {"value": float(tick), "low": float(before), "high": float(tick)}},
+        f"From {at(view, tick)} on {what}: it was set by hand or by a callback.",
+        "Look for code that writes `param_group['lr']` (or calls `set_lr`) around there: a plateau callback, a manual "
+        "decay, a second scheduler on the same optimizer, an lr given anew on resume.",
+    )
+    return Fit(cause, view.convention, 1, changes=True)
+
+
+LEVEL_CHANGE = CauseSpec("level_change", search)

@@ -1,0 +1,47 @@
+"""From a log that is off to the few causes worth naming.
+
+Every family is searched for what needs no fitting or can be tried at once for all its values. Where that leaves the
+log unexplained, or explained only by something that changed on the way, or where only a few points are off, the deep
+searches solve for a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit
+
+MOST: Final = 6
+"""Causes named at most."""
+_ENOUGH: Final = 4
+"""Causes beside which another curve or parameter is not looked for."""
+_PLENTY: Final = 8
+_PLENTY_FULL: Final = 4
+"""Points off (at full precision) with which an accidental fit is not to be expected."""
+
+
+def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]:
+    """Return the fits to name, simplest first."""
+    found = [list(spec.search(evidence)) for spec in causes]
+    if not _settled(evidence, found):
+        for fits, spec in zip(found, causes, strict=True):
+            if spec.deep is None or (spec is not causes[-1] and any(not fit.changes for fit in fits)):
+                continue
+            if spec is causes[-1] and sum(map(len, found)) >= _ENOUGH:
+                continue
+            named = {fit.cause.cause for fit in fits}
+            fits += [fit for fit in spec.deep(evidence) if fit.cause.cause not in named]
+    return _few([fit for fits in found for fit in fits])
+
+
+def _settled(evidence: Evidence, found: Sequence[Sequence[Fit]]) -> bool:
+    """Say whether something that did not change on the way explains more points than could be chance."""
+    off = max((int(view.off.sum()) for view in evidence.views), default=0)
+    plenty = off >= (_PLENTY_FULL if evidence.format.style == "full" else _PLENTY)
+    return plenty and any(not fit.changes for fits in found for fit in fits)
+
+
+def _few(fits: Sequence[Fit]) -> tuple[Fit, ...]:
+    near = [fit for fit in fits if not fit.far_fetched] or list(fits)
+    return tuple(near[:MOST])

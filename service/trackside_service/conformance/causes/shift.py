@@ -1,0 +1,93 @@
+"""shift: the declared curve, some ticks early or late.
+
+One tick early is a scheduler stepped before the optimizer, or an LR that was read after the step: no log of a schedule
+stepped per batch tells them apart. Where the declaration leaves open how the LR is read, one tick is no finding. Late
+by any number: ticks were skipped (AMP overflows, a guard) or the scheduler was first stepped late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.wording import tick
+from trackside_service.conformance.conventions import ticks_at
+from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.intervals import among
+from trackside_service.schedules.curve import FloatArray
+
+_MOST = 200_000
+_FEW = 20
+"""Skipped ticks that are plausible where the whole log is skipped ticks."""
+
+
+def search(evidence: Evidence) -> Sequence[Fit]:
+    """Return the shifts that explain every point."""
+    return (*_early(evidence), *_late(evidence))
+
+
+def _early(evidence: Evidence) -> Sequence[Fit]:
+    schedule = evidence.schedule
+    if schedule.reporting.when != "in_use":
+        return ()
+    fits = []
+    for view in evidence.views:
+        after = ticks_at(schedule, replace(view.convention, when="after_step"), evidence.places)
+        after = after[~np.isnan(after)]
+        if len(after) == view.length and bool(view.allows(schedule.lrs(after))):
+            cause = Cause(
+                "logged_after_step",
+                "shift",
+                {"ticks": 1},
+                f"Every LR is that of one {tick(schedule)} later: it was logged after `scheduler.step()`.",
+                "Read the LR for the log before `scheduler.step()` (the LR that the update used), or declare "
+                '`reporting: {"when": "after_step"}`.',
+            )
+            fits.append(Fit(cause, view.convention))
+        if view.explained_by(lambda ticks: schedule.lrs(ticks + 1.0)):
+            cause = Cause(
+                "step_before_optimizer",
+                "shift",
+                {"ticks": 1},
+                f"The schedule runs one {tick(schedule)} ahead and its first LR was never used: `scheduler.step()` was "
+                "called before the optimizer's step.",
+                "Call `optimizer.step()` first and `scheduler.step()` after it"
+                + ("." if schedule.unit == "step" else ", at the end of the epoch and not at its beginning."),
+            )
+            fits.append(Fit(cause, view.convention))
+        if fits:
+            return fits
+    return fits
+
+
+def _late(evidence: Evidence) -> Sequence[Fit]:
+    schedule = evidence.schedule
+    for view in evidence.views:
+        stated = schedule.reporting.when is not None
+        most = view.last_tick - 1 if view.last_tick > _FEW else view.last_tick
+        lags = np.arange(1 if stated else 2, min(most, _MOST) + 1, dtype=np.float64)
+        found = view.survivors(lags, lambda lag, ticks: schedule.lrs(np.maximum(ticks - lag, 0.0)))
+        if len(found):
+            return (_lagged(view, found),)
+    return ()
+
+
+def _lagged(view: View, found: FloatArray) -> Fit:
+    lag = among(found)
+    count = f"{lag.value:g}" if lag.low == lag.high else f"{lag.low:g} to {lag.high:g}"
+    cause = Cause(
+        "lagged",
+        "shift",
+        {"ticks": {"value": -lag.value, "low": -lag.high, "high": -lag.low}},
+        f"The schedule runs {count} {tick(view.schedule, lag.high)} behind: its first calls of `scheduler.step()` were "
+        "skipped.",
+        "Look for updates that skip `scheduler.step()`: a GradScaler that skips steps on overflow, a condition such as "
+        "`if step > 0`, or a scheduler that was built or first stepped late.",
+    )
+    return Fit(cause, view.convention, free=1)
+
+
+SHIFT = CauseSpec("shift", search)

@@ -1,0 +1,224 @@
+"""total: the schedule was built for another number of ticks.
+
+Twice, four times the total: counted in micro-batches, or by the loader before it was sharded; the log does not say
+which. A total that was changed on resume bends the curve there: schedulers in closed form jump to the new curve,
+chained ones go on from their LR by the new total's ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from trackside_service.conformance.causes.chaining import chain_of
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.solving import Predict, solve
+from trackside_service.conformance.causes.variants import Layout, layout_of
+from trackside_service.conformance.causes.wording import at, tick
+from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.intervals import Interval, among
+from trackside_service.schedules.curve import FloatArray
+
+_SAMPLES: Final = 64
+_MOST: Final = 4096.0
+"""Times the declared total, and the least share of it."""
+_PLACES: Final = 8
+"""Places of a resume that are tried where it lies between two points."""
+
+
+def search(evidence: Evidence) -> Sequence[Fit]:
+    """Return the totals that explain every point, from the start or from a resume on."""
+    layout = layout_of(evidence.schedule)
+    if layout.total is None:
+        return ()
+    for view in evidence.views:
+        fits = _multiples(view, layout)
+        if fits:
+            return fits
+    return ()
+
+
+def search_totals(evidence: Evidence) -> Sequence[Fit]:
+    """Return any other total that explains every point, from the start or from a resume on."""
+    layout = layout_of(evidence.schedule)
+    if layout.total is None:
+        return ()
+    for searching in (_from_the_start, _on_resume):
+        for view in evidence.views:
+            fit = searching(view, layout)
+            if fit is not None:
+                return (fit,)
+    return ()
+
+
+def _variants(layout: Layout) -> Iterator[Predict]:
+    def fixed(total: float, ticks: FloatArray) -> FloatArray | None:
+        schedule = layout.with_total(total)
+        return None if schedule is None else schedule.lrs(ticks)
+
+    def stretched(total: float, ticks: FloatArray) -> FloatArray | None:
+        schedule = layout.with_total(total, warmup_too=True)
+        return None if schedule is None else schedule.lrs(ticks)
+
+    yield fixed
+    if any(True for _ in layout.lengths()):
+        yield stretched
+
+
+def _explains(view: View, predict: Predict, total: float) -> bool:
+    some = predict(total, view.ticks[view.screen])
+    if some is None or not bool(view.allows(some, view.screen)):
+        return False
+    whole = predict(total, view.ticks)
+    return whole is not None and bool(view.allows(whole))
+
+
+def _multiples(view: View, layout: Layout) -> Sequence[Fit]:
+    assert layout.total is not None
+    for predict in _variants(layout):
+        found = [k for k in (2, 4, 8, 3, 16, *range(5, 65)) if _explains(view, predict, k * layout.total)]
+        if found:
+            return _multiple(view, layout.total, among(sorted(set(found)), float(found[0])))
+        for k in (2, 3, 4, 8):  # what a scheduler that is stepped k times as often leaves too
+            if layout.total % k == 0 and _explains(view, predict, layout.total / k):
+                return (Fit(_wrong(view, layout.total, among([layout.total / k])), view.convention, 1),)
+    return ()
+
+
+def _from_the_start(view: View, layout: Layout) -> Fit | None:
+    assert layout.total is not None
+    declared = layout.total
+    grid = np.unique(
+        np.concatenate(
+            [
+                np.geomspace(max(declared / _MOST, 1.0), declared * _MOST, _SAMPLES),
+                np.linspace(max(declared / 8, 1.0), declared * 4.0, _SAMPLES),
+            ]
+        )
+    )
+    for predict in _variants(layout):
+        found = solve(view, predict, grid, integer=True, avoid=float(declared))
+        if found is not None:
+            return Fit(_wrong(view, declared, found), view.convention, 1)
+    return None
+
+
+def _multiple(view: View, declared: int, times: Interval) -> Sequence[Fit]:
+    unit, k = tick(view.schedule, 2), f"{times.value:g}"
+    accumulation = Cause(
+        "grad_accum_total",
+        "total",
+        {"accumulation": times.as_param(), "declared": declared},
+        f"The total is {times} times the declared {declared} {unit}: it was counted in micro-batches, of which {k} "
+        "make "
+        "one update.",
+        "Divide the total by the accumulation: `num_training_steps = len(loader) // gradient_accumulation_steps * "
+        "epochs`.",
+    )
+    world = Cause(
+        "world_size_total",
+        "total",
+        {"world_size": times.as_param(), "declared": declared},
+        f"The total is {times} times the declared {declared} {unit}: it was counted on the loader before it was "
+        "divided "
+        f"among {k} processes.",
+        "Compute the total after the loader is sharded (after `accelerator.prepare`, with the DistributedSampler): "
+        "`num_training_steps = len(loader) * epochs` of one process.",
+    )
+    exact = replace(times, value=times.value * declared, low=times.low * declared, high=times.high * declared)
+    return (
+        Fit(_wrong(view, declared, exact), view.convention, 1),
+        Fit(accumulation, view.convention, 1),
+        Fit(world, view.convention, 1),
+    )
+
+
+def _wrong(view: View, declared: int, total: Interval) -> Cause:
+    unit = tick(view.schedule, 2)
+    return Cause(
+        "wrong_total",
+        "total",
+        {"total": total.as_param(), "declared": declared},
+        f"The schedule was built for {total} {unit} where {declared} were declared, "
+        f"{total.value / declared:.4g} times as many.",
+        f"Give the scheduler (`T_max`, `total_steps`, `num_training_steps`, ...) the run's own length in {unit}: "
+        f"{declared}.",
+    )
+
+
+def _on_resume(view: View, layout: Layout) -> Fit | None:
+    assert layout.total is not None
+    first, declared = view.first, layout.total
+    # The LR of the resumed update itself is still the old one: the point before may follow the change.
+    alone = view.length - first < 2
+    if alone and (not first or view.schedule.framework != "transformers"):
+        return None
+    tail = _tail(view)
+    grid = np.unique(
+        np.concatenate([np.geomspace(1.0, declared * 64.0, _SAMPLES), np.linspace(1.0, declared * 4.0, _SAMPLES)])
+    )
+    before = view.ticks[first - 1] if first else 0.0
+    for predict in _variants(layout):
+        found = solve(tail, predict, grid, integer=True, avoid=float(declared))
+        if found is not None:
+            return _changed(view, declared, found, before - alone)
+    chain = chain_of(view.schedule)
+    if chain is None:
+        return None
+    places = np.unique(np.round(np.linspace(before + 1, view.ticks[first], _PLACES)))
+    for place in places[::-1]:
+        level = float(view.schedule.lrs(np.array([place]))[0])
+
+        def going_on(
+            total: float, ticks: FloatArray, place: float = float(place), level: float = level
+        ) -> FloatArray | None:
+            schedule = layout.with_total(total)
+            other = None if schedule is None else chain_of(schedule)
+            return None if other is None else other.continued(place, level, place, ticks)
+
+        found = solve(tail, going_on, grid, integer=True, avoid=float(declared))
+        if found is not None:
+            return _changed(view, declared, found, before)
+    return None
+
+
+def _tail(view: View) -> View:
+    """Return the view of the points from the first one off on."""
+    part = slice(view.first, None)
+    screen = view.screen[view.screen >= view.first] - view.first
+    return replace(
+        view,
+        ticks=view.ticks[part],
+        updates=view.updates[part],
+        values=view.values[part],
+        halves=view.halves[part],
+        expected=view.expected[part],
+        off=view.off[part],
+        screen=screen,
+    )
+
+
+def _changed(view: View, declared: int, total: Interval, before: float) -> Fit:
+    first, unit = view.ticks[view.first], tick(view.schedule, 2)
+    cause = Cause(
+        "total_changed_on_resume",
+        "total",
+        {
+            "total": total.as_param(),
+            "declared": declared,
+            "at_tick": {"value": first, "low": before + 1, "high": first},
+        },
+        f"From about {at(view, first)} on the schedule follows a total of {total} {unit} where {declared} "
+        "were "
+        "declared: the total was changed when the run was resumed.",
+        "Keep the number of epochs and the total (`num_training_steps`, `T_max`) on resume as they were, or start a "
+        "new "
+        "schedule from the current LR; a changed total bends the curve.",
+    )
+    return Fit(cause, view.convention, 1, changes=True)
+
+
+TOTAL = CauseSpec("total", search, search_totals)

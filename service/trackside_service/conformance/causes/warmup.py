@@ -1,0 +1,211 @@
+"""warmup: the warm-up is missing, was added, or has another length: often epochs given as updates or the reverse.
+
+What follows the warm-up either still ends where it was declared to end, or keeps its own length; both are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.solving import Predict, solve
+from trackside_service.conformance.causes.variants import Layout, edited, layout_of, read, rebuilt
+from trackside_service.conformance.causes.wording import tick
+from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.intervals import Interval, among
+from trackside_service.schedules.compiled import CompiledSchedule
+from trackside_service.schedules.curve import FloatArray
+
+_STARTS: Final = (0.0, 0.01, 0.1, 0.001, 1.0 / 3, 1e-4, 1e-6)
+"""Where added warm-ups usually start, as shares of the base LR."""
+_SAMPLES: Final = 40
+Rebuild: TypeAlias = Callable[[float], "CompiledSchedule | None"]
+
+
+def search(evidence: Evidence) -> Sequence[Fit]:
+    """Return what happened to the warm-up, where that explains every point."""
+    layout = layout_of(evidence.schedule)
+    if not layout.warmup:
+        return ()
+    for view in evidence.views:
+        fits = _known(view, layout)
+        if fits:
+            return fits
+    return ()
+
+
+def search_lengths(evidence: Evidence) -> Sequence[Fit]:
+    """Return a warm-up of any other length that explains every point."""
+    layout = layout_of(evidence.schedule)
+    for view in evidence.views:
+        fits = _changed(view, layout) if layout.warmup else _added(view, layout)
+        if fits:
+            return fits
+    return ()
+
+
+def _known(view: View, layout: Layout) -> Sequence[Fit]:
+    declared, per_epoch = layout.warmup, view.schedule.steps_per_epoch
+    known: dict[int, str] = {0: "warmup_missing"}
+    if per_epoch is not None and per_epoch > 1:
+        shorter = {declared // per_epoch, round(declared / per_epoch), max(declared // per_epoch, 1)}
+        known |= dict.fromkeys([*sorted(shorter - {0}), declared * per_epoch], "mixed_units")
+    found: dict[str, float] = {}
+    for length, name in known.items():
+        if length != declared and any(_explains(view, predict, length) for predict in _lengthened(layout)):
+            found.setdefault(name, float(length))
+    return [_changed_fit(view, declared, name, among([length]), 0) for name, length in found.items()]
+
+
+def _changed(view: View, layout: Layout) -> Sequence[Fit]:
+    declared = layout.warmup
+    most = 16 * max(view.last_tick, layout.total or 0, declared)
+    grid = np.concatenate([[0.0], np.geomspace(1, most, _SAMPLES)])
+    for predict in _lengthened(layout):
+        solved = solve(view, predict, grid, integer=True, avoid=float(declared))
+        if solved is not None:
+            name = "warmup_extra" if solved.value > declared else "warmup_missing"
+            return (_changed_fit(view, declared, name, solved, 1),)
+    return ()
+
+
+def _explains(view: View, predict: Predict, length: float) -> bool:
+    some = predict(length, view.ticks[view.screen])
+    if some is None or not bool(view.allows(some, view.screen)):
+        return False
+    whole = predict(length, view.ticks)
+    return whole is not None and bool(view.allows(whole))
+
+
+def _lengthened(layout: Layout) -> Iterator[Predict]:
+    """Yield the predictions for warm-ups of another length."""
+    source, schedule = layout.schedule.source, layout.schedule
+    if layout.style == "param":
+        yield _predicting(lambda w: rebuilt(schedule, edited(source, {("params", layout.warmup_name): round(w)})))
+        return
+    own_total = None if layout.total is None else layout.total - layout.before
+    totals = [own_total] if layout.total is None else [layout.total, own_total]
+
+    def changed(w: float, total: int | None, ends: bool) -> CompiledSchedule | None:
+        length = round(w)
+        left = None if total is None else total - length if ends else total
+        if left is not None and left < 1:
+            return None
+        changes = {} if left is None else {(*layout.main, "params", layout.total_name or ""): left}
+        if length == 0:
+            main = read(edited(source, changes), layout.main)
+            return rebuilt(schedule, {**_beside(source), **main})
+        if layout.style == "wrapped":
+            changes["params", "warmup_steps"] = length
+        else:
+            changes["params", "milestones", 0] = length
+            if "total_iters" in read(source, ("params", "schedulers", 0)).get("params", {}):
+                changes["params", "schedulers", 0, "params", "total_iters"] = length
+        return rebuilt(schedule, edited(source, changes))
+
+    for place, total in enumerate(totals):
+        yield _predicting(partial(changed, total=total, ends=place == 0 and layout.total is not None))
+
+
+def _beside(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in source.items() if key not in ("class", "params")}
+
+
+def _predicting(build: Rebuild) -> Predict:
+    def predict(value: float, ticks: FloatArray) -> FloatArray | None:
+        schedule = build(value)
+        return None if schedule is None else schedule.lrs(ticks)
+
+    return predict
+
+
+def _added(view: View, layout: Layout) -> Sequence[Fit]:
+    """Search a warm-up that was not declared: a line up to the first declared LR, then the schedule."""
+    grid = np.geomspace(1, 4 * max(view.last_tick, layout.total or 0, 2), _SAMPLES)
+    if layout.style == "param":
+        for predict in _lengthened(layout):
+            length = solve(view, predict, grid, integer=True)
+            if length is not None:
+                return (_added_fit(view, length),)
+        return ()
+    top = float(view.schedule.lrs(np.zeros(1))[0])
+    if not top > 0.0 or view.values[0] > top * 1.0001 + view.halves[0]:
+        return ()
+    starts = [float(view.values[0] / top)] if view.ticks[0] == 0 and view.values[0] < top else list(_STARTS)
+    for start in starts:
+        for rest in _following(layout):
+            length = solve(view, _warmed(top, start, rest), grid, integer=True)
+            if length is not None:
+                return (_added_fit(view, length),)
+    return ()
+
+
+def _warmed(top: float, start: float, rest: Predict) -> Predict:
+    def predict(length: float, ticks: FloatArray) -> FloatArray | None:
+        after = rest(length, ticks)
+        if after is None:
+            return None
+        return np.where(ticks < length, top * (start + (1.0 - start) * ticks / max(length, 1.0)), after)
+
+    return predict
+
+
+def _following(layout: Layout) -> Iterator[Predict]:
+    """Yield what follows a warm-up of so many ticks: ending as declared, of its own length, on the run's clock."""
+    schedule = layout.schedule
+    if layout.total is not None:
+        total = layout.total
+
+        def ending(length: float, ticks: FloatArray) -> FloatArray | None:
+            shorter = layout.with_total(total - length)
+            return None if shorter is None else shorter.lrs(np.maximum(ticks - length, 0.0))
+
+        yield ending
+    yield lambda length, ticks: schedule.lrs(np.maximum(ticks - length, 0.0))
+    yield lambda _, ticks: schedule.lrs(ticks)
+
+
+def _added_fit(view: View, length: Interval) -> Fit:
+    unit = tick(view.schedule, length.value)
+    cause = Cause(
+        "warmup_extra",
+        "warmup",
+        {"warmup": length.as_param(), "declared": 0},
+        f"A warm-up of {length} {unit} ran that was not declared.",
+        "Look for a warm-up that the trainer or a default adds (`warmup_steps`, `warmup_ratio`, `num_warmup_steps`), "
+        "and "
+        "set it to 0 or declare it.",
+    )
+    return Fit(cause, view.convention, 1)
+
+
+def _changed_fit(view: View, declared: int, name: str, length: Interval, free: int) -> Fit:
+    unit, per_epoch = tick(view.schedule, 2), view.schedule.steps_per_epoch
+    if name == "mixed_units":
+        ratio = "its length was given in epochs" if length.value < declared else "its length was given in updates"
+        statement = (
+            f"The warm-up took {length} {unit} where {declared} were declared, a factor of {per_epoch}: {ratio}."
+        )
+        advice = (
+            f"Give the warm-up (`num_warmup_steps`, `warmup_steps`, `total_iters`) in {unit}, what one "
+            f"`scheduler.step()` counts: {declared}."
+        )
+    elif length.value == 0:
+        statement = f"The warm-up of {declared} {unit} is missing: the run starts at its end."
+        advice = (
+            "Look for the warm-up option being ignored or overridden (`num_warmup_steps=0`, a config that is not "
+            "passed on, "
+            "the warm-up scheduler never put into the sequence)."
+        )
+    else:
+        statement = f"The warm-up took {length} {unit} where {declared} were declared."
+        advice = "Compare the warm-up's length where the scheduler is built with the declared one."
+    cause = Cause(name, "warmup", {"warmup": length.as_param(), "declared": declared}, statement, advice)
+    return Fit(cause, view.convention, free)
+
+
+WARMUP = CauseSpec("warmup", search, search_lengths)
