@@ -1,22 +1,33 @@
 """Writes the golden trajectories beside this file, read off the real libraries:
 
-    PYTHONPATH=. .venv-frameworks/bin/python tests/golden/generate.py
+    PYTHONPATH=. .venv-frameworks/bin/python tests/golden/generate.py torch paddle
+
+and `transformers timm keras` likewise, in an environment that has them (timm without torchvision: its scheduler package
+alone is imported). Without names, all five are written.
 
 One JSON line a case: the declaration as it would be sent, the library's version, the LRs of every group at ticks
-0, 1, ... and the tick at which the real class raises (null: it does not). Trajectories go past the end on purpose.
+0, 1, ... and the tick at which the real class raises (null: it does not); for the schedulers that a metric drives the
+metric, one value a tick (null: not a number). Trajectories go past the end on purpose. To the chosen cases come drawn
+ones (draws.py), from a fixed seed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import random
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.golden.live import trajectory
+from tests.golden.draws import DRAWS, PLATEAUS, metric
+from tests.golden.live import trajectory, version
+
+Cases = Iterator[tuple[dict[str, Any], int]]
 
 
-def torch_cases() -> Iterator[tuple[dict[str, Any], int]]:
+def torch_cases() -> Cases:
     """Declarations and how many ticks to read."""
 
     def case(name: str, base: float | list[float], ticks: int, **params: Any) -> tuple[dict[str, Any], int]:
@@ -59,7 +70,7 @@ def torch_cases() -> Iterator[tuple[dict[str, Any], int]]:
     yield case("OneCycleLR", [0.1, 0.01], 25, max_lr=0.3, total_steps=20)
 
 
-def paddle_cases() -> Iterator[tuple[dict[str, Any], int]]:
+def paddle_cases() -> Cases:
     """Declarations and how many ticks to read."""
 
     def case(name: str, ticks: int, **params: Any) -> tuple[dict[str, Any], int]:
@@ -102,21 +113,129 @@ def paddle_cases() -> Iterator[tuple[dict[str, Any], int]]:
     )
 
 
-def main() -> None:
-    """Write one file a framework."""
-    import paddle
-    import torch
+def _member(name: str, **params: Any) -> dict[str, Any]:
+    return {"class": name, "params": params}
 
+
+def torch_nested_cases() -> Cases:
+    """Schedulers in turn and on top of each other, and what they do to one another."""
+
+    def case(name: str, members: list[dict[str, Any]], **params: Any) -> tuple[dict[str, Any], int]:
+        declaration = {"framework": "torch", "class": name, "params": {"schedulers": members, **params}}
+        return {**declaration, "base_lr": [0.1, 0.02], "unit": "step"}, 60
+
+    warm = _member("LinearLR", start_factor=0.01, total_iters=5)
+    cosine = _member("CosineAnnealingLR", T_max=20, eta_min=1e-3)
+    cycle = _member("OneCycleLR", max_lr=0.3, total_steps=30)
+    wave = _member("CyclicLR", base_lr=0.01, max_lr=0.1, step_size_up=6)
+    falling = _member("ExponentialLR", gamma=0.9)
+    yield case("SequentialLR", [warm, cosine], milestones=[5])
+    yield case("SequentialLR", [warm, cosine], milestones=[3])
+    yield case("SequentialLR", [warm, cosine, falling], milestones=[5, 5])
+    yield case("SequentialLR", [warm, cosine], milestones=[0])
+    yield case("SequentialLR", [warm, cycle], milestones=[5])
+    yield case("SequentialLR", [warm, wave], milestones=[5])
+    yield case("SequentialLR", [wave, falling], milestones=[20])
+    yield case("SequentialLR", [falling, _member("ConstantLR", total_iters=0)], milestones=[9])
+    yield case("SequentialLR", [falling, _member("LinearLR", total_iters=0)], milestones=[9])
+    yield case("SequentialLR", [falling, _member("PolynomialLR", total_iters=0)], milestones=[9])
+    yield case("SequentialLR", [warm, _member("ChainedScheduler", schedulers=[falling])], milestones=[9])
+    yield case("SequentialLR", [_member("ChainedScheduler", schedulers=[falling, cosine]), falling], milestones=[9])
+    inner = _member("SequentialLR", schedulers=[warm, cosine], milestones=[5])
+    yield case("SequentialLR", [inner, falling], milestones=[30])
+    yield case("ChainedScheduler", [inner, falling])
+    yield case("ChainedScheduler", [warm, cosine])
+    yield case("ChainedScheduler", [warm, falling, _member("StepLR", step_size=9)])
+    yield case("ChainedScheduler", [falling, cycle])
+    yield case("ChainedScheduler", [_member("CosineAnnealingWarmRestarts", T_0=7), falling])
+    yield case("ChainedScheduler", [_member("ConstantLR", factor=0.0, total_iters=7)])
+
+
+def paddle_set_cases() -> Cases:
+    """Schedulers that LinearWarmup sets by number, which is not always what their own steps do."""
+
+    def case(name: str, ticks: int, **params: Any) -> tuple[dict[str, Any], int]:
+        warmup = {"learning_rate": _member(name, **params), "warmup_steps": 3, "start_lr": 0.0, "end_lr": 0.1}
+        return {"framework": "paddle", "class": "LinearWarmup", "params": warmup, "unit": "step"}, ticks
+
+    for factor in (1, 2, 3, 5):
+        yield case("CosineAnnealingWarmRestarts", 400, learning_rate=0.1, T_0=1, T_mult=factor)
+    yield case("ReduceOnPlateau", 60, learning_rate=0.1, factor=0.5, patience=4, cooldown=2)
+    yield case("ReduceOnPlateau", 60, learning_rate=0.1, factor=0.5, patience=1, mode="max", threshold=0.5)
+    yield case("OneCycleLR", 60, max_learning_rate=1e-5, total_steps=30)
+    yield case("MultiStepDecay", 30, learning_rate=0.1, milestones=[0, 7, 9])
+
+
+def timm_cases() -> Cases:
+    """The first tick, which is not asked for, and cycles whose number a logarithm gets wrong."""
+
+    def case(name: str, ticks: int, **params: Any) -> tuple[dict[str, Any], int]:
+        return {"framework": "timm", "class": name, "params": params, "base_lr": [0.1, 0.02], "unit": "step"}, ticks
+
+    yield case("MultiStepLRScheduler", 20, decay_t=[1, 9], decay_rate=0.5)
+    yield case("TanhLRScheduler", 20, t_initial=15)
+    yield case("StepLRScheduler", 60, decay_t=8.4, decay_rate=0.5)
+    yield case("CosineLRScheduler", 400, t_initial=1, cycle_mul=3, cycle_limit=9)
+    yield case("CosineLRScheduler", 800, t_initial=1, cycle_mul=5, cycle_limit=9, cycle_decay=0.9)
+    yield case("CosineLRScheduler", 60, t_initial=20, cycle_mul=0.5, cycle_limit=9)
+    yield case("CosineLRScheduler", 60, t_initial=20, warmup_t=5, warmup_lr_init=1e-4)
+    yield case("CosineLRScheduler", 60, t_initial=20, warmup_t=5, warmup_lr_init=1e-4, warmup_prefix=True)
+
+
+def keras_cases() -> Cases:
+    """The defaults, and restarts on whose tick float32 decides."""
+
+    def case(name: str, ticks: int, **params: Any) -> tuple[dict[str, Any], int]:
+        return {"framework": "keras", "class": name, "params": params, "unit": "step"}, ticks
+
+    yield case("CosineDecay", 40, initial_learning_rate=0.1, decay_steps=20, warmup_steps=9)
+    yield case("CosineDecay", 40, initial_learning_rate=0.0, decay_steps=20, warmup_steps=9, warmup_target=0.1)
+    yield case("PiecewiseConstantDecay", 12, boundaries=[3, 3, 7], values=[0.1, 0.05, 0.02, 0.01])
+    yield case("PolynomialDecay", 50, initial_learning_rate=5e-5, decay_steps=20)
+    yield case("CosineDecayRestarts", 300, initial_learning_rate=0.1, first_decay_steps=4)
+    yield case("CosineDecayRestarts", 300, initial_learning_rate=0.1, first_decay_steps=2, t_mul=1.5, m_mul=0.9)
+    yield case("CosineDecayRestarts", 300, initial_learning_rate=0.1, first_decay_steps=1, t_mul=3.0, alpha=0.1)
+
+
+CHOSEN: dict[str, tuple[Callable[[], Cases], ...]] = {
+    "torch": (torch_cases, torch_nested_cases),
+    "paddle": (paddle_cases, paddle_set_cases),
+    "transformers": (),
+    "timm": (timm_cases,),
+    "keras": (keras_cases,),
+}
+DRAWN = {"torch": 8, "paddle": 60, "transformers": 60, "timm": 50, "keras": 40}
+"""Drawn cases of each draw."""
+
+
+def drawn_cases(framework: str) -> Cases:
+    """Cases with drawn parameters."""
+    for draw in DRAWS[framework]:
+        rng = random.Random(f"golden {framework} {draw.__name__}")
+        for _ in range(DRAWN[framework]):
+            yield draw(rng), 70
+
+
+def _line(declaration: dict[str, Any], ticks: int, made_by: str, values: list[float] | None = None) -> str:
+    lrs, raises_at = trajectory(declaration, ticks, values)
+    case: dict[str, Any] = {"declaration": declaration, "version": made_by, "lrs": lrs, "raises_at": raises_at}
+    if values is not None:
+        case["metric"] = [None if math.isnan(value) else value for value in values]
+    return json.dumps(case) + "\n"
+
+
+def main(names: list[str]) -> None:
+    """Write one file a framework."""
     here = Path(__file__).parent
-    tables = (("torch", torch.__version__, torch_cases()), ("paddle", paddle.__version__, paddle_cases()))
-    for name, version, cases in tables:
-        lines = []
-        for declaration, ticks in cases:
-            lrs, raises_at = trajectory(declaration, ticks)
-            case = {"declaration": declaration, "version": version.split("+")[0], "lrs": lrs, "raises_at": raises_at}
-            lines.append(json.dumps(case) + "\n")
+    for name in names or list(CHOSEN):
+        made_by = version(name)
+        lines = [_line(*case, made_by) for cases in CHOSEN[name] for case in cases()]
+        lines += [_line(*case, made_by) for case in drawn_cases(name)]
+        if name in PLATEAUS:
+            rng = random.Random(f"golden {name} plateau")
+            lines += [_line(PLATEAUS[name](rng), 60, made_by, metric(rng, 60)) for _ in range(12)]
         (here / f"{name}.jsonl").write_text("".join(lines))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules.curve import Curve, FloatArray
 from trackside_service.schedules.kinds.constant import Constant
+
+_EVERY: Final = 2_000
+"""Ticks that are all looked at for the peak: beyond them, the curves' landmarks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,12 @@ class CompiledSchedule:
 
     def peak(self, group: int = 0) -> float:
         """Return the largest absolute LR within the schedule's own horizon."""
-        curve = self.groups[group]
-        marks = np.asarray([tick for mark in curve.landmarks() for tick in (math.floor(mark), math.ceil(mark))])
-        known = self.lrs(np.unique(np.maximum(marks, 0)), group)
+        curve, horizon = self.groups[group], self.horizon
+        last = math.inf if horizon is None else horizon - (1 if self.total is not None else 0)
+        marks = [tick for mark in curve.landmarks() for tick in (math.floor(mark), math.ceil(mark))]
+        every = np.arange(min(last, _EVERY) + 1) if horizon is not None else np.zeros(1)
+        inside = np.asarray([tick for tick in marks if 0 <= tick <= last], dtype=np.float64)
+        known = self.lrs(np.union1d(inside, every), group)
         return float(np.nanmax(np.abs(known), initial=0.0))
 
     @property

@@ -60,6 +60,7 @@ def _polynomial(values: Values, site: Site) -> Built:
         "poly",
         "stretch" if values["cycle"] else "hold",
         power=values["power"],
+        single=True,
     )
     return _for_all(ramp, site)
 
@@ -68,8 +69,8 @@ def _cosine(values: Values, site: Site) -> Built:
     first, over, alpha = values["initial_learning_rate"], values["decay_steps"], values["alpha"]
     target, warm = values["warmup_target"], values["warmup_steps"]
     if target is None:  # warmup_steps is not looked at
-        return _for_all(Ramp(first, alpha * first, over, "cosine"), site)
-    fall = Ramp(target, alpha * target, over, "cosine")
+        return _for_all(Ramp(first, alpha * first, over, "cosine", single=True), site)
+    fall = Ramp(target, alpha * target, over, "cosine", single=True)
     if warm == 0:
         return _for_all(fall, site)
     return _for_all(Phases((Phase(Ramp(first, target, warm), warm), Phase(fall))), site)

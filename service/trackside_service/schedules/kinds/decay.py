@@ -19,8 +19,9 @@ def periods(ticks: FloatArray, every: float, *, staircase: bool, single: bool) -
     at the exact remainder and so differs from floor(t/every) where `every` has a fraction.
     """
     clock = np.asarray(ticks, dtype=np.float64)
-    if single and staircase:
-        return np.asarray(np.floor(clock.astype(np.float32) / np.float32(every)), dtype=np.float64)
+    if single:
+        quotient = clock.astype(np.float32) / np.float32(every)
+        return np.asarray(np.floor(quotient) if staircase else quotient, dtype=np.float64)
     if staircase:
         return np.asarray(np.floor_divide(clock, every), dtype=np.float64)
     return clock / every

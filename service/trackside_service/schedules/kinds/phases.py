@@ -63,6 +63,8 @@ class Phases(Plain):
             inside = (mark + self._clock(index) for mark in phase.curve.landmarks())
             found += [mark for mark in inside if starts[index] <= mark <= end]
             found.append(starts[index])
+            if phase.until is not None:  # the last tick inside: a warm-up that is cut is highest there
+                found.append(max(math.ceil(phase.until) - 1.0, starts[index]))
         return tuple(found)
 
     def restarts(self, up_to: float) -> FloatArray:

@@ -35,7 +35,7 @@ class Product(Plain):
         """Return all factors' landmarks and, where one rises while another falls, ticks between them."""
         marks = {mark for factor in self.factors for mark in factor.landmarks()}
         marks |= {factor.horizon for factor in self.factors if factor.horizon is not None}
-        between = np.linspace(0.0, max(marks), 65) if len(self.factors) > 1 else np.empty(0)
+        between = np.linspace(0.0, max(marks), 1025) if len(self.factors) > 1 else np.empty(0)
         return (*sorted(marks), *(float(tick) for tick in between))
 
     def restarts(self, up_to: float) -> FloatArray:

@@ -21,7 +21,8 @@ class Ramp(Plain):
     """From `start` at tick -offset to `end` at tick over - offset; past that by `after`.
 
     hold: the last value; continue: the same formula (a cosine rebounds); stretch: the leg is made 2, 3, ... times as
-    long as the ticks pass it, so that the LR jumps up again (Paddle's and Keras' `cycle=True`).
+    long as the ticks pass it, so that the LR jumps up again (Paddle's and Keras' `cycle=True`). `single`: x is a
+    float32, as Keras computes it, which the end of a root shows.
 
     PyTorch and Paddle compute a cosine from each LR to the next. That agrees with the closed form used here to 1e-13 of
     the peak, through any number of rebounds (tests/frameworks).
@@ -36,6 +37,7 @@ class Ramp(Plain):
     power: float = 1.0
     cycles: float = 0.5
     ratio: float = 0.1
+    single: bool = False
 
     @property
     def horizon(self) -> float | None:
@@ -50,6 +52,8 @@ class Ramp(Plain):
             clock = np.minimum(clock, self.over)
         elif self.after == "stretch":
             over = self.over * np.maximum(np.ceil(clock / self.over), 1.0)
+        if self.single:
+            return self._single(clock, over)
         if self.shape == "linear":
             return np.asarray((self.end - self.start) * (clock / over) + self.start, dtype=np.float64)
         if self.shape == "cosine":
@@ -64,6 +68,14 @@ class Ramp(Plain):
                 left = 1.0 - np.power(share, self.power)
             else:
                 left = (np.power(self.ratio, share) - self.ratio) / (1.0 - self.ratio)
+        return np.asarray(self.end + (self.start - self.end) * left, dtype=np.float64)
+
+    def _single(self, clock: FloatArray, over: float | FloatArray) -> FloatArray:
+        share = clock.astype(np.float32) / np.asarray(over, dtype=np.float32)
+        if self.shape == "cosine":
+            left = (1.0 + np.cos(math.pi * share.astype(np.float64))) / 2.0
+        else:
+            left = np.power((np.float32(1.0) - share).astype(np.float64), self.power)
         return np.asarray(self.end + (self.start - self.end) * left, dtype=np.float64)
 
     def landmarks(self) -> Sequence[float]:

@@ -71,9 +71,7 @@ class Restarts(Plain):
             cycle, share = self._equal(clock)
         else:
             cycle = self._cycle(clock)
-            begun = self._begin(cycle)
-            length = self.t0 * np.power(self.t_mult, cycle)
-            share = self._share(clock - begun, length)
+            share = self._grown32(clock, cycle) if self.counting == "log32" else self._grown(clock, cycle)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             decay = np.power(self.peak_decay, cycle)
             height = (self.maximum - self.minimum) * decay if self.decay_range else self.maximum * decay - self.minimum
@@ -89,6 +87,14 @@ class Restarts(Plain):
             return whole.astype(np.float64), (single - whole).astype(np.float64)
         cycle = np.asarray(np.floor_divide(clock, self.t0), dtype=np.float64)
         return cycle, self._share(np.mod(clock, self.t0), self.t0)
+
+    def _grown(self, clock: FloatArray, cycle: FloatArray) -> FloatArray:
+        return self._share(clock - self._begin(cycle), self.t0 * np.power(self.t_mult, cycle))
+
+    def _grown32(self, clock: FloatArray, cycle: FloatArray) -> FloatArray:
+        one, growth = np.float32(1.0), np.power(np.float32(self.t_mult), cycle.astype(np.float32))
+        begun = (one - growth) / _rest32(self.t_mult)
+        return ((clock.astype(np.float32) / np.float32(self.t0) - begun) / growth).astype(np.float64)
 
     def _share(self, current: FloatArray, length: float | FloatArray) -> FloatArray:
         if self.k == 1.0:
@@ -139,8 +145,9 @@ class Restarts(Plain):
         return starts
 
     def landmarks(self) -> Sequence[float]:
-        """Return the first cycle's ends."""
-        return (0.0, max(self.t0 / self.parts - 1.0, 0.0))
+        """Return the first cycle's ends, and where the LR is the minimum for good."""
+        first = (0.0, max(self.t0 / self.parts - 1.0, 0.0))
+        return first if self.horizon is None else (*first, self.horizon)
 
     def restarts(self, up_to: float) -> FloatArray:
         """Return the cycle starts in (0, up_to], at most a million of them; none from `limit` on."""

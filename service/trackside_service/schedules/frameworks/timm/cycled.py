@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -68,6 +69,11 @@ def _tanh(values: Values, site: Site) -> Built:
     def curve(base: float) -> Curve:
         own = _cycle(base, values, "tanh")
         top = None if values["warmup_prefix"] else float(own.lrs(np.asarray([float(values["warmup_t"])]))[0])
+        if values["warmup_t"] and top is not None and math.isnan(top):
+            raise refuse(
+                f"{site.pointer}/params/cycle_mul",
+                "with cycle_mul below 1 the cycles end in the warm-up: it raises",
+            )
         return warmed(base, values, own, prefix=values["warmup_prefix"], top=top)
 
     return each(values, site, curve)

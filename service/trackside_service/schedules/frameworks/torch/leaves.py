@@ -119,9 +119,9 @@ def cosine_annealing_lr(t_max: float, eta_min: float) -> Leaf:
     def step(epochs: FloatArray, base: float, group: Group) -> Maps:  # noqa: ARG001
         with np.errstate(divide="ignore", invalid="ignore"):
             quotient = (1.0 + np.cos(math.pi * epochs / t_max)) / (1.0 + np.cos(math.pi * (epochs - 1.0) / t_max))
-        turning = np.mod(epochs - 1.0 - t_max, 2.0 * t_max) == 0.0
-        rise = (base - eta_min) * (1.0 - math.cos(math.pi / t_max)) / 2.0
-        return np.where(turning, 1.0, quotient), np.where(turning, rise, eta_min * (1.0 - quotient))
+            turning = np.mod(epochs - 1.0 - t_max, 2.0 * t_max) == 0.0
+            rise = (base - eta_min) * (1.0 - math.cos(math.pi / t_max)) / 2.0
+            return np.where(turning, 1.0, quotient), np.where(turning, rise, eta_min * (1.0 - quotient))
 
     return Leaf(step, _kept, _set_to(1.0))
 
@@ -147,7 +147,14 @@ def cyclic_lr(base_lr: float, curve: Curve) -> Leaf:
         return remember(group)
 
     leaf = closed(lambda base, group: curve)  # noqa: ARG005
-    return Leaf(leaf.step, lambda base, group: (0.0, base), leaf.at_zero, prepare, exact="later")  # noqa: ARG005
+    return Leaf(
+        leaf.step,
+        lambda base, group: (0.0, base),  # noqa: ARG005
+        leaf.at_zero,
+        prepare,
+        again=leaf.at_zero,
+        exact="later",
+    )
 
 
 def one_cycle_lr(

@@ -12,6 +12,7 @@ from trackside_service.schedules.frameworks.torch.recursion import (
     MOST_TICKS,
     Chain,
     Leaf,
+    NeverBegunError,
     Part,
     Recursion,
     Succession,
@@ -68,14 +69,7 @@ def _sequential(values: Values, site: Site) -> Built:
         raise refuse(f"{place}/milestones", "the milestones are in order")
     outlines = [_phases([member.groups[group] for member in members], marks) for group in range(len(members[0].groups))]
     wholes = tuple(Succession(_parts(members, group), tuple(marks)) for group in range(len(outlines)))
-    last = min(
-        (
-            tick
-            for whole, base in zip(wholes, _bases(site, wholes), strict=False)
-            if (tick := last_tick(whole, base)) is not None
-        ),
-        default=None,
-    )
+    last = _last(wholes, site)
     plain = all(_in_turn(part, index) for whole in wholes for index, part in enumerate(whole.parts))
     groups: tuple[Curve, ...] = tuple(
         outline if plain else Recursion(whole, base, outline)
@@ -86,6 +80,17 @@ def _sequential(values: Values, site: Site) -> Built:
     return Built(
         groups, total=None if total is None else begin + total, part=wholes, **_refusal(last, "SequentialLR", members)
     )
+
+
+def _last(wholes: Sequence[Part], site: Site) -> int | None:
+    """Return the last tick that raises for no group."""
+    ticks = []
+    for whole, base in zip(wholes, _bases(site, wholes), strict=True):
+        try:
+            ticks.append(last_tick(whole, base))
+        except NeverBegunError as error:
+            raise refuse(f"{site.pointer}/params/schedulers", str(error)) from error
+    return min((tick for tick in ticks if tick is not None), default=None)
 
 
 def _bases(site: Site, wholes: Sequence[Part]) -> tuple[float, ...]:
@@ -115,10 +120,7 @@ def _chained(values: Values, site: Site) -> Built:
     count = len(members[0].groups)
     wholes = tuple(Chain(_parts(members, group)) for group in range(count))
     bases = _bases(site, wholes)
-    last = min(
-        (tick for whole, base in zip(wholes, bases, strict=False) if (tick := last_tick(whole, base)) is not None),
-        default=None,
-    )
+    last = _last(wholes, site)
     groups: list[Curve] = []
     for group, (whole, base) in enumerate(zip(wholes, bases, strict=True)):
         outline = Product(1.0, tuple(member.groups[group] for member in members))

@@ -27,6 +27,10 @@ Map: TypeAlias = tuple[float, float]
 Maps: TypeAlias = tuple[FloatArray, FloatArray]
 
 
+class NeverBegunError(ValueError):
+    """The constructor itself raises."""
+
+
 @dataclass(slots=True)
 class Group:
     """What constructors write into a parameter group."""
@@ -42,7 +46,8 @@ class Leaf:
     """One scheduler for one group: its maps.
 
     `step(epochs, base, group)`: the maps of ordinary steps to those values of last_epoch; `first(base, group)`: the one
-    of the constructor; `at_zero(base, group)`: the one that SequentialLR applies when the member's turn comes.
+    of the constructor (and of `again`, where a SequentialLR that starts with it has it take its first step again and
+    that differs); `at_zero(base, group)`: the one that SequentialLR applies when the member's turn comes.
     `prepare` is what the constructor writes before (in place of the default: remember the LR as initial_lr), and
     returns the base. `last`: the last value of last_epoch that does not raise. `exact`: whether in a SequentialLR it
     equals its own closed form and leaves no trace on the others (later: unless it is the first); `factor`: it only ever
@@ -53,6 +58,7 @@ class Leaf:
     first: Callable[[float, Group], Map]
     at_zero: Callable[[float, Group], Map]
     prepare: Callable[[Group], float] | None = None
+    again: Callable[[float, Group], Map] | None = None
     last: float = math.inf
     zero_raises: bool = False
     exact: Literal["always", "later", "never"] = "always"
@@ -103,16 +109,19 @@ class LeafNode:
     def __init__(self, leaf: Leaf, group: Group) -> None:
         base = leaf.prepare(group) if leaf.prepare is not None else remember(group)
         self.leaf, self.base, self.epoch = leaf, base, -1
-        self.initial_step(group)
+        self._take(leaf.first, group)
 
     def undo(self) -> None:
         """Set the clock back."""
         self.epoch -= 1
 
     def initial_step(self, group: Group) -> None:
-        """Apply the constructor's map."""
+        """Apply the constructor's map again."""
+        self._take(self.leaf.again or self.leaf.first, group)
+
+    def _take(self, first: Callable[[float, Group], Map], group: Group) -> None:
         self.epoch += 1
-        scale, shift = self.leaf.first(self.base, group)
+        scale, shift = first(self.base, group)
         group.lr = scale * group.lr + shift
 
     def steps(self, count: int, group: Group) -> Maps:
@@ -149,6 +158,7 @@ class ChainNode:
 
     def initial_step(self, group: Group) -> None:
         """Step the members as at any other tick: only their own constructors tell the first step apart."""
+        _must(self.allowed())
         scale, shift = self.steps(1, group)
         for a, b in zip(scale[0], shift[0], strict=True):
             group.lr = float(a) * group.lr + float(b)
@@ -188,6 +198,7 @@ class SequenceNode:
 
     def initial_step(self, group: Group) -> None:
         """Step as at any other tick, and so get one tick ahead."""
+        _must(self.allowed())
         scale, shift = self.steps(1, group)
         for a, b in zip(scale[0], shift[0], strict=True):
             group.lr = float(a) * group.lr + float(b)
@@ -235,6 +246,11 @@ class SequenceNode:
     def at_zero(self, group: Group) -> Map | None:  # noqa: ARG002
         """Raise: SequentialLR has no get_lr."""
         return None
+
+
+def _must(allowed: float) -> None:
+    if allowed < 1:
+        raise NeverBegunError("a member divides by zero, or cannot be set to 0, in the constructor")
 
 
 def remember(group: Group) -> float:
@@ -299,7 +315,7 @@ class Recursion(Plain):
         """Return the outline's landmarks, and ticks between them."""
         marks = self.outline.landmarks()
         most = max([*marks, self.outline.horizon or 0.0])
-        return (*marks, *(float(tick) for tick in np.linspace(0.0, most, 65)))
+        return (*marks, *(float(tick) for tick in np.linspace(0.0, most, 1025)))
 
     def restarts(self, up_to: float) -> FloatArray:
         """Return the outline's restarts."""
