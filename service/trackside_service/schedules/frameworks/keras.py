@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
+
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, FrameworkSpec, Site, Values
 from trackside_service.schedules.kinds.decay import Decay
@@ -27,9 +29,14 @@ def _for_all(curve: Curve, site: Site, *, total: float | None = None) -> Built:
     return Built((curve,) * (len(site.base_lrs) if site.base_lrs else 1), total=total)
 
 
+def _single(value: float) -> float:
+    """Return the nearest float32: what a high power makes of the difference shows."""
+    return float(np.float32(value))
+
+
 def _exponential(values: Values, site: Site) -> Built:
     first, every, rate = values["initial_learning_rate"], values["decay_steps"], values["decay_rate"]
-    return _for_all(Decay(first, rate, every, values["staircase"], single=True), site)
+    return _for_all(Decay(first, _single(rate), every, values["staircase"], single=True), site)
 
 
 def _inverse_time(values: Values, site: Site) -> Built:
@@ -86,7 +93,7 @@ def _cosine_restarts(values: Values, site: Site) -> Built:
         alpha * first,
         values["first_decay_steps"],
         t_mul,
-        peak_decay=values["m_mul"],
+        peak_decay=_single(values["m_mul"]),
         decay_range=True,
         counting="log32",
     )

@@ -92,7 +92,7 @@ class Restarts(Plain):
         return self._share(clock - self._begin(cycle), self.t0 * np.power(self.t_mult, cycle))
 
     def _grown32(self, clock: FloatArray, cycle: FloatArray) -> FloatArray:
-        one, growth = np.float32(1.0), np.power(np.float32(self.t_mult), cycle.astype(np.float32))
+        one, growth = np.float32(1.0), np.power(float(np.float32(self.t_mult)), cycle).astype(np.float32)
         begun = (one - growth) / _rest32(self.t_mult)
         return ((clock.astype(np.float32) / np.float32(self.t0) - begun) / growth).astype(np.float64)
 
