@@ -24,14 +24,16 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from trackside_service.errors import BusyError, StorageUnavailableError
-from trackside_service.storage.engine import WRITES, commit, is_sqlite, unavailable_detail
+from trackside_service.storage.engine import WRITES, commit, is_sqlite, unavailable
 
 T = TypeVar("T")
 log: Final = logging.getLogger(__name__)
 
 LANES: Final = 2
 GROUP_LIMIT: Final = 64
+GROUP_WEIGHT: Final = 5_000  # records: a group holds the only writer for well under a second
 QUEUE_LIMIT: Final = 1_000
+QUEUE_WEIGHT: Final = 200_000  # records that wait in memory
 # Serialization failure and deadlock: Postgres has rolled back and asks for another try.
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})
 
@@ -41,6 +43,7 @@ class _Post:
     job: Callable[[sa.Connection], Any]
     run_id: UUID
     future: Future[Any]
+    weight: int = 1
     result: Any = None
     error: Exception | None = None
 
@@ -57,6 +60,7 @@ class _GroupError(Exception):
 @dataclass(slots=True)
 class _Lane:
     posts: deque[_Post] = field(default_factory=deque)
+    weight: int = 0  # of what waits
     changed: threading.Condition = field(default_factory=threading.Condition)
     stopping: bool = False
     thread: threading.Thread | None = None
@@ -66,8 +70,9 @@ class Writer:
     """Runs jobs in grouped transactions. Start it once; `submit` may be called from any thread.
 
     `lanes` is the number of connections on Postgres. `group_limit` is the largest number of posts in a transaction: 1
-    where a transaction must not touch two runs (a distributed Postgres). `queue_limit` bounds the posts that wait in a
-    lane. `on_commit` gets the results of the posts of each commit; it is called in the lane's thread and must be quick.
+    where a transaction must not touch two runs (a distributed Postgres); it is closed earlier where the weights of its
+    posts reach `group_weight`. `queue_limit` and `queue_weight` bound the posts that wait in a lane. `on_commit` gets
+    the results of the posts of each commit; it is called in the lane's thread and must be quick.
     """
 
     def __init__(
@@ -76,14 +81,18 @@ class Writer:
         *,
         lanes: int = LANES,
         group_limit: int = GROUP_LIMIT,
+        group_weight: int = GROUP_WEIGHT,
         queue_limit: int = QUEUE_LIMIT,
+        queue_weight: int = QUEUE_WEIGHT,
         on_commit: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
-        if min(lanes, group_limit, queue_limit) < 1:
-            raise ValueError("lanes, group_limit and queue_limit are 1 or more")
+        if min(lanes, group_limit, group_weight, queue_limit, queue_weight) < 1:
+            raise ValueError("lanes and limits are 1 or more")
         self._engine = engine.execution_options(**{WRITES: True})
         self._group_limit = group_limit
+        self._group_weight = group_weight
         self._queue_limit = queue_limit
+        self._queue_weight = queue_weight
         self._on_commit = on_commit
         self._lanes = [_Lane(stopping=True) for _ in range(1 if is_sqlite(engine) else lanes)]
 
@@ -108,6 +117,7 @@ class Writer:
             with lane.changed:
                 left = list(lane.posts)
                 lane.posts.clear()
+                lane.weight = 0
             for post in left:
                 if post.future.set_running_or_notify_cancel():
                     post.future.set_exception(_stopped())
@@ -117,10 +127,11 @@ class Writer:
         """How many posts wait for a transaction."""
         return sum(len(lane.posts) for lane in self._lanes)
 
-    def submit(self, job: Callable[[sa.Connection], T], run_id: UUID) -> Future[T]:
+    def submit(self, job: Callable[[sa.Connection], T], run_id: UUID, *, weight: int = 1) -> Future[T]:
         """Run `job` in a transaction; the future has its result once that is committed, or its exception.
 
-        Jobs of one run run in the order in which they were submitted. A job may be run a second time where the first
+        `weight` is what it is beside others: the number of records that it stores. Jobs of one run run in the order in
+        which they were submitted. A job may be run a second time where the first
         left nothing behind. Raises `BusyError` where too many wait, `StorageUnavailableError` where the writer is not
         running.
         """
@@ -129,9 +140,12 @@ class Writer:
         with lane.changed:
             if lane.stopping:
                 raise _stopped()
-            if len(lane.posts) >= self._queue_limit:
+            # A post that is heavier than the queue has room alone: it could never be sent otherwise.
+            full = bool(lane.posts) and lane.weight + weight > self._queue_weight
+            if full or len(lane.posts) >= self._queue_limit:
                 raise BusyError("more posts wait than can be stored at the moment; send this one again in a moment")
-            lane.posts.append(_Post(job, run_id, future))
+            lane.posts.append(_Post(job, run_id, future, weight))
+            lane.weight += weight
             lane.changed.notify()
         return future
 
@@ -142,7 +156,7 @@ class Writer:
                     lane.changed.wait()
                 if not lane.posts:
                     return
-                taken = [lane.posts.popleft() for _ in range(min(self._group_limit, len(lane.posts)))]
+                taken = self._take(lane)
             group = [post for post in taken if post.future.set_running_or_notify_cancel()]
             # Stable: the posts of one run keep their order.
             group.sort(key=lambda post: post.run_id)
@@ -153,6 +167,16 @@ class Writer:
                 for post in group:
                     post.error = error
             self._answer(group)
+
+    def _take(self, lane: _Lane) -> list[_Post]:
+        """Take the next group from the queue: at least one post, and no more once they weigh enough."""
+        taken = [lane.posts.popleft()]
+        weight = taken[0].weight
+        while lane.posts and len(taken) < self._group_limit and weight + lane.posts[0].weight <= self._group_weight:
+            taken.append(lane.posts.popleft())
+            weight += taken[-1].weight
+        lane.weight -= weight
+        return taken
 
     def _store(self, group: Sequence[_Post]) -> None:
         if not group:
@@ -247,7 +271,7 @@ def _named(error: Exception) -> Exception:
     if isinstance(error, exc.TimeoutError):
         named: Exception = BusyError("all connections to the database are in use; send this again in a moment")
     elif isinstance(error, (exc.OperationalError, exc.InterfaceError)):
-        named = StorageUnavailableError(unavailable_detail(error))
+        named = unavailable(error)
     else:
         return error
     named.__cause__ = error

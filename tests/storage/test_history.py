@@ -160,3 +160,12 @@ def test_thinning_shows_the_later_of_two_values_at_a_place(engine: sa.Engine) ->
             shown = thinned(connection, run_id, "loss", limit)
             assert {one.value for one in shown} == {1.0, 2.0}, limit
             assert max(one.step or 0 for one in shown) == 1_499
+
+
+def test_thinning_keeps_points_that_have_no_place(engine: sa.Engine) -> None:
+    run_id = _store(engine, {"loss": [float(index) for index in range(200)]}, steps=list(range(200)))
+    with write_transaction(engine) as connection:
+        connection.execute(sa.text("UPDATE points SET epoch = NULL, step = NULL"))
+    with read_transaction(engine) as connection:
+        assert [one.value for one in thinned(connection, run_id, "loss", 1_000)] == [float(n) for n in range(200)]
+        assert 90 <= len(thinned(connection, run_id, "loss", 100)) <= 100

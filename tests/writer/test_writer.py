@@ -59,12 +59,12 @@ def _running(engine: sa.Engine, **options: Any) -> Iterator[Writer]:
         writer.stop(30)
 
 
-def _grouped(writer: Writer, jobs: Sequence[tuple[int, Job]]) -> list[Future[Any]]:
+def _grouped(writer: Writer, jobs: Sequence[tuple[int, Job]], *, weight: int = 1) -> list[Future[Any]]:
     """Submit jobs (run, job) while the lane is busy, so that they go into one transaction."""
     held = Held()
     first = writer.submit(held, _id(0))
     assert held.entered.wait(30)
-    futures = [writer.submit(job, _id(number)) for number, job in jobs]
+    futures = [writer.submit(job, _id(number), weight=weight) for number, job in jobs]
     held.released.set()
     assert first.result(30) == "held"
     return futures
@@ -137,6 +137,30 @@ def test_the_limit_of_a_group_is_kept(engine: sa.Engine) -> None:
         for future in _grouped(writer, [(number, _insert(number)) for number in range(1, 5)]):
             future.result(30)
     assert [len(result) for result in results] == [1] * 5
+
+
+def test_a_group_is_bounded_in_records(engine: sa.Engine) -> None:
+    results: list[Sequence[Any]] = []
+    with _running(engine, group_weight=10, on_commit=results.append) as writer:
+        for future in _grouped(writer, [(number, _insert(number)) for number in range(1, 8)], weight=4):
+            assert future.result(30) is True
+        for future in _grouped(writer, [(number, _insert(number)) for number in (8, 9)], weight=99):
+            assert future.result(30) is True  # a post heavier than a group is one of its own
+    assert [len(result) for result in results] == [1, 2, 2, 2, 1, 1, 1, 1]
+
+
+def test_a_queue_is_bounded_in_records(engine: sa.Engine) -> None:
+    held = Held()
+    with _running(engine, queue_weight=10) as writer:
+        writer.submit(held, _id(0))
+        assert held.entered.wait(30)
+        waiting = [writer.submit(_insert(1), _id(1), weight=50)]  # heavier than the queue, but the first
+        with pytest.raises(BusyError):
+            writer.submit(_insert(2), _id(2))
+        held.released.set()
+        assert waiting[0].result(30) is True
+        for number in (3, 4):  # what was stored weighs no more
+            assert writer.submit(_insert(number), _id(number), weight=10).result(30) is True
 
 
 def test_a_full_queue_refuses(engine: sa.Engine) -> None:

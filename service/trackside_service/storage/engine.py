@@ -8,6 +8,7 @@ network that swallows packets would otherwise hold a thread for minutes.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from trackside_service.domain.numbers import wire_safe
 from trackside_service.errors import BusyError, InvalidInputError, StorageUnavailableError
 
+log: Final = logging.getLogger(__name__)
 WRITES: Final = "trackside_writes"
 SQLITE_BUSY_S: Final = 15
 STATEMENT_TIMEOUT_MS: Final = 30_000
@@ -134,8 +136,13 @@ def commit(connection: sa.Connection, transaction: sa.RootTransaction) -> None:
 
 @contextmanager
 def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a connection in a transaction that can only read. Raises as `write_transaction`."""
-    with _named_errors(), engine.execution_options(postgresql_readonly=True).begin() as connection:
+    """Open a connection in a transaction that can only read, and of which every statement sees the same moment. Raises
+    as `write_transaction`.
+    """
+    options: dict[str, Any] = {"postgresql_readonly": True}
+    if not is_sqlite(engine):  # SQLite's WAL does so anyway
+        options["isolation_level"] = "REPEATABLE READ"
+    with _named_errors(), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -146,10 +153,18 @@ def _named_errors() -> Iterator[None]:
     except exc.TimeoutError as error:
         raise BusyError("all connections to the database are in use; try again in a moment") from error
     except (exc.OperationalError, exc.InterfaceError) as error:
-        raise StorageUnavailableError(unavailable_detail(error)) from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: exc.DBAPIError) -> StorageUnavailableError:
+    """Return the refusal for whoever asked. What the driver said (where the database is, as whom) goes to the log."""
+    log.warning("%s", unavailable_detail(error))
+    return StorageUnavailableError("the database cannot be reached or does not work as it should; try again soon")
 
 
 def unavailable_detail(error: exc.DBAPIError) -> str:
-    """Say in one line what the database driver said, without the statement or its values."""
+    """Say in one line what the database driver said, without the statement or its values: for whoever runs the
+    service.
+    """
     first = str(error.orig).strip().splitlines()
     return f"the database did not answer as it should: {first[0] if first else type(error.orig).__name__}"

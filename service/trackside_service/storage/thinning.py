@@ -56,7 +56,10 @@ def _shown(run_id: UUID, metric_id: int, *, ordered: bool) -> sa.Subquery:
     )
     if ordered:
         return own.subquery()
-    later = sa.func.row_number().over(partition_by=(points.c.step, points.c.epoch), order_by=points.c.ordinal.desc())
+    # A point without any place stands for itself.
+    alone = sa.case((points.c.step.is_(None) & points.c.epoch.is_(None), points.c.ordinal))
+    place = (points.c.step, points.c.epoch, alone)
+    later = sa.func.row_number().over(partition_by=place, order_by=points.c.ordinal.desc())
     ranked = own.add_columns(later.label("later")).subquery()
     return sa.select(ranked.c.ordinal, ranked.c.value, ranked.c.kind).where(ranked.c.later == 1).subquery()
 

@@ -62,7 +62,11 @@ async def post_records(request: Request, run_id: RunId) -> Any:
     process, records = _parse(await read_json(request), here.options.max_records)
     now, began = here.now(), time.perf_counter()
     result = await committed(
-        here.writer.submit(lambda connection: monitor.record(connection, run_id, process, records, now=now), run_id)
+        here.writer.submit(
+            lambda connection: monitor.record(connection, run_id, process, records, now=now),
+            run_id,
+            weight=max(1, len(records)),
+        )
     )
     here.meters.posted(result, time.perf_counter() - began)
     return Answer(
