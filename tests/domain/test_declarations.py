@@ -113,6 +113,14 @@ def test_an_expectation_that_says_nothing_or_too_much_is_refused(expectation: ob
     assert pointer in faults_of({**RUN, "expectations": [expectation]})
 
 
+def test_an_expectation_given_twice_is_refused_where_it_comes_again() -> None:
+    one, other = {"metric": "val_acc", "min": 90}, {"metric": "val_acc", "min": 90.5}
+    assert len(parse_run({**RUN, "expectations": [one, other]}).expectations) == 2
+    again = {"metric": "val_accuracy", "min": 90.0}  # another name and another way to write it
+    faults = faults_of({**RUN, "expectations": [one, other, again]})
+    assert faults == {"/expectations/2": "the same as /expectations/0; each is given once"}
+
+
 def test_pointers_are_escaped() -> None:
     assert "/metric_units/a~1b~0c" in faults_of({**RUN, "metric_units": {"a/b~c": 1}})
 

@@ -107,6 +107,66 @@ def test_another_run_in_the_same_log_begins_from_its_own_start() -> None:
     assert not alerts_of([*epochs(val_acc=[50.0, 70.0, 80.0]), *epochs(val_acc=[10.0, 20.0, 30.0, 31.0])], CODE)
 
 
-def test_both_accuracies_have_alerts_of_their_own() -> None:
-    found = alerts_of(epochs(val_acc=[60.0, 0.0], train_acc=[60.0, 0.0]), CODE)
-    assert sorted(alert.subject for alert in found) == ["train_acc", "val_acc"]
+def test_both_accuracies_in_one_record_are_one_alert_with_both_numbers() -> None:
+    (alert,) = alerts_of(epochs(train_acc=[70.0, 1.0], val_acc=[60.0, 0.0]), CODE, num_classes=100)
+    assert (alert.subject, alert.title) == ("val_acc", "val_acc collapsed: 60 % to 0 %")
+    assert "val_acc fell from 60 % at epoch 1 to 0 % at epoch 2." in alert.detail
+    assert "train_acc fell from 70 % at epoch 1 to 1 % at epoch 2" in alert.detail
+    assert (alert.evidence["value"], alert.evidence["best"]) == (0.0, 60.0)
+    assert (alert.evidence["train_acc"], alert.evidence["train_acc_best"]) == (1.0, 70.0)
+
+
+def test_what_collapses_after_the_first_joins_its_alert() -> None:
+    records = [
+        *epochs(train_acc=[70.0], val_acc=[60.0]),
+        {"epoch": 2, "metrics": {"train_acc": 0.0}},
+        {"epoch": 2, "metrics": {"val_acc": 0.0}},
+    ]
+    (first,) = alerts_of(records[:-1], CODE)
+    assert "val_acc" not in first.detail
+    (alert,) = alerts_of(records, CODE)
+    assert (alert.subject, alert.title) == ("train_acc", "train_acc collapsed: 70 % to 0 %")
+    assert alert.detail.endswith("val_acc fell from 60 % at epoch 1 to 0 % at epoch 2.")
+    assert alert.evidence["val_acc_best"] == 60.0
+
+
+def test_the_one_alert_resolves_when_both_are_back() -> None:
+    (alert,) = alerts_of(epochs(train_acc=[70.0, 0.0, 69.0, 70.0], val_acc=[60.0, 0.0, 20.0, 20.0]), CODE)
+    assert alert.state == "open"
+    (alert,) = alerts_of(epochs(train_acc=[70.0, 0.0, 69.0, 70.0], val_acc=[60.0, 0.0, 20.0, 59.0]), CODE)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 4)  # type: ignore[union-attr]
+    log = epochs(train_acc=[70.0, 0.0, 69.0, 0.0], val_acc=[60.0, 0.0, 59.0, 58.0])
+    assert [(one.subject, one.episode) for one in alerts_of(log, CODE)] == [("val_acc", 1), ("train_acc", 1)]
+
+
+def test_what_falls_again_and_again_is_told_once_each() -> None:
+    up_and_down = [70.0, 0.0] * 30
+    (alert,) = alerts_of(epochs(train_acc=up_and_down, val_acc=[60.0] + [0.0] * 59), CODE)
+    assert alert.detail.count("train_acc") == 1
+    (alert,) = alerts_of(epochs(train_acc=[70.0] + [0.0] * 59, val_acc=up_and_down), CODE)
+    assert alert.detail.count("val_acc") == 1
+    assert alert.opened.epoch == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("log", "declared", "reason"),
+    [
+        (epochs(val_acc=[60.0, 0.0]), {}, "from a good value to zero at once"),
+        (epochs(val_acc=[0.8, 0.1]), {"num_classes": 10}, "from a good value to chance (10 classes) at once"),
+        (epochs(val_acc=[60.0, 20.0, 25.0, 22.0]), {}, "under half of its best for 3 evaluations"),
+        (
+            epochs(val_acc=[60.0, 20.0, 20.0]),
+            {"rules": {CODE: {"params": {"patience": 2, "share": 0.4}}}},
+            "under 40 % of its best for 2 evaluations",
+        ),
+        (steps(train_acc=[0.8] * 40 + [0.1] * 30), {}, "under half of its best for 10 records"),
+        (
+            epochs(val_acc=[80.0, 55.0, 55.0], train_acc=[85.0, 60.0, 60.0]),
+            {},
+            "training and validation both under three quarters of their best for 2 evaluations",
+        ),
+    ],
+)
+def test_the_reason_is_in_words(log: Any, declared: dict[str, Any], reason: str) -> None:
+    (alert,) = alerts_of(log, CODE, **declared)
+    assert alert.evidence["reason"] == reason

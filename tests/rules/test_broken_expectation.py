@@ -12,6 +12,7 @@ from trackside_service.domain.alerts import Alert
 from trackside_service.domain.findings import Cleared, Finding
 from trackside_service.domain.records import Record
 from trackside_service.rules import Reading
+from trackside_service.rules.broken_expectation import subject_of
 
 CODE = "EXP001"
 
@@ -137,6 +138,26 @@ def test_a_first_epoch_far_too_low_has_advice_for_the_plan() -> None:
 def test_each_expectation_has_an_alert_of_its_own() -> None:
     wishes = [{"metric": "val_acc", "epoch": epoch, "min": 90} for epoch in (1, 2)]
     assert [at(alert) for alert in broken(epochs(val_acc=[5.0, 5.0]), *wishes)] == [(1, 1), (2, 2)]
+
+
+def test_expectations_that_differ_read_differently() -> None:
+    wishes: list[dict[str, Any]] = [
+        {"metric": "val_acc", "epoch": 1, "min": 90.0000001},
+        {"metric": "val_acc", "epoch": 1, "min": 90.0000002},
+        {"metric": "val_acc", "epoch": 1, "min": 1234567},
+        {"metric": "val_acc", "epoch": 1, "min": 1234568},
+        {"metric": "val_acc", "max_drop": 2.00000001},
+        {"metric": "val_acc", "max_drop": 2.00000002},
+        {"metric": "val_acc", "max_above": {"metric": "train_acc", "by": 0.3}},
+        {"metric": "val_acc", "max_above": {"metric": "train_acc", "by": 0.1 + 0.2}},
+        {"metric": "val_acc", "epoch": 1, "min": 90},
+        {"metric": "val_acc at epoch 1", "min": 90},
+    ]
+    subjects = [subject_of(each) for each in spec_of(expectations=wishes).expectations]
+    assert len(set(subjects)) == len(wishes)
+    assert subjects[0] == "val_acc at epoch 1 >= 90.0000001"
+    assert subjects[-2:] == ["val_acc at epoch 1 >= 90", "'val_acc at epoch 1' >= 90"]
+    assert len(broken(epochs(val_acc=[5.0]), *wishes[:2])) == 2
 
 
 @pytest.mark.parametrize("metric", ["val_acc", "top1"])

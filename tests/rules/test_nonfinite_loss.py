@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from tests.rules.support import alerts_of, epochs, steps
+from tests.rules.support import alerts_of, epochs, spec_of, steps
+from trackside_service import detection
+from trackside_service.domain.findings import Finding
+from trackside_service.domain.records import Record
+from trackside_service.rules import Reading
 
 CODE = "LOSS001"
 ONE_CYCLE: dict[str, Any] = {
@@ -91,6 +96,53 @@ def test_it_sees_records_that_are_behind() -> None:
     # An addition at a place that the run has left is behind, and all other rules are blind to it.
     records = [*steps(lr=[0.1, 0.1, 0.1, 0.1]), late]
     assert len(alerts_of(records, CODE)) == 1
+
+
+def at(step: int, life: int = 0, *, behind: bool = False, **metrics: float) -> Reading:
+    return Reading(Record(metrics, step=step), step, life=life, behind=behind)
+
+
+def codes(*readings: Reading) -> list[str]:
+    context = detection.configure(spec_of())
+    outcomes = detection.inspect(context, detection.begin(context), readings).outcomes
+    return [type(one).__name__ for one in outcomes if one.code == CODE]
+
+
+def test_finite_values_that_come_late_do_not_resolve_it() -> None:
+    dead = [at(99, train_loss=1.0), at(100, train_loss=math.nan)]
+    late = [at(step, behind=True, train_loss=1.0) for step in (50, 51, 52, 53)]
+    assert codes(*dead, *late) == ["Finding"]
+    # They do not break a row either: NaN at 100, 101 and 102 are three.
+    broken = [at(step, val_loss=math.nan) for step in (100, 101, 102)]
+    late = [at(step, behind=True, val_loss=1.0) for step in (50, 51)]
+    assert codes(broken[0], late[0], broken[1], late[1], broken[2]) == ["Finding"]
+
+
+def test_what_comes_late_is_not_the_last_value() -> None:
+    context = detection.configure(spec_of())
+    readings = [
+        at(99, train_loss=1.5, lr=0.1),
+        at(50, behind=True, train_loss=9.0, lr=0.7),
+        at(100, train_loss=math.nan),
+    ]
+    (finding,) = detection.inspect(context, detection.begin(context), readings).outcomes
+    assert isinstance(finding, Finding)
+    assert finding.evidence["last_finite"] == 1.5
+    assert finding.evidence["last_finite_at"] == {"step": 99, "epoch": None}
+    assert finding.evidence["lr"] == 0.1
+
+
+def test_a_late_nan_opens_it_and_does_not_hold_it_open() -> None:
+    healthy = [at(step, train_loss=1.0) for step in (1, 2, 3, 4)]
+    late = at(2, behind=True, train_loss=math.nan)
+    assert codes(*healthy, late) == ["Finding"]
+    after = [at(step, train_loss=1.0) for step in (5, 6, 7)]
+    assert codes(*healthy, late, after[0], after[1]) == ["Finding"], "values of before it opened do not count"
+    assert codes(*healthy, late, after[0], late, after[1], late, after[2]) == ["Finding", "Cleared"]
+    context = detection.configure(spec_of())
+    (finding,) = detection.inspect(context, detection.begin(context), [*healthy, late]).outcomes
+    assert isinstance(finding, Finding)
+    assert "was NaN at step 2, in a record that came late; the last finite value was 1 at step 4" in finding.detail
 
 
 def test_its_patience_can_be_set() -> None:

@@ -302,6 +302,7 @@ def _rules(run: Reader) -> dict[str, RuleSetting]:
 
 def _expectations(run: Reader, names: Mapping[str, str]) -> tuple[Expectation, ...]:
     expectations: list[Expectation] = []
+    seen: dict[Expectation, int] = {}
     for index, body in enumerate(run.items("expectations", limit=MAX_EXPECTATIONS)):
         where = run.at(f"expectations/{index}")
         before = len(run.faults)
@@ -316,7 +317,13 @@ def _expectations(run: Reader, names: Mapping[str, str]) -> tuple[Expectation, .
         if len(run.faults) > before or metric is None:
             continue
         try:
-            expectations.append(Expectation(metrics.canonical(metric, names), **values))
+            expectation = Expectation(metrics.canonical(metric, names), **values)
         except ValueError as error:
             run.faults.append(Fault(where, str(error)))
+            continue
+        if expectation in seen:
+            run.faults.append(Fault(where, f"the same as /expectations/{seen[expectation]}; each is given once"))
+        else:
+            seen[expectation] = index
+            expectations.append(expectation)
     return tuple(expectations)

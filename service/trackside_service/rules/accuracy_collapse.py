@@ -2,7 +2,8 @@
 
 **What.** `val_acc` or `train_acc` loses most of what it had reached: it falls to zero, or to chance where
 `num_classes` is declared, in one step from a good value; or it stays under half of its best for three evaluations; or
-training and validation accuracy are both a quarter below their best for two.
+training and validation accuracy are both a quarter below their best for two. Where both collapse, it is one event
+and one alert: about the one that fell first (`val_acc` where they fell together), with the numbers of the other.
 
 **Why it matters.** Such a run rarely recovers by itself: the weights were thrown far from where they were good. Every
 hour from there on is lost, and the last good checkpoint should be kept from being overwritten.
@@ -18,8 +19,8 @@ the last good checkpoint.
 **Defaults.** Relative to the run's own best, so that percent and fractions do alike. Validation accuracy fell by over
 20 % and recovered in 10 of 299 healthy public runs: hence the half, and three in a row. A fall to zero counts from 20
 % on, one to chance from well above it. Training accuracy reported batch by batch is judged by the median of five,
-over ten records. On 185 healthy public runs it raised nothing. It resolves when the accuracy is back at three
-quarters of its best.
+over ten records. On 185 healthy public runs it raised nothing. It resolves when every accuracy that it tells of is
+back at three quarters of its best.
 """
 
 from __future__ import annotations
@@ -27,19 +28,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from statistics import median
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import ACCURACIES, LR, TRAIN_ACC, VAL_ACC
-from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import advice
+from trackside_service.rules.accuracies import Accuracy, follow, times_apart, with_lr
 from trackside_service.rules.base import Reading, Rule, RunContext
-from trackside_service.rules.places import Place, epoch_of, place_from, place_of, position, say, wire
-from trackside_service.rules.units import declared_unit, scale, show, unit_after
+from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
+from trackside_service.rules.units import declared_unit, scale, show
 
 CODE = "ACC001"
-_WINDOW: Final = 5
 Reason = Literal["zero", "chance", "half", "both"]
 
 
@@ -73,39 +72,40 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """One accuracy. `half` and `quarter` count the evaluations in a row under half and under three quarters of
-    `best`, since when.
+class Told:
+    """What the alert says. `sentences` and `evidence` are by the accuracy that they are about, the subject first."""
 
-    `recent`: the last values; `batched`: they are reported by batch. `good_lr`: the LR at the last good value;
-    `far_lr`: the one since then that is farthest from it.
-    """
+    subject: str
+    title: str
+    advice: str
+    opened: Place | None
+    sentences: Mapping[str, str]
+    evidence: Mapping[str, Mapping[str, Any]]
 
-    unit: MetricUnit | None = None
-    best: float = -math.inf
-    best_at: Place | None = None
-    last: float | None = None
-    last_at: Place | None = None
-    recent: tuple[float, ...] = ()
-    batched: bool = False
-    half: int = 0
-    half_since: Place | None = None
-    quarter: int = 0
-    quarter_since: Place | None = None
-    good_lr: float | None = None
-    good_at: Place | None = None
-    far_lr: float | None = None
-    far_at: Place | None = None
-    open: bool = False
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """An accuracy that has just collapsed: why, and how it stood before and after the record that shows it."""
+
+    name: str
+    reason: Reason
+    before: Accuracy
+    after: Accuracy
+
+    @property
+    def since(self) -> Place | None:
+        """Where it began."""
+        return self.after.quarter_since if self.reason == "both" else self.after.half_since
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The accuracies by name, and the latest LR."""
+    """The accuracies by name, the latest LR, and the standing alert as it was told last (None: none is open)."""
 
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     lr: float | None = None
     lr_at: Place | None = None
+    told: Told | None = None
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
@@ -124,85 +124,37 @@ def check(
         state = replace(state, accuracies={n: one if one.open else fresh[n] for n, one in state.accuracies.items()})
     lr = values.get(LR)
     if lr is not None and math.isfinite(lr) and lr >= 0:
-        accuracies = {name: _with_lr(one, lr, here) for name, one in state.accuracies.items()}
+        accuracies = {name: with_lr(one, lr, here) for name, one in state.accuracies.items()}
         state = replace(state, lr=lr, lr_at=here, accuracies=accuracies)
     seen = [name for name in ACCURACIES if name in values and math.isfinite(values[name])]
     if not seen:
         return state, ()
-    outcomes: list[Outcome] = []
+    falls: list[Fall] = []
     for name in seen:
         before = state.accuracies[name]
-        after = _after(context, parameters, state.lr, before, name=name, value=values[name], here=here)
+        after = follow(context, parameters, before, name=name, value=values[name], here=here, lr=state.lr)
         if before.open and after.quarter == 0:
             after = replace(after, open=False)
-            outcomes.append(Cleared(CODE, name, reading.record.position))
-        state = replace(state, accuracies={**state.accuracies, name: after})
         reason = None if after.open else _reason(context, parameters, before, after, values[name])
         if reason is not None:
-            state = replace(state, accuracies={**state.accuracies, name: replace(after, open=True)})
-            outcomes.append(_finding(context, parameters, reading, name, reason, before=before, one=after))
+            falls.append(Fall(name, reason, before, after))
+            after = replace(after, open=True)
+        state = replace(state, accuracies={**state.accuracies, name: after})
     if not any(one.open for one in state.accuracies.values()) and _both(parameters, state):
-        one = replace(state.accuracies[VAL_ACC], open=True)
-        state = replace(state, accuracies={**state.accuracies, VAL_ACC: one})
-        outcomes.append(_finding(context, parameters, reading, VAL_ACC, "both", before=one, one=one))
-    return state, outcomes
-
-
-def _with_lr(one: Accuracy, lr: float, here: Place) -> Accuracy:
-    if one.good_lr is None:
-        return one
-    if one.far_lr is None or _distance(lr, one.good_lr) > _distance(one.far_lr, one.good_lr):
-        return replace(one, far_lr=lr, far_at=here)
-    return one
-
-
-def _distance(lr: float, other: float) -> float:
-    """How many times one rate is the other, either way; infinite if just one of them is 0."""
-    low, high = sorted((lr, other))
-    return 1.0 if high == 0 else math.inf if low == 0 else high / low
-
-
-def _after(
-    context: RunContext,
-    parameters: Parameters,
-    lr: float | None,
-    one: Accuracy,
-    *,
-    name: str,
-    value: float,
-    here: Place,
-) -> Accuracy:
-    batched = one.batched or (name == TRAIN_ACC and _same_epoch(context, one.last_at, here))
-    if batched and not one.batched:
-        one = replace(one, best=-math.inf, half=0, half_since=None, quarter=0, quarter_since=None)
-    recent = (*one.recent, value)[-_WINDOW:]
-    one = replace(one, unit=unit_after(one.unit, value), last=value, last_at=here, recent=recent, batched=batched)
-    judged = median(recent) if batched else value
-    if batched and len(recent) < _WINDOW:
-        return one
-    if judged > one.best:
-        one = replace(one, best=judged, best_at=here)
-    if one.best < parameters.least_best * scale(one.unit):
-        return replace(one, half=0, half_since=None, quarter=0, quarter_since=None)
-    if judged >= parameters.both_share * one.best:
-        good_lr = lr if lr is not None else one.good_lr
-        one = replace(one, half=0, half_since=None, quarter=0, quarter_since=None)
-        return replace(one, good_lr=good_lr, good_at=here, far_lr=None, far_at=None)
-    one = replace(one, quarter=one.quarter + 1, quarter_since=one.quarter_since or here)
-    if judged >= parameters.share * one.best:
-        return replace(one, half=0, half_since=None)
-    return replace(one, half=one.half + 1, half_since=one.half_since or here)
-
-
-def _same_epoch(context: RunContext, before: Place | None, here: Place) -> bool:
-    """Whether two training accuracies lie in one epoch, so that each speaks for some batches only."""
-    if before is None or before == here:
-        return False
-    steps = context.spec.steps_per_epoch
-    one, other = epoch_of(before, steps), epoch_of(here, steps)
-    if one is None or other is None:
-        return here[0] is not None  # by step, and nothing tells the epochs
-    return one == other
+        falls = [Fall(name, "both", one, one) for name, one in state.accuracies.items()]
+        state = replace(state, accuracies={n: replace(one, open=True) for n, one in state.accuracies.items()})
+    if state.told is not None and not any(one.open for one in state.accuracies.values()):
+        return replace(state, told=None), [Cleared(CODE, state.told.subject, reading.record.position)]
+    if not falls:
+        return state, ()
+    told = state.told
+    if told is None:
+        falls.sort(key=lambda fall: fall.name != VAL_ACC)
+        first, *falls = falls
+        told = _told(context, parameters, first)
+    for fall in falls:
+        told = _also(context, parameters, told, fall)
+    return replace(state, told=told), [_finding(told, reading)]
 
 
 def _reason(
@@ -229,53 +181,87 @@ def _both(parameters: Parameters, state: State) -> bool:
     return not train.batched and min(train.quarter, val.quarter) >= parameters.both_patience
 
 
-def _finding(
-    context: RunContext,
-    parameters: Parameters,
-    reading: Reading,
-    name: str,
-    reason: Reason,
-    *,
-    before: Accuracy,
-    one: Accuracy,
-) -> Finding:
+def _told(context: RunContext, parameters: Parameters, fall: Fall) -> Told:
+    """Return what to say of a collapse."""
+    name, one = fall.name, fall.after
     assert one.last is not None
-    opened = one.quarter_since if reason == "both" else one.half_since
     best, now = show(one.best, one.unit), show(one.last, one.unit)
-    detail = {
-        "zero": f"{name} fell from {show(before.last or 0.0, one.unit)} at {say(before.last_at)} to {now} at "
-        f"{say(opened)}.",
-        "chance": f"{name} fell from {show(before.last or 0.0, one.unit)} at {say(before.last_at)} to {now} at "
-        f"{say(opened)}, which is what "
-        f"guessing among {context.spec.num_classes} classes gives.",
-        "half": f"{name} has been under half of its best ({best} at {say(one.best_at)}) since {say(opened)}, and is "
-        f"{now} now.",
-        "both": f"{name} and {TRAIN_ACC} are both a quarter or more below their best since {say(opened)}: {name} is "
-        f"{now} after {best} at "
-        f"{say(one.best_at)}.",
-    }[reason]
     evidence: dict[str, Any] = {
         "metric": name,
-        "reason": reason,
+        "reason": _in_short(context, parameters, fall),
         "value": one.last,
         "best": one.best,
         "best_at": wire(one.best_at),
         "unit": one.unit,
     }
     words, facts = _rate(parameters, one)
-    if words:
-        detail += f" {words}"
-    evidence.update(facts)
+    return Told(
+        subject=name,
+        title=f"{name} collapsed: {best} to {now}",
+        advice=_advice(context, parameters, facts),
+        opened=fall.since,
+        sentences={name: f"{_sentence(context, parameters, fall)} {words}".rstrip()},
+        evidence={name: {**evidence, **facts}},
+    )
+
+
+def _also(context: RunContext, parameters: Parameters, told: Told, fall: Fall) -> Told:
+    """Return what to say where an accuracy collapses while the alert stands: its numbers beside the others'."""
+    name, one = fall.name, fall.after
+    if name == told.subject:  # it had come back, and only the other had not
+        anew = _told(context, parameters, fall)
+        sentences, evidence = {**told.sentences, **anew.sentences}, {**told.evidence, **anew.evidence}
+        return replace(anew, opened=told.opened, sentences=sentences, evidence=evidence)
+    numbers = {name: one.last, f"{name}_best": one.best, f"{name}_best_at": wire(one.best_at)}
+    return replace(
+        told,
+        sentences={**told.sentences, name: _sentence(context, parameters, fall)},
+        evidence={**told.evidence, name: numbers},
+    )
+
+
+def _sentence(context: RunContext, parameters: Parameters, fall: Fall) -> str:
+    """Return the collapse of one accuracy in a sentence with its numbers."""
+    name, before, one = fall.name, fall.before, fall.after
+    assert one.last is not None
+    now, since = show(one.last, one.unit), say(fall.since)
+    best = f"({show(one.best, one.unit)} at {say(one.best_at)})"
+    if fall.reason in ("zero", "chance"):
+        to = f"{name} fell from {show(before.last or 0.0, one.unit)} at {say(before.last_at)} to {now} at {since}"
+        guessing = f", which is what guessing among {context.spec.num_classes} classes gives"
+        return f"{to}{guessing if fall.reason == 'chance' else ''}."
+    share = parameters.both_share if fall.reason == "both" else parameters.share
+    return f"{name} has been under {_share(share)} of its best {best} since {since}, and is {now} now."
+
+
+def _in_short(context: RunContext, parameters: Parameters, fall: Fall) -> str:
+    """Return why it is a collapse, for people, in a few words."""
+    if fall.reason == "zero":
+        return "from a good value to zero at once"
+    if fall.reason == "chance":
+        return f"from a good value to chance ({context.spec.num_classes} classes) at once"
+    if fall.reason == "both":
+        times = f"{parameters.both_patience} evaluations"
+        return f"training and validation both under {_share(parameters.both_share)} of their best for {times}"
+    counted = f"{parameters.batch_patience} records" if fall.after.batched else f"{parameters.patience} evaluations"
+    return f"under {_share(parameters.share)} of its best for {counted}"
+
+
+def _share(share: float) -> str:
+    return {0.5: "half", 0.75: "three quarters"}.get(share, f"{100 * share:.3g} %")
+
+
+def _finding(told: Told, reading: Reading) -> Finding:
     return Finding(
         code=CODE,
-        subject=name,
+        subject=told.subject,
         severity="critical",
-        title=f"{name} collapsed: {best} to {now}",
-        detail=detail,
-        advice=_advice(context, parameters, facts),
-        opened=position(opened),
+        title=told.title,
+        detail=" ".join(told.sentences.values()),
+        advice=told.advice,
+        opened=position(told.opened),
         detected=reading.record.position,
-        evidence=evidence,
+        evidence={key: value for facts in told.evidence.values() for key, value in facts.items()},
     )
 
 
@@ -290,7 +276,7 @@ def _rate(parameters: Parameters, one: Accuracy) -> tuple[str, dict[str, Any]]:
         "lr_after_at": wire(one.far_at),
         "lr_ratio": one.far_lr / one.good_lr if one.good_lr > 0 else None,
     }
-    times = _distance(one.far_lr, one.good_lr)
+    times = times_apart(one.far_lr, one.good_lr)
     if times < parameters.lr_change:
         return "", facts
     verb = "rose" if one.far_lr > one.good_lr else "fell"
@@ -322,7 +308,8 @@ def _advice(context: RunContext, parameters: Parameters, facts: Mapping[str, Any
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
     accuracies = {name: {**asdict(one), "best": _finite(one.best)} for name, one in state.accuracies.items()}
-    return {"accuracies": accuracies, "lr": state.lr, "lr_at": state.lr_at}
+    told = None if state.told is None else asdict(state.told)
+    return {"accuracies": accuracies, "lr": state.lr, "lr_at": state.lr_at, "told": told}
 
 
 def load(data: Mapping[str, Any]) -> State:
@@ -332,7 +319,10 @@ def load(data: Mapping[str, Any]) -> State:
         places = {key: place_from(one[key]) for key in one if key.endswith(("_at", "_since"))}
         best = -math.inf if one["best"] is None else one["best"]
         accuracies[name] = Accuracy(**{**one, **places, "best": best, "recent": tuple(one["recent"])})
-    return State(accuracies, data["lr"], place_from(data["lr_at"]))
+    told = data["told"]
+    if told is not None:
+        told = Told(**{**told, "opened": place_from(told["opened"])})
+    return State(accuracies, data["lr"], place_from(data["lr_at"]), told)
 
 
 def _finite(value: float) -> float | None:
@@ -348,6 +338,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    state_version=2,
     dump=dump,
     load=load,
 )

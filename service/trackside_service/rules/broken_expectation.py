@@ -74,23 +74,36 @@ State = tuple[Watch, ...]
 
 
 def subject_of(expectation: Expectation) -> str:
-    """Return the expectation in short, as the subject of its alert: "train_acc at epoch 1 >= 5"."""
+    """Return the expectation in short, as the subject of its alert: "train_acc at epoch 1 >= 5".
+
+    Different expectations never read alike: their alerts would be one.
+    """
     when = ""
     if expectation.epoch is not None:
-        when = f" at epoch {expectation.epoch:g}"
+        when = f" at epoch {_exactly(expectation.epoch)}"
     elif expectation.from_epoch is not None or expectation.until_epoch is not None:
-        when = "" if expectation.from_epoch is None else f" from epoch {expectation.from_epoch:g}"
-        when += "" if expectation.until_epoch is None else f" until epoch {expectation.until_epoch:g}"
+        when = "" if expectation.from_epoch is None else f" from epoch {_exactly(expectation.from_epoch)}"
+        when += "" if expectation.until_epoch is None else f" until epoch {_exactly(expectation.until_epoch)}"
     bounds = []
     if expectation.min is not None:
-        bounds.append(f">= {expectation.min:g}")
+        bounds.append(f">= {_exactly(expectation.min)}")
     if expectation.max is not None:
-        bounds.append(f"<= {expectation.max:g}")
+        bounds.append(f"<= {_exactly(expectation.max)}")
     if expectation.max_drop is not None:
-        bounds.append(f"at most {expectation.max_drop:g} below its best")
+        bounds.append(f"at most {_exactly(expectation.max_drop)} below its best")
     if expectation.max_above is not None:
-        bounds.append(f"at most {expectation.max_above.by:g} above {expectation.max_above.metric}")
-    return f"{expectation.metric}{when} {' and '.join(bounds)}"
+        bounds.append(f"at most {_exactly(expectation.max_above.by)} above {_word(expectation.max_above.metric)}")
+    return f"{_word(expectation.metric)}{when} {' and '.join(bounds)}"
+
+
+def _exactly(number: float) -> str:
+    """Return the shortest digits that no other number has."""
+    return repr(float(number)).removesuffix(".0")
+
+
+def _word(metric: str) -> str:
+    """Return the name, quoted where its own words could be taken for the expectation's."""
+    return metric if metric.split() == [metric] else repr(metric)
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:

@@ -16,7 +16,8 @@ NaN: the weights of later ones are lost.
 
 **Defaults.** One non-finite training loss is enough: it raised nothing on 185 healthy public runs. Validation losses
 need three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three
-finite values in a row, and never while NaN goes on.
+finite values in a row, and never while NaN goes on: a finite value that comes late, from a place that the run has
+left, says nothing about where it is now.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def start(_context: RunContext, _parameters: Parameters) -> State:
 def check(
     context: RunContext, parameters: Parameters, state: State, reading: Reading
 ) -> tuple[State, Sequence[Outcome]]:
-    """Look at the losses of one record."""
+    """Look at the losses of one record. One that is behind can open the alert and do nothing else."""
     values = reading.record.metrics
-    if LR in values:
+    if LR in values and not reading.behind:
         state = replace(state, lr=values[LR])
     outcomes: list[Outcome] = []
     for name in LOSSES:
@@ -99,11 +100,14 @@ def _next(
 ) -> tuple[Loss, Sequence[Outcome]]:
     loss, value, here = state.losses.get(name, Loss()), reading.record.metrics[name], place_of(reading.record)
     if math.isfinite(value):
+        if reading.behind:
+            return loss, ()
         loss = replace(loss, last=value, last_at=here, bad=0, since=None, good=loss.good + 1)
         if loss.open and loss.good >= parameters.clears_after:
             return replace(loss, open=False), [Cleared(CODE, name, reading.record.position)]
         return loss, ()
-    loss = replace(loss, bad=loss.bad + 1, good=0, since=loss.since or here)
+    good = loss.good if loss.open and reading.behind else 0
+    loss = replace(loss, bad=loss.bad + 1, good=good, since=loss.since or here)
     patience = parameters.train_patience if name == TRAIN_LOSS else parameters.val_patience
     if loss.open or loss.bad < patience:
         return loss, ()
@@ -119,6 +123,9 @@ def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, readi
         if loss.last is not None
         else "no finite value was reported before"
     )
+    detail = f"{name} is {word} since {say(loss.since)}; {before}.{rate}"
+    if reading.behind:
+        detail = f"{name} was {word} at {say(loss.since)}, in a record that came late; {before}.{rate}"
     evidence: dict[str, Any] = {
         "metric": name,
         "value": to_wire(value),
@@ -132,7 +139,7 @@ def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, readi
         subject=name,
         severity="critical",
         title=f"{name} is {word}",
-        detail=f"{name} is {word} since {say(loss.since)}; {before}.{rate}",
+        detail=detail,
         advice=_advice(context, name, loss),
         opened=position(loss.since),
         detected=reading.record.position,
