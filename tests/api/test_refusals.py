@@ -124,6 +124,52 @@ def test_bad_parameters(keyless: httpx.Client, method: str, path: str, operation
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_parameters_that_are_not_known_or_given_twice(
+    keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """A guard with a typo in it (`?failon=warning`) must not pass."""
+    known = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
+    misspelt = next(iter(known), "limit")[:-1] + "z"
+    answer = keyless.request(method, fill(path), params={misspelt: SENTINEL})
+    (fault,) = assert_problem(answer, 422, "invalid_input")["errors"]
+    assert (fault["in"], fault["pointer"]) == ("query", f"/{misspelt}")
+    assert (next(iter(known)) if known else "takes no parameters") in fault["detail"]
+    assert SENTINEL not in answer.text
+    for name, parameter in known.items():
+        repeats = '"array"' in json.dumps(parameter["schema"])
+        value = {"sort": "name", "cursor": "W10", "fail_on": "info"}.get(name, "20")
+        answer = keyless.request(method, fill(path), params=[(name, value), (name, value)])
+        more_than_once = [fault["pointer"] for fault in answer.json().get("errors", []) if "once" in fault["detail"]]
+        assert more_than_once == ([] if repeats else [f"/{name}"]), answer.text
+
+
+def test_a_typo_is_answered_with_the_nearest_name(keyless: httpx.Client) -> None:
+    answer = keyless.get(f"/v1/runs/{uuid4()}/health", params={"failon": "warning"})
+    assert "fail_on" in assert_problem(answer, 422, "invalid_input")["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_every_refusal_is_written_down(method: str, path: str, operation: dict[str, Any]) -> None:
+    def codes(status: int) -> set[str]:
+        content = operation["responses"].get(str(status), {}).get("content", {})
+        return set(content.get("application/problem+json", {}).get("examples", {}))
+
+    assert "invalid_input" in codes(422)
+    assert ("cross_origin" in codes(403)) is (method not in ("GET", "HEAD"))
+    assert ("body_too_large" in codes(413)) is ("requestBody" in operation)
+    assert ("not_authenticated" in codes(401)) is not is_open(operation)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_a_page_of_another_site(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
+    answer = keyless.request(method, fill(path), headers={"Origin": "https://elsewhere.example"})
+    if "403" in operation["responses"]:
+        assert_problem(answer, 403, "cross_origin")
+    else:
+        assert answer.status_code != 403
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=IDS)
 def test_things_that_do_not_exist(keyless: httpx.Client, method: str, path: str, operation: dict[str, Any]) -> None:
     if "404" not in operation["responses"]:
         return

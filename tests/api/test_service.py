@@ -27,6 +27,16 @@ def test_a_database_without_tables_is_alive_but_not_ready(empty_database_url: st
         assert "retry-after" in answer.headers
 
 
+def test_a_probe_with_head_is_answered_as_one_with_get(api: httpx.Client, empty_database_url: str) -> None:
+    for path in ("/healthz", "/readyz"):
+        asked, probed = api.get(path), api.head(path)
+        assert (probed.status_code, probed.content) == (200, b"")
+        assert probed.headers["content-type"] == asked.headers["content-type"]
+        assert api.post(path).headers["allow"] == "GET, HEAD"
+    with service(empty_database_url) as url:
+        assert httpx.head(f"{url}/readyz").status_code == 503
+
+
 def test_meters_count_what_was_done_and_name_no_run(api: httpx.Client) -> None:
     before = meters(api)
     path = opened(api, number=0xABCDEF)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from trackside_service.api import documents, problems
 from trackside_service.api.answers import Answer
 from trackside_service.api.context import Context
+from trackside_service.api.parameters import refuse_unknown
 from trackside_service.api.routers import ROUTERS
 from trackside_service.api.security import Door
 
@@ -42,6 +43,7 @@ def create_app(context: Context) -> FastAPI:
             Middleware(problems.Guard, meters=context.meters),
             Middleware(Door, admin_key=context.options.admin_key),
         ],
+        dependencies=[Depends(refuse_unknown)],
         default_response_class=Answer,
         generate_unique_id_function=lambda route: route.name,
         # The framework's pages load their scripts from another site.

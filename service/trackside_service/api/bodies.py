@@ -26,11 +26,6 @@ async def read_json(request: Request) -> Any:
         raise MalformedBodyError(f"The body is not JSON: {error}.") from None
 
 
-async def read_nothing(request: Request) -> None:
-    """Check that a request whose route takes no body is within the length that every request is held to."""
-    await _read(request, context(request).options.max_body_bytes)
-
-
 def _check_media_type(request: Request) -> None:
     given = request.headers.get("content-type", "")
     kind = given.split(";", 1)[0].strip().lower()

@@ -20,7 +20,8 @@ from trackside_service.api import errors as api_errors
 from trackside_service.api.problems import MEDIA_TYPE, status_of
 from trackside_service.api.schemas import ANSWERS, BODIES
 from trackside_service.api.schemas.declared import schedule_schema
-from trackside_service.errors import TracksideError
+from trackside_service.api.security import READS
+from trackside_service.errors import Fault, TracksideError
 
 _REF: Final = "#/components/schemas/{model}"
 _EVERYWHERE: Final[tuple[type[TracksideError], ...]] = (
@@ -30,7 +31,6 @@ _EVERYWHERE: Final[tuple[type[TracksideError], ...]] = (
 )
 _OF_BODIES: Final[tuple[type[TracksideError], ...]] = (
     api_errors.MalformedBodyError,
-    api_errors.CrossOriginError,
     api_errors.BodyTooLargeError,
     api_errors.UnsupportedMediaError,
     errors.InvalidInputError,
@@ -52,6 +52,8 @@ _DETAILS: Final[Mapping[str, str]] = {
     "run_conflict": "The run exists with another configuration; announce a new process to change it.",
 }
 
+_OF_PARAMETERS: Final = Fault("/limits", 'is not a known parameter; did you mean "limit"?')
+
 TAGS: Final = (
     ("runs", "Open a run, report to it, end it, find it again."),
     ("records", "What a run reported: as pages, as a stream, or thinned for a plot."),
@@ -69,12 +71,11 @@ rate with the schedule that was configured, names what went wrong, and tells peo
 
 * JSON in and out. Numbers that JSON lacks travel as `"NaN"`, `"Infinity"`, `"-Infinity"`; bare `NaN` tokens are
   accepted.
-* Unknown fields are refused, with the nearest known name.
+* Unknown fields and unknown query parameters are refused, with the nearest known name.
 * Every refusal is a problem (RFC 9457, `application/problem+json`) with a stable `code`.
 * Lists are pages: pass `next_cursor` as `cursor`. Times are RFC 3339 in UTC.
 * With a key set (`TRACKSIDE_ADMIN_KEY`), send it as `Authorization: Bearer <key>`, or as Basic's password. Without
-  one, only
-  requests to the loopback interface are answered.
+  one, only requests to the loopback interface are answered.
 """
 
 
@@ -90,7 +91,6 @@ def operation(
     body: type[BaseModel] | None = None,
     bodies: Mapping[str, Any] | None = None,
     problems: Sequence[type[TracksideError]] = (),
-    parameters: bool = True,
     stored: bool = True,
     is_open: bool = False,
 ) -> dict[str, Any]:
@@ -98,13 +98,13 @@ def operation(
 
     `says` describes the answer, `answer` and `example` show it, `other` are examples in further media types, `also`
     further statuses with the same answer. `body` and `bodies` (by name) describe the request's. `problems` are the
-    refusals beyond those that every route has: those of a body, of the database (`stored`), of parameters.
+    refusals beyond those that every route has: those of a body, of parameters, of the database (`stored`).
     """
     refusals = [*problems]
     refusals += [] if is_open else _EVERYWHERE
     refusals += [api_errors.InternalError] if is_open else []
     refusals += _OF_BODIES if body else []
-    refusals += [errors.InvalidInputError] if parameters and not body else []
+    refusals += [] if body else [api_errors.InvalidParameterError]
     refusals += [errors.StorageUnavailableError] if stored else []
     responses: dict[int | str, dict[str, Any]] = {}
     content: dict[str, Any] = {}
@@ -157,6 +157,9 @@ def _sample(kind: type[TracksideError]) -> dict[str, Any]:
     detail = _DETAILS.get(kind.code, kind.title + ".")
     pointer, colon, words = detail.partition(": ")
     faults = [{"in": "body", "pointer": pointer, "detail": words.rstrip(".")}] if colon and pointer[0] == "/" else []
+    if kind is api_errors.InvalidParameterError:
+        detail = f"{_OF_PARAMETERS.pointer} {_OF_PARAMETERS.message}."
+        faults = [{"in": "query", "pointer": _OF_PARAMETERS.pointer, "detail": _OF_PARAMETERS.message}]
     return {
         "type": f"urn:trackside:problem:{kind.code}",
         "title": kind.title,
@@ -189,11 +192,14 @@ def build(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
     )
     wanted = [(model, "validation") for model in BODIES] + [(model, "serialization") for model in ANSWERS]
     _names, definitions = models_json_schema(wanted, ref_template=_REF, schema_generator=_Plain)  # type: ignore[arg-type]
+    cross_origin = {str(status): answer for status, answer in _problem_responses([api_errors.CrossOriginError]).items()}
     for route in routes:
-        for method in route.methods or ():
+        for method in route.methods or () if route.include_in_schema else ():
             # As they were written: the framework leaves every null out of an example.
             written = document["paths"][route.path_format][method.lower()]
             written["responses"] = {str(status): answer for status, answer in route.responses.items()}
+            if method not in READS:
+                written["responses"].update(cross_origin)
             written.update(route.openapi_extra or {})
     components = document.setdefault("components", {})
     components["schemas"] = dict(

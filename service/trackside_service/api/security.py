@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trackside_service.api.errors import CrossOriginError, NotAuthenticatedError, WrongHostError
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Door:
@@ -60,7 +60,7 @@ class Door:
         # A browser sends Basic credentials, or none to a keyless service, on behalf of any page; a Bearer key it
         # never sends by itself.
         origin = headers.get("origin")
-        if origin is None or method in _READS or headers.get("authorization", "")[:7].lower() == "bearer ":
+        if origin is None or method in READS or headers.get("authorization", "")[:7].lower() == "bearer ":
             return
         if urlsplit(origin).netloc != headers.get("host"):
             raise CrossOriginError("The page that sent this request is not Trackside's own.")

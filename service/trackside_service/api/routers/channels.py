@@ -72,7 +72,6 @@ async def make_channel(request: Request) -> Any:
         says="Every channel.",
         answer=ChannelList,
         example={"items": [examples.CHANNEL_SHOWN]},
-        parameters=False,
     ),
 )
 def list_channels(request: Request) -> Any:

@@ -28,7 +28,6 @@ router = APIRouter(prefix="/v1/rules", tags=["rules"])
         says="Every rule.",
         answer=RuleList,
         example={"items": [examples.RULE]},
-        parameters=False,
         stored=False,
     ),
 )

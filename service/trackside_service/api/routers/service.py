@@ -26,11 +26,11 @@ _VERSION: Final = version("trackside-service")
         says="The process answers.",
         answer=Alive,
         example={"status": "ok", "version": "0.1.0"},
-        parameters=False,
         stored=False,
         is_open=True,
     ),
 )
+@router.head("/healthz", include_in_schema=False)
 async def is_alive() -> Any:
     """Answer as long as the process runs; the database is not asked. No key is needed."""
     return {"status": "ok", "version": _VERSION}
@@ -43,10 +43,10 @@ async def is_alive() -> Any:
         says="The database answers and has the revision that this version works with.",
         answer=Ready,
         example={"status": "ready"},
-        parameters=False,
         is_open=True,
     ),
 )
+@router.head("/readyz", include_in_schema=False)
 def is_ready(request: Request) -> Any:
     """Answer 200 when the service can take posts, else 503 with the reason. No key is needed."""
     if not migrate.is_current(context(request).engine):
@@ -60,7 +60,6 @@ def is_ready(request: Request) -> Any:
         summary="Read the service's meters",
         says="Prometheus text.",
         other={"text/plain": "trackside_points_total 120.0\n"},
-        parameters=False,
         stored=False,
     ),
 )
