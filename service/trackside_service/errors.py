@@ -58,6 +58,13 @@ class RunConflictError(TracksideError):
     title = "The run exists with another configuration"
 
 
+class RunEndedError(TracksideError):
+    """The run has ended otherwise than a request to end it says; an end stays as it is."""
+
+    code = "run_ended"
+    title = "The run has ended already, and otherwise"
+
+
 class RunUnhealthyError(TracksideError):
     """Asked with `fail_on`: the run is at least that bad."""
 

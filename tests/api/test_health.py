@@ -72,9 +72,14 @@ def test_a_healthy_run_on_a_terminal(api: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("info", True), ("warning", True), ("critical", True)])
 def test_a_script_fails_on_a_sick_run(api: httpx.Client, sick: str, fail_on: str, fails: bool) -> None:
-    answer = api.get(f"{sick}/health", params={"fail_on": fail_on}, headers={"Accept": "text/plain"})
-    problem = assert_problem(answer, 409, "run_unhealthy")
+    problem = assert_problem(api.get(f"{sick}/health", params={"fail_on": fail_on}), 409, "run_unhealthy")
     assert "LOSS001" in problem["detail"]
+    # On a terminal the screenful is wanted most when it is that bad.
+    text = {"Accept": "text/plain"}
+    screen = api.get(f"{sick}/health", params={"fail_on": fail_on}, headers=text)
+    assert screen.status_code == 409
+    assert screen.headers["content-type"].startswith("text/plain")
+    assert screen.text == api.get(f"{sick}/health", headers=text).text
 
 
 def test_a_script_passes_on_a_run_that_is_less_bad(api: httpx.Client) -> None:
@@ -83,6 +88,15 @@ def test_a_script_passes_on_a_run_that_is_less_bad(api: httpx.Client) -> None:
     assert api.get(f"{path}/health").json()["health"] == "warning"
     assert api.get(f"{path}/health", params={"fail_on": "critical"}).status_code == 200
     assert_problem(api.get(f"{path}/health", params={"fail_on": "warning"}), 409, "run_unhealthy")
+
+
+def test_a_learning_rate_that_is_no_number_is_said_to_be_none(api: httpx.Client) -> None:
+    path = opened(api, RUN)
+    posted(api, path, [{"epoch": 0, "metrics": {"lr": "NaN", "train_loss": "NaN"}}])
+    text = api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+    assert "lr NaN" in text
+    assert "observed NaN, which is not a finite number" in text
+    assert " nan" not in text
 
 
 def test_the_lr_expected_and_observed(api: httpx.Client) -> None:

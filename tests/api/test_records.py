@@ -45,6 +45,16 @@ def test_what_goes_in_comes_out(api: httpx.Client) -> None:
     assert series["z"]["value"] == ["-Infinity", "-Infinity"]
 
 
+def test_a_record_without_metrics_is_refused(api: httpx.Client) -> None:
+    """It holds nothing to store: counted as accepted it would be lost, and as a duplicate it would be a lie."""
+    path = opened(api)
+    posted(api, path, [{"step": 1, "metrics": {"lr": 0.1}}])
+    answer = api.post(f"{path}/records", json={"records": [{"step": 1, "metrics": {}}]})
+    (fault,) = assert_problem(answer, 422, "invalid_input")["errors"]
+    assert fault["pointer"] == "/records/0/metrics"
+    assert "at least one metric" in fault["detail"]
+
+
 def test_posting_twice_changes_nothing(api: httpx.Client) -> None:
     path = opened(api, {"project": "p", "name": "n", "process": {"id": "one"}})
     by_number = [{"seq": number, "step": number, "metrics": {"lr": 0.1}} for number in range(3)]

@@ -143,6 +143,13 @@ def test_parameters_that_are_not_known_or_given_twice(
         assert more_than_once == ([] if repeats else [f"/{name}"]), answer.text
 
 
+def test_a_body_that_is_a_list_is_told_what_it_goes_into(keyless: httpx.Client) -> None:
+    body = assert_problem(keyless.post(f"/v1/runs/{uuid4()}/records", json=[]), 422, "invalid_input")
+    assert '{"records": [...]}' in body["errors"][0]["detail"]
+    body = assert_problem(keyless.post("/v1/check", json=[{}]), 422, "invalid_input")
+    assert '{"run": {...}, "records": [...]}' in body["errors"][0]["detail"]
+
+
 def test_a_typo_is_answered_with_the_nearest_name(keyless: httpx.Client) -> None:
     answer = keyless.get(f"/v1/runs/{uuid4()}/health", params={"failon": "warning"})
     assert "fail_on" in assert_problem(answer, 422, "invalid_input")["detail"]
@@ -252,7 +259,8 @@ def test_what_nobody_foresaw(tmp_path: Any, sqlite_template: Any, caplog: pytest
         answer = httpx.put(f"{url}/v1/runs/{uuid4()}", json={"project": "p", "name": "n"})
     body = assert_problem(answer, 500, "internal_error")
     assert SENTINEL not in json.dumps(body)
-    assert any(record.exc_info and SENTINEL in str(record.exc_info[1]) for record in caplog.records)
+    (line,) = [record for record in caplog.records if record.exc_info and SENTINEL in str(record.exc_info[1])]
+    assert line.__dict__["fields"]["instance"] == body["instance"]
 
 
 def test_too_much_at_once(tmp_path: Any, sqlite_template: Any) -> None:

@@ -51,7 +51,7 @@ def test_an_ended_run_is_reopened_by_a_new_process(api: httpx.Client) -> None:
     ended = api.patch(path, json={"status": "failed", "reason": "out of memory"}).json()
     assert (ended["status"], ended["reason"]) == ("failed", "out of memory")
     assert ended["ended_at"].endswith("Z")
-    assert_problem(api.patch(path, json={"status": "finished"}), 409, "run_conflict")
+    assert_problem(api.patch(path, json={"status": "finished"}), 409, "run_ended")
     assert api.patch(path, json={"status": "failed"}).status_code == 200
     assert api.put(path, json={**RUN, "process": {"id": "one"}}).json()["status"] == "failed"
     again = api.put(path, json={**RUN, "process": {"id": "two", "resumed_from_step": 40}}).json()

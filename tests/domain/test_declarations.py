@@ -184,7 +184,7 @@ def test_a_record_is_read_strictly(change: dict[str, Any], pointer: str) -> None
 
 
 def test_the_faults_of_many_records_come_together_and_are_bounded() -> None:
-    bodies: list[Any] = [{"step": -1, "metrics": {}} for _ in range(500)]
+    bodies: list[Any] = [{"step": -1, "metrics": {"lr": 0.1}} for _ in range(500)]
     with pytest.raises(InvalidInputError) as caught:
         parse_records(bodies)
     assert caught.value.faults[1].pointer == "/records/1/step"

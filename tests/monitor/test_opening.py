@@ -16,7 +16,7 @@ from trackside_service import monitor
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import Expectation, RunSpec
-from trackside_service.errors import RunConflictError, RunNotFoundError, ScheduleError
+from trackside_service.errors import RunConflictError, RunEndedError, RunNotFoundError, ScheduleError
 from trackside_service.monitor import FinishResult, OpenResult, RecordResult
 from trackside_service.storage import alerts, lives, points, runs
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -144,7 +144,7 @@ def test_the_end_freezes_alerts_and_is_told_once(engine: sa.Engine) -> None:
     assert _states(engine) == [("LR001", "ended")]
     again = _finish(engine, "failed", "another reason")
     assert (again.ended, again.run.reason, again.changes) == (False, "out of memory", ())
-    with pytest.raises(RunConflictError, match="failed already"):
+    with pytest.raises(RunEndedError, match="failed already"):
         _finish(engine, "finished")
     with read_transaction(engine) as connection:
         run = runs.get(connection, RUN)

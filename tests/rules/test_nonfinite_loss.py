@@ -91,6 +91,13 @@ def test_whatever_sets_the_peak_is_named(declared: dict[str, Any], words: str) -
     assert words in alert.advice
 
 
+def test_a_learning_rate_that_is_no_number_either_is_said_in_words() -> None:
+    (alert,) = alerts_of(epochs(lr=[0.1, "NaN"], train_loss=[1.0, "NaN"]), CODE)
+    assert "The learning rate is not a finite number either (NaN)." in alert.detail
+    (alert,) = alerts_of(epochs(lr=[0.1, 0.05], train_loss=[1.0, "NaN"]), CODE)
+    assert "The learning rate is 0.05." in alert.detail
+
+
 def test_it_sees_records_that_are_behind() -> None:
     late = {"step": 1, "metrics": {"train_loss": "NaN"}}
     # An addition at a place that the run has left is behind, and all other rules are blind to it.

@@ -74,6 +74,8 @@ def test_it_resolves_after_ten_points_back_on_schedule_and_begins_anew() -> None
 def test_an_lr_that_is_no_number_is_off_schedule() -> None:
     (alert,) = alerts_of(epochs(lr=[*lrs(3), "NaN"]), CODE, schedule=COSINE)
     assert (alert.severity, alert.opened.epoch) == ("critical", 4)  # type: ignore[union-attr]
+    assert "the learning rate is not a finite number (NaN)" in alert.detail
+    assert " nan" not in alert.detail
 
 
 def test_without_a_schedule_it_is_silent() -> None:

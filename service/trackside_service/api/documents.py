@@ -49,6 +49,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "storage_unavailable": "The database does not answer; nothing was stored. Try again soon.",
     "busy": "Too many posts are waiting. Try again after a moment.",
     "run_unhealthy": "The run's health is critical.",
+    "run_ended": "The run is finished already and stays so; a PUT with a new process.id reopens it.",
     "run_conflict": "The run exists with another configuration; announce a new process to change it.",
 }
 
@@ -91,6 +92,7 @@ def operation(
     body: type[BaseModel] | None = None,
     bodies: Mapping[str, Any] | None = None,
     problems: Sequence[type[TracksideError]] = (),
+    refused: Mapping[int, Mapping[str, str]] | None = None,
     stored: bool = True,
     is_open: bool = False,
 ) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def operation(
 
     `says` describes the answer, `answer` and `example` show it, `other` are examples in further media types, `also`
     further statuses with the same answer. `body` and `bodies` (by name) describe the request's. `problems` are the
-    refusals beyond those that every route has: those of a body, of parameters, of the database (`stored`).
+    refusals beyond those that every route has: those of a body, of parameters, of the database (`stored`);
+    `refused` are examples in further media types by their status.
     """
     refusals = [*problems]
     refusals += [] if is_open else _EVERYWHERE
@@ -117,6 +120,10 @@ def operation(
     for each, words in {status: says, **(also or {})}.items():
         responses[each] = {"description": words, **({"content": content} if content else {})}
     responses.update(_problem_responses(refusals))
+    for each, texts in (refused or {}).items():
+        responses[each]["content"].update(
+            {media_type: {"schema": {"type": "string"}, "example": text} for media_type, text in texts.items()}
+        )
     extra: dict[str, Any] = {}
     if body is not None:
         content = {"schema": {"$ref": _REF.format(model=body.__name__)}}

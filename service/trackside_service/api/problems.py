@@ -43,6 +43,7 @@ STATUSES: Final[Mapping[type[TracksideError], HTTPStatus]] = {
     errors.DeliveryNotFoundError: HTTPStatus.NOT_FOUND,
     api_errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.RunConflictError: HTTPStatus.CONFLICT,
+    errors.RunEndedError: HTTPStatus.CONFLICT,
     errors.RunUnhealthyError: HTTPStatus.CONFLICT,
     errors.SecretKeyMissingError: HTTPStatus.CONFLICT,
     api_errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -67,8 +68,13 @@ def status_of(error: type[TracksideError]) -> HTTPStatus:
     return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
 
 
-def render(error: TracksideError, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer for `error`."""
+def new_instance() -> str:
+    """Return the name of one occurrence of a problem: its answer and its line in the log carry the same."""
+    return f"urn:uuid:{uuid4()}"
+
+
+def render(error: TracksideError, headers: Mapping[str, str] | None = None, *, instance: str | None = None) -> Response:
+    """Return the answer for `error`. `instance` is given where a line of the log names it already."""
     status = status_of(type(error))
     place = getattr(error, "place", "body")
     body = {
@@ -77,10 +83,10 @@ def render(error: TracksideError, headers: Mapping[str, str] | None = None) -> R
         "status": int(status),
         "detail": error.detail,
         "code": error.code,
-        "instance": f"urn:uuid:{uuid4()}",
+        "instance": instance or new_instance(),
         "errors": [{"in": place, "pointer": fault.pointer, "detail": fault.message} for fault in error.faults],
     }
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and instance is None:
         _log.warning("problem", extra={"fields": {"code": error.code, "instance": body["instance"]}})
     return Response(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"),
@@ -144,12 +150,13 @@ class Guard:
                 raise
             await render(error)(scope, receive, watch)
         except Exception:
-            _log.exception("unforeseen", extra={"fields": {"method": scope["method"], "path": scope["path"]}})
+            instance = new_instance()
+            where = {"method": scope["method"], "path": scope["path"], "instance": instance}
+            _log.exception("unforeseen", extra={"fields": where})
             if started:
                 raise
-            await render(api_errors.InternalError("An error that nobody foresaw. The service's log has the details."))(
-                scope, receive, watch
-            )
+            unforeseen = api_errors.InternalError("An error that nobody foresaw. The service's log has the details.")
+            await render(unforeseen, instance=instance)(scope, receive, watch)
 
 
 async def _named(request: Request, error: Exception) -> Response:
@@ -170,7 +177,8 @@ async def _parameters(_request: Request, error: Exception) -> Response:
 
 async def _database_away(_request: Request, error: Exception) -> Response:
     # The driver's message may name hosts and users: it goes to the log only.
-    _log.error(
-        "database", extra={"fields": {"error": type(error).__name__, "message": str(error).splitlines()[0][:300]}}
-    )
-    return render(errors.StorageUnavailableError("The database does not answer; nothing was stored. Try again soon."))
+    instance = new_instance()
+    message = (str(error).splitlines() or [""])[0][:300]
+    _log.error("database", extra={"fields": {"error": type(error).__name__, "message": message, "instance": instance}})
+    away = errors.StorageUnavailableError("The database does not answer; nothing was stored. Try again soon.")
+    return render(away, instance=instance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC
@@ -9,6 +10,7 @@ from typing import Final
 
 from trackside_service.conformance import Explanation
 from trackside_service.domain.alerts import Alert
+from trackside_service.domain.numbers import said
 from trackside_service.domain.records import Position
 from trackside_service.domain.runs import Run
 from trackside_service.storage.metrics import Metric
@@ -33,7 +35,7 @@ def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: 
     if run.last_seen_at is not None:
         lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}")
     if metrics:
-        shown = "   ".join(f"{metric.name} {metric.value:.6g}" for metric in metrics[:_MAX_METRICS])
+        shown = "   ".join(f"{metric.name} {said(metric.value)}" for metric in metrics[:_MAX_METRICS])
         lines += _wrapped(shown, "")
     lines += _of_lr(lr)
     for alert in alerts[:_MAX_ALERTS]:
@@ -51,13 +53,18 @@ def _of_lr(lr: Explanation | None) -> list[str]:
     if lr is None:
         return []
     lines = _wrapped(f"learning rate: {_VERDICTS[lr.verdict]}" + (f" ({lr.reason})" if lr.reason else ""), "")
+    causes = list(lr.causes)
     if lr.first_off is not None:
         off = lr.first_off
         expected = "none" if off.expected is None else f"{off.expected:.6g}"
+        observed = said(off.observed) + ("" if math.isfinite(off.observed) else ", which is not a finite number")
         lines += _wrapped(
-            f"from {Position(off.step, off.epoch)} on: expected {expected}, observed {off.observed:.6g}", "  "
+            f"from {Position(off.step, off.epoch)} on: expected {expected}, observed {observed}",
+            "  ",
         )
-    for cause in lr.causes[:3]:
+        # That no other schedule explains a NaN need not be said.
+        causes = [each for each in causes if math.isfinite(off.observed) or each.family != "other_schedule"]
+    for cause in causes[:3]:
         lines += _wrapped(cause.statement, "  ")
     return lines
 

@@ -169,6 +169,9 @@ def _values(record: Reader) -> dict[str, float]:
     given = record.mapping("metrics", required=True)
     if given is None:
         return {}
+    if not given:
+        record.fault("metrics", "at least one metric is wanted; leave out a record that has none")
+        return {}
     if len(given) > MAX_METRICS:
         record.fault("metrics", f"at most {MAX_METRICS} metrics a record; send the rest in another at the same place")
         return {}

@@ -57,6 +57,11 @@ def to_wire(value: float) -> WireNumber:
     return "Infinity" if value > 0 else "-Infinity"
 
 
+def said(value: float) -> str:
+    """Return `value` for people: six digits, or NaN, Infinity, -Infinity as on the wire."""
+    return f"{value:.6g}" if math.isfinite(value) else str(to_wire(value))
+
+
 def from_wire(value: float | str) -> float:
     """Undo `to_wire`. Raises `ValueError` on any other text."""
     if isinstance(value, str):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from trackside_service import alerting, detection
 from trackside_service.domain.alerts import health_of
 from trackside_service.domain.runs import EndStatus
-from trackside_service.errors import RunConflictError, RunNotFoundError
+from trackside_service.errors import RunEndedError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import FinishResult
@@ -23,7 +23,7 @@ def finish(
 ) -> FinishResult:
     """End a run. The same end a second time changes nothing.
 
-    Raises `RunNotFoundError`, and `RunConflictError` where the run has ended otherwise.
+    Raises `RunNotFoundError`, and `RunEndedError` where the run has ended otherwise.
     """
     locked = runs.lock(connection, run_id)
     if locked is None:
@@ -31,7 +31,7 @@ def finish(
     known = known_of(connection, locked)
     if known.ended:
         if known.run.status != status:
-            raise RunConflictError(
+            raise RunEndedError(
                 f"the run is {known.run.status} already and stays so; a PUT with a new process.id reopens it"
             )
         return FinishResult(known.run, ended=False)

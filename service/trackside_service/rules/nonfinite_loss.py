@@ -29,7 +29,7 @@ from typing import Any
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LOSSES, LR, TRAIN_LOSS, VAL_LOSS
-from trackside_service.domain.numbers import to_wire
+from trackside_service.domain.numbers import said, to_wire
 from trackside_service.rules import advice
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
@@ -117,7 +117,9 @@ def _next(
 def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, reading: Reading) -> Finding:
     value = reading.record.metrics[name]
     word = "NaN" if math.isnan(value) else "infinite"
-    rate = "" if lr is None else f" The learning rate is {lr:.6g}."
+    rate = "" if lr is None else f" The learning rate is {said(lr)}."
+    if lr is not None and not math.isfinite(lr):
+        rate = f" The learning rate is not a finite number either ({said(lr)})."
     before = (
         f"the last finite value was {loss.last:.6g} at {say(loss.last_at)}"
         if loss.last is not None

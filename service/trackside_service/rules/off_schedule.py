@@ -36,7 +36,7 @@ from trackside_service.conformance import Explanation, FirstOff, LrPoint, Tracke
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity, rank
 from trackside_service.domain.metrics import LR
-from trackside_service.domain.numbers import to_wire
+from trackside_service.domain.numbers import said, to_wire
 from trackside_service.domain.records import Position
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.schedules import CompiledSchedule
@@ -248,14 +248,18 @@ def _finding(
 ) -> Finding:
     assert context.schedule is not None
     where = str(Position(off.step, off.epoch))
-    ratio = off.observed / off.expected if off.expected else None
-    cause = explanation.causes[0] if explanation.causes else None
+    is_number = math.isfinite(off.observed)
+    ratio = off.observed / off.expected if off.expected and is_number else None
+    observed = said(off.observed) if is_number else f"not a finite number ({said(off.observed)})"
+    # That no other schedule explains a NaN need not be said.
+    causes = [each for each in explanation.causes if is_number or each.family != "other_schedule"]
+    cause = causes[0] if causes else None
     expected = "nothing: the real scheduler would have refused" if off.expected is None else f"{off.expected:.6g}"
-    detail = f"At {where} the learning rate is {off.observed:.6g}; {context.schedule.name} gives {expected} there"
+    detail = f"At {where} the learning rate is {observed}; {context.schedule.name} gives {expected} there"
     detail += f" (a ratio of {ratio:.4g})." if ratio is not None else "."
     if cause is not None:
         detail += f" {cause.statement}"
-    others = [other.cause for other in explanation.causes[1:]]
+    others = [other.cause for other in causes[1:]]
     if others:
         detail += f" The log cannot rule out: {', '.join(others)}."
     advice = (

@@ -48,6 +48,9 @@ async def check_log(request: Request) -> Any:
 
 def _check(body: Any, limit: int) -> dict[str, Any]:
     faults: list[Fault] = []
+    if isinstance(body, list):
+        faults.append(Fault("", 'an object is wanted: {"run": {...}, "records": [...]}'))
+        raise InvalidInputError('A log is an object: {"run": {...}, "records": [...]}.', faults=faults)
     whole = Reader.of(body, "", ("run", "records"), faults)
     declaration = whole.mapping("run", required=True)
     records = whole.get("records", required=True)

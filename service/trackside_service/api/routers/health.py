@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -14,6 +15,7 @@ from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
 from trackside_service.api.negotiation import preferred
 from trackside_service.api.observed import explanation_of
+from trackside_service.api.problems import status_of
 from trackside_service.api.schemas.runs import RunHealth
 from trackside_service.api.screen import screenful
 from trackside_service.api.shown import last_seen, worst_first
@@ -36,6 +38,7 @@ router = APIRouter(prefix="/v1/runs", tags=["health"])
         example=examples.HEALTH,
         other={TEXT: examples.HEALTH_TEXT},
         problems=(RunNotFoundError, RunUnhealthyError),
+        refused={409: {TEXT: examples.HEALTH_TEXT}},
     ),
 )
 def read_health(
@@ -43,7 +46,10 @@ def read_health(
     run_id: RunId,
     fail_on: Annotated[
         Literal["info", "warning", "critical"] | None,
-        Query(description="Answer 409 when the run is at least that bad: for `curl --fail` in a script."),
+        Query(
+            description="Answer 409 when the run is at least that bad: for `curl --fail` in a script. "
+            "As text, the screenful stays the answer."
+        ),
     ] = None,
 ) -> Any:
     """Return the run's health (the worst severity among its alerts that are open or were frozen by its end), those
@@ -54,11 +60,14 @@ def read_health(
         counting = worst_first(alerts.of_run(connection, run_id, states=("open", "ended")))
         values = metrics.of_run(connection, run_id)
         explanation = explanation_of(connection, run)
-    if fail_on is not None and rank(run.health) >= rank(fail_on):
+    fails = fail_on is not None and rank(run.health) >= rank(fail_on)
+    if preferred(request.headers.get("accept"), ("application/json", TEXT)) == TEXT:
+        return PlainTextResponse(
+            screenful(run, counting, values, explanation), status_of(RunUnhealthyError) if fails else HTTPStatus.OK
+        )
+    if fails:
         listed = ", ".join(f"{alert.code} ({alert.severity})" for alert in counting)
         raise RunUnhealthyError(f"The run's health is {run.health}: {listed or 'no alert is open'}.")
-    if preferred(request.headers.get("accept"), ("application/json", TEXT)) == TEXT:
-        return PlainTextResponse(screenful(run, counting, values, explanation))
     return {
         "run_id": str(run.id),
         "project": run.spec.project,

@@ -153,6 +153,9 @@ def read_history(
 
 def _parse(body: Any, limit: int) -> tuple[str | None, Any]:
     faults: list[Fault] = []
+    if isinstance(body, list):
+        faults.append(Fault("", 'an object is wanted: {"records": [...]}'))
+        raise InvalidInputError('A post is an object: {"records": [...]}.', faults=faults)
     whole = Reader.of(body, "", ("process", "records"), faults)
     process = whole.text("process")
     records = whole.get("records", required=True)

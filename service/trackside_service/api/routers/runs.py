@@ -24,7 +24,7 @@ from trackside_service.api.validation import validate
 from trackside_service.domain.findings import Health
 from trackside_service.domain.runs import Run, RunStatus
 from trackside_service.domain.wire import time_to_wire
-from trackside_service.errors import BusyError, RunConflictError, RunNotFoundError, ScheduleError
+from trackside_service.errors import BusyError, RunConflictError, RunEndedError, RunNotFoundError, ScheduleError
 from trackside_service.storage import lives, metrics, runs
 from trackside_service.storage.engine import read_transaction
 from trackside_service.storage.runs import Sort
@@ -95,7 +95,7 @@ def read_run(request: Request, run_id: RunId) -> Any:
         example={**examples.SHOWN, "status": "finished", "ended_at": "2026-01-31T12:30:00Z", "alerts": []},
         body=RunEnd,
         bodies={"it finished": examples.END, "it failed": examples.FAILED},
-        problems=(RunNotFoundError, RunConflictError, BusyError),
+        problems=(RunNotFoundError, RunEndedError, BusyError),
     ),
 )
 async def end_run(request: Request, run_id: RunId) -> Any:

@@ -13,7 +13,9 @@ from trackside_service.api.schemas.base import Body, Health, Shown, WireNumber
 class RecordBody(Body):
     """One report: metrics at a place. Give `step`, `epoch`, or both."""
 
-    metrics: dict[str, WireNumber] = Field(description="By name; usual aliases are understood.")
+    metrics: dict[str, WireNumber] = Field(
+        min_length=1, description="By name, at least one; usual aliases are understood."
+    )
     step: int | None = Field(None, ge=0, description="Optimizer updates so far, as you count them.")
     epoch: float | None = Field(None, ge=0, description="As you print it; may be fractional.")
     time: str | None = Field(None, description="When it was seen: RFC 3339 with a zone.")
