@@ -7,9 +7,10 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from trackside_service.api.security import is_loopback
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
 from trackside_service.backoff import parse_schedule
 from trackside_service.channels import Targets, parse_targets
 from trackside_service.errors import InvalidInputError
@@ -18,8 +19,26 @@ PREFIX: Final = "TRACKSIDE_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MIN_KEY: Final = 16
 _NO_TARGETS: Final = Targets()
-# The client's own variables, which may stand in the same environment.
-_CLIENTS: Final = frozenset({"URL", "API_KEY", "PROJECT", "NAME", "RUN_ID", "DISABLED", "SPOOL", "DEBUG"})
+_DATABASES: Final = "sqlite:///file.db or postgresql://user@host:5432/name is wanted"
+_BEYOND_LOOPBACK: Final = (
+    "without a key the service listens on loopback only, since anybody who reaches it could read and write "
+    "everything: set TRACKSIDE_ADMIN_KEY ('trackside keys' makes one), or listen on 127.0.0.1"
+)
+_PORT: Final = "the port is a whole number from 1 to 65535"
+# The client's own variables, which may stand in the same environment: those of the table in its README.
+CLIENTS: Final = frozenset(
+    {
+        "URL",
+        "API_KEY",
+        "PROJECT",
+        "RUN_ID",
+        "ALL_RANKS",
+        "EXIT_TIMEOUT",
+        "QUEUE_SIZE",
+        "SPOOL_DIR",
+        "SPOOL_MB",
+    }
+)
 
 
 class SettingsError(Exception):
@@ -59,8 +78,16 @@ def _key(text: str) -> str:
 
 def _database(text: str) -> str:
     url = text.strip()
-    if urlsplit(url).scheme.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):
-        raise ValueError("sqlite:///file.db or postgresql://user@host/name is wanted")
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise ValueError(_DATABASES) from None
+    except ValueError:  # its words repeat a part of the address, which may be one of the password
+        raise ValueError(f"{_DATABASES}; {_PORT} (in a user or password, write / : @ as %2F %3A %40)") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError(_DATABASES)
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ValueError(f"{_DATABASES}; {_PORT}")
     return url
 
 
@@ -141,7 +168,7 @@ def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     ours = [PREFIX + each.name.upper() for each in fields(Settings)]
     remarks = []
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in ours and name.removeprefix(PREFIX) not in _CLIENTS:
+        if name.startswith(PREFIX) and name not in ours and name.removeprefix(PREFIX) not in CLIENTS:
             near = difflib.get_close_matches(name, ours, n=1)
             remarks.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
     return tuple(remarks)
@@ -152,11 +179,8 @@ def check_serving(settings: Settings) -> None:
 
     Raises `SettingsError` with the reason.
     """
-    if settings.admin_key is None and not _binds_loopback(settings.host):
-        raise SettingsError(
-            "without a key the service listens on loopback only, since anybody who reaches it could read and write "
-            "everything: set TRACKSIDE_ADMIN_KEY ('trackside keys' makes one), or listen on 127.0.0.1"
-        )
+    if settings.admin_key is None and not _names_loopback(settings.host):
+        raise SettingsError(_BEYOND_LOOPBACK)
     if settings.is_sqlite and settings.workers > 1:
         raise SettingsError(
             "SQLite has one writer at a time, so more processes would only wait for each other: "
@@ -164,8 +188,23 @@ def check_serving(settings: Settings) -> None:
         )
 
 
-def _binds_loopback(host: str) -> bool:
+def check_bound(settings: Settings, address: str) -> None:
+    """Refuse, without a key, an IP `address` that was bound and is not loopback: a name is what the resolver makes of
+    it.
+
+    Raises `SettingsError` with the reason.
+    """
+    if settings.admin_key is None and not _is_loopback_address(address):
+        raise SettingsError(_BEYOND_LOOPBACK)
+
+
+def _names_loopback(host: str) -> bool:
+    # Other names that end in .localhost are whatever the resolver says.
+    return host.lower() == "localhost" or _is_loopback_address(host.strip("[]"))
+
+
+def _is_loopback_address(address: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
-        return is_loopback(host)
+        return False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -13,6 +15,9 @@ import pytest
 from tests.support import postgres
 from tests.support.command import running, trackside
 from tests.support.receiver import receiving
+
+from trackside_service.cli.serve import listening
+from trackside_service.settings import Settings, SettingsError
 
 KEY = "a-key-of-the-tests-1"
 SECRET = "A" * 43 + "="
@@ -56,6 +61,18 @@ def test_no_key_no_public_address(tmp_path: Path) -> None:
     assert not (tmp_path / "trackside.db").exists()
 
 
+def test_a_name_that_the_resolver_takes_elsewhere_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def elsewhere(host: str, *arguments: Any, **options: Any) -> Any:
+        assert host == "localhost"
+        return resolve("0.0.0.0", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
+    with pytest.raises(SettingsError, match="TRACKSIDE_ADMIN_KEY"), listening(Settings(host="localhost", port=0)):
+        raise AssertionError("it listens beyond loopback")
+
+
 def test_a_key_is_asked_for_and_never_logged(tmp_path: Path) -> None:
     environ = {"TRACKSIDE_ADMIN_KEY": KEY, "TRACKSIDE_LOG_LEVEL": "debug"}
     with running("serve", "--host", "0.0.0.0", "--port", "0", folder=tmp_path, environ=environ) as service:
@@ -74,7 +91,9 @@ def test_a_key_is_asked_for_and_never_logged(tmp_path: Path) -> None:
         (["--workers", "2"], "one writer"),
         (["--database-url", "sqlite:////nowhere/at/all.db"], "database"),
         (["--database-url", "postgresql://nobody@127.0.0.1:1/db"], "database"),
+        (["--database-url", "postgresql://nobody@127.0.0.1:54x/db"], "the port is a whole number"),
         (["--host", "192.0.2.1"], "TRACKSIDE_ADMIN_KEY"),
+        (["--host", "a.localhost"], "TRACKSIDE_ADMIN_KEY"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from trackside_service import settings
 from trackside_service.settings import Settings, SettingsError
 
 KEY = "a-key-of-the-tests-1"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_argument_goes_over_a_variable_and_that_over_the_default() -> None:
@@ -56,6 +59,11 @@ def test_every_setting_is_read() -> None:
         ("WORKERS", "0"),
         ("MIGRATE", "maybe"),
         ("DATABASE_URL", "mysql://u:hidden-1@h/db"),
+        ("DATABASE_URL", "postgresql://u:p@h:hidden-1/db"),
+        ("DATABASE_URL", "postgresql://u:hidden-1@h:54x/db"),
+        ("DATABASE_URL", "postgresql://u:hidden-1@h:70000/db"),
+        ("DATABASE_URL", "postgresql://u:hidden-1@[::1/db"),
+        ("DATABASE_URL", "hidden-1"),
         ("ADMIN_KEY", "hidden-1"),
         ("ADMIN_KEY", "hidden-1 hidden-1 hidden-1"),
         ("ALLOW_TARGETS", "everything"),
@@ -86,7 +94,17 @@ def test_a_misspelt_variable_is_remarked_upon() -> None:
     assert KEY not in remark
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.1.7", "trackside.example"])
+def test_the_client_s_variables_are_known() -> None:
+    """Those of the table in its README, which are those that its source reads; none of them is remarked upon."""
+    client = ROOT / "client"
+    table = set(re.findall(r"^\| `TRACKSIDE_(\w+)`", (client / "README.md").read_text(), re.MULTILINE))
+    source = "".join(path.read_text() for path in sorted((client / "trackside").rglob("*.py")))
+    assert set(re.findall(r"TRACKSIDE_([A-Z_]*[A-Z])", source)) == table == settings.CLIENTS
+    assert settings.unknown(dict.fromkeys((f"TRACKSIDE_{name}" for name in table), "1")) == ()
+    assert not table & {each.name.upper() for each in fields(Settings)}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.1.7", "trackside.example", "a.localhost"])
 def test_beyond_loopback_a_key_is_needed(host: str) -> None:
     with pytest.raises(SettingsError, match="TRACKSIDE_ADMIN_KEY"):
         settings.check_serving(Settings(host=host))
@@ -96,6 +114,16 @@ def test_beyond_loopback_a_key_is_needed(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
 def test_on_loopback_no_key_is_needed(host: str) -> None:
     settings.check_serving(Settings(host=host))
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "fe80::1%eth0"])
+def test_what_was_bound_is_looked_at_too(address: str) -> None:
+    """`localhost` is what the resolver makes of it."""
+    with pytest.raises(SettingsError, match="TRACKSIDE_ADMIN_KEY"):
+        settings.check_bound(Settings(host="localhost"), address)
+    settings.check_bound(Settings(host="localhost", admin_key=KEY), address)
+    settings.check_bound(Settings(host="localhost"), "127.0.0.1")
+    settings.check_bound(Settings(host="localhost"), "::1")
 
 
 def test_sqlite_has_one_worker() -> None:

@@ -16,7 +16,9 @@ from trackside_service.storage import migrate, runs
 from trackside_service.storage.engine import open_engine, read_transaction, write_transaction
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://localhost/x", "sqlite://", "sqlite:///:memory:", "postgresql://u@h:54x/x"]
+)
 def test_what_cannot_hold_the_data_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError):
         open_engine(url)

@@ -82,7 +82,7 @@ def presented_key(authorization: str) -> bytes | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a Host header (or a host to bind) names the loopback interface: localhost, 127.0.0.0/8 or ::1."""
+    """Tell whether a Host header names the loopback interface: localhost, 127.0.0.0/8 or ::1."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     known.check_serving(settings)
     prepare_database(settings)
-    with _listening(settings) as listener, _quiet_signals():
+    with listening(settings) as listener, _quiet_signals():
         address = "{}:{}".format(*listener.getsockname()[:2])
         _log.info("listening", extra={"fields": {"address": address, "workers": settings.workers, "pid": os.getpid()}})
         if settings.workers == 1:
@@ -84,7 +84,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises `SettingsError` where the address cannot be used."""
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -99,9 +99,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Listen where `settings` say. Raises `SettingsError` where that cannot be, or must not without a key."""
     listener = listen(settings.host, settings.port)
     try:
+        known.check_bound(settings, listener.getsockname()[0])
         yield listener
     finally:
         listener.close()

@@ -57,7 +57,7 @@ def open_engine(
     """
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter of a port that is no number
         raise InvalidInputError("the database URL is not a URL: sqlite:///trackside.db or postgresql://...") from None
     pool: dict[str, Any] = {"poolclass": NullPool}
     if keep_connections:
