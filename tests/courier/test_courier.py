@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, outbound, secrets, tell
-from tests.support.receiver import CLOSE, HANG, PATIENCE_S, Behaviour, Dribble, Receiver, Reply, receiving, until
+from tests.support.receiver import CLOSE, HANG, PATIENCE_S, Behaviour, Dribble, Hold, Receiver, Reply, receiving, until
 
 from trackside_service.backoff import JITTER, STANDARD_WEBHOOKS
 from trackside_service.channels import Targets
@@ -268,6 +268,30 @@ def test_stopping_waits_for_what_is_being_sent(engine: sa.Engine, receiver: Rece
     one.start()
     receiver.wait(2)
     one.stop()
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_a_retry_during_an_attempt_that_fails_is_made_at_once(
+    engine: sa.Engine, receiver: Receiver, status: int
+) -> None:
+    receiver.behave("/hook", Hold(status), Reply())
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    tell(engine, make_alert())
+    clock, settled = Clock(), Settled()
+    one = courier(engine, clock=clock, on_attempt=settled, poll_s=3600)
+    one.start()
+    try:
+        receiver.wait(1)
+        clock.now = after(1)
+        [delivery] = of_channel(engine, channel_id)
+        with write_transaction(engine) as connection:
+            deliveries.retry(connection, delivery.id, clock.now)
+        one.wake()
+        receiver.release()
+        settled.wait(2)
+    finally:
+        one.stop()
+    assert outcomes(engine, channel_id) == [("delivered", [status, 200])]
 
 
 def test_several_couriers_share_the_work(engine: sa.Engine, database_url: str, receiver: Receiver) -> None:

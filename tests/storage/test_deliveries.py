@@ -273,6 +273,43 @@ def test_a_delivery_is_retried_by_hand_under_its_id(engine: sa.Engine, settlemen
         deliveries.retry(connection, uuid4(), NOW)
 
 
+@pytest.mark.parametrize("settlement", [FAILED, LATER])
+def test_a_retry_that_was_asked_for_during_an_attempt_is_made_after_it(
+    engine: sa.Engine, settlement: Settlement
+) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    with write_transaction(engine) as connection:
+        deliveries.retry(connection, claimed.id, after(0.5))
+    assert claim(engine, channel_id, after(0.6)) == (), "the attempt under way holds the lease"
+    assert settle(engine, claimed, settlement)
+    [shown] = of_channel(engine, channel_id)
+    assert (shown.status, shown.due_at, shown.settled_at) == ("pending", after(0.5), None)
+    assert shown.attempts == (settlement.attempt,)
+    [again] = claim(engine, channel_id, after(2))
+    assert settle(engine, again, settlement)
+    [shown] = of_channel(engine, channel_id)
+    assert (shown.status, len(shown.attempts)) == (settlement.status, 2), "one further attempt, and no more"
+
+
+def test_a_retry_that_was_asked_for_during_an_attempt_that_arrives_is_not_made(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    with write_transaction(engine) as connection:
+        deliveries.retry(connection, claimed.id, after(0.5))
+    assert settle(engine, claimed)
+    assert claim(engine, channel_id, after(2)) == ()
+    # Nor where the channel is switched off by the answer.
+    tell(engine, make_alert())
+    [claimed] = claim(engine, channel_id)
+    with write_transaction(engine) as connection:
+        deliveries.retry(connection, claimed.id, after(0.5))
+    assert settle(engine, claimed, GONE)
+    assert [each.status for each in of_channel(engine, channel_id)] == ["delivered", "failed"]
+
+
 def test_deliveries_are_read_in_pages(engine: sa.Engine) -> None:
     channel_id, _ = add_channel(engine, URL)
     tell(engine, *(make_alert() for _ in range(5)))

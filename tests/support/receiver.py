@@ -53,7 +53,9 @@ class Raw:
 
 @dataclass(frozen=True)
 class Hold:
-    """Takes the message and answers nothing until `Receiver.release`, then 200."""
+    """Takes the message and answers nothing until `Receiver.release`, then `status`."""
+
+    status: int = 200
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Receiver:
     def _act(self, handler: BaseHTTPRequestHandler, behaviour: Behaviour) -> None:
         if isinstance(behaviour, Hold):
             self._released.wait(PATIENCE_S)
-            behaviour = Reply()
+            behaviour = Reply(behaviour.status)
         if isinstance(behaviour, Reply):
             handler.send_response(behaviour.status)
             for name, value in behaviour.headers.items():

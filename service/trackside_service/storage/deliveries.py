@@ -62,7 +62,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is ours until the lease ends. `attempts` were made before this one."""
+    """A delivery that is ours until the lease ends. `attempts` were made before this one; `due_at` was when it was
+    due.
+    """
 
     number: int
     id: UUID
@@ -72,6 +74,7 @@ class Claimed:
     snapshot: Mapping[str, Any]
     attempts: int
     created_at: datetime
+    due_at: datetime
     lease: UUID
 
 
@@ -179,6 +182,7 @@ def claim(
             deliveries.c.snapshot,
             deliveries.c.attempts,
             deliveries.c.created_at,
+            deliveries.c.due_at,
         )
     ).all()
     if not rows:
@@ -194,6 +198,7 @@ def claim(
             cast("Mapping[str, Any]", row.snapshot),
             row.attempts,
             row.created_at,
+            row.due_at,
             lease,
         )
         for row in sorted(rows, key=lambda row: cast(int, row.number))
@@ -203,23 +208,28 @@ def claim(
 def settle(connection: sa.Connection, claimed: Claimed, settlement: Settlement) -> bool:
     """Write how the attempt ended, if the lease is still ours; else write nothing and return False.
 
-    A channel that is switched off takes its waiting deliveries with it: they count as failed, and can be retried
-    by hand.
+    A retry that was asked for while the attempt was under way stands unless the attempt arrived: the delivery is due
+    when it was asked for. A channel that is switched off takes its waiting deliveries with it: they count as failed,
+    and can be retried by hand.
     """
     attempt = settlement.attempt
-    pending = settlement.status == "pending"
+    ours = sa.and_(deliveries.c.number == claimed.number, deliveries.c.lease == claimed.lease)
+    held = connection.execute(sa.select(deliveries.c.due_at).where(ours).with_for_update()).one_or_none()
+    if held is None:
+        return False
+    asked_for = held.due_at if held.due_at != claimed.due_at else None
+    again = asked_for is not None and settlement.status != "delivered" and settlement.disable is None
+    pending = settlement.status == "pending" or again
     values: dict[str, Any] = {
-        "status": settlement.status,
+        "status": "pending" if pending else settlement.status,
         "attempts": claimed.attempts + 1,
         "lease": None,
         "leased_until": None,
         "settled_at": None if pending else settlement.at,
     }
     if pending:
-        values["due_at"] = settlement.due_at
-    ours = sa.and_(deliveries.c.number == claimed.number, deliveries.c.lease == claimed.lease)
-    if connection.execute(deliveries.update().where(ours).values(values)).rowcount == 0:
-        return False
+        values["due_at"] = asked_for if again else settlement.due_at
+    connection.execute(deliveries.update().where(ours).values(values))
     connection.execute(
         attempts.insert().values(
             delivery_number=claimed.number,
@@ -278,7 +288,8 @@ def get(connection: sa.Connection, delivery_id: UUID) -> Delivery:
 def retry(connection: sa.Connection, delivery_id: UUID, now: datetime) -> Delivery:
     """Make a delivery due now, whether it failed, waits or even arrived: its id stays, so a receiver can tell.
 
-    One further attempt is made; if that fails in passing, the schedule goes on where it stood.
+    One further attempt is made; if that fails in passing, the schedule goes on where it stood. While an attempt is
+    under way the retry waits for its end, and is made unless that one arrives.
     Raises `DeliveryNotFoundError`; `InvalidInputError` where the channel is switched off.
     """
     delivery = get(connection, delivery_id)

@@ -184,7 +184,7 @@ def retry_delivery(
     delivery_id: Annotated[UUID, Path(description="The delivery's id.", examples=[examples.DELIVERY_ID])],
 ) -> Any:
     """Make a delivery due now, whether it failed, waits or even arrived. Its id stays the same, so that a receiver
-    can tell.
+    can tell. Where an attempt is under way, the further one is made after it, unless it arrives.
     """
     here = context(request)
     with write_transaction(here.engine) as connection:
