@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import random
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from tests.golden.draws import DRAWS, PLATEAUS, Draw, metric
 from tests.golden.live import trajectory
 from trackside_service.errors import ScheduleError
-from trackside_service.schedules import CompiledSchedule, compile_schedule
+from trackside_service.schedules import FRAMEWORKS, CompiledSchedule, compile_schedule
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No ccache found"),
@@ -50,6 +52,23 @@ def test_drawn_parameters_give_the_live_libraries_lrs(draw: Draw) -> None:
         _agree(compile_schedule(declaration), wanted, raises_at, declaration)
         agreed += 1
     assert agreed > 50
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_parameters_and_defaults_are_the_live_constructors(name: str) -> None:
+    module = importlib.import_module({"torch": "torch.optim.lr_scheduler", "paddle": "paddle.optimizer.lr"}[name])
+    framework = next(each for each in FRAMEWORKS if each.framework == name)
+    there = {each for each in module.__all__ if each != "LRScheduler"}
+    assert {spec.name for spec in framework.classes} == there
+    for spec in framework.classes:
+        signature = inspect.signature(getattr(module, spec.name)).parameters
+        ours = {param.name: param for param in spec.params}
+        assert set(signature) - {"optimizer"} == set(ours) - {"optimizer"}, spec.name
+        for param in signature.values():
+            if param.name != "optimizer" and "lambda" not in param.name:
+                required = param.default is inspect.Parameter.empty
+                assert ours[param.name].required == required, (spec.name, param.name)
+                assert required or ours[param.name].default == param.default, (spec.name, param.name)
 
 
 @pytest.mark.parametrize("name", INSTALLED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules import FRAMEWORKS, KINDS, compile_schedule, preview
+from trackside_service.schedules.pages import document
+
+ROOT = Path(__file__).parents[2]
 
 CYCLE: dict[str, Any] = {
     "framework": "torch",
@@ -169,6 +173,135 @@ def test_canonical_kinds_are_flat_and_compute_their_formulas() -> None:
     inner = {"kind": "ramp", "from": 0, "to": 4, "over": 4}
     phases = [{"until": 2, "schedule": inner}, {"clock": "global", "schedule": inner}]
     assert lrs(6, kind="phases", phases=phases) == [0, 1, 2, 3, 4, 4]
+
+
+def test_the_other_kinds_compute_their_formulas_too() -> None:
+    def lrs(total: int, metric: list[float] | None = None, **declaration: Any) -> list[float]:
+        return preview({"unit": "step", **declaration}, steps=None, total=total, metric=metric)[0]
+
+    leg = {"kind": "ramp", "from": 1, "to": 0, "over": 4}
+    assert lrs(3, **leg, shape="poly", power=2) == pytest.approx([1, 0.5625, 0.25])
+    assert lrs(3, **leg, shape="one_minus_pow", power=0.5) == pytest.approx([1, 0.5, 1 - math.sqrt(0.5)])
+    assert lrs(5, **leg, shape="exponential", ratio=0.25)[4] == 0
+    assert lrs(7, **leg, after="stretch") == pytest.approx([1, 0.75, 0.5, 0.25, 0, 0.375, 0.25])
+    assert lrs(5, **leg, shape="cosine", cycles=1) == pytest.approx([1, 0.5, 0, 0.5, 1])
+    assert lrs(4, kind="piecewise", at=[1, 3], values=[3, 2, 1]) == [3, 2, 2, 1]
+    assert lrs(4, kind="piecewise", at=[1, 3], values=[3, 2, 1], boundary="after") == [3, 3, 2, 2]
+    assert lrs(3, kind="inverse_time", lr=6, rate=1) == [6, 3, 2]
+    assert lrs(3, kind="inverse_time", lr=6, rate=1, every=2, staircase=True) == [6, 6, 3]
+    assert lrs(4, kind="power_law", lr=2, timescale=1) == pytest.approx([2, math.sqrt(2), 2 / math.sqrt(3), 1])
+    assert lrs(3, kind="power_law", lr=2, timescale=1, floor=1.5)[2] == 1.5
+    assert lrs(6, kind="cyclic", min=0, max=2, up=2) == pytest.approx([0, 1, 2, 1, 0, 1])
+    assert lrs(6, kind="cyclic", min=0, max=2, up=2, down=1, mode="triangular2") == pytest.approx([0, 1, 2, 0, 0.5, 1])
+    assert lrs(6, kind="restarts", max=4, t0=2, peak_decay=0.5, limit=2, min=1)[::2] == pytest.approx([4, 2, 1])
+    factors = [{"kind": "decay", "lr": 1, "gamma": 0.5}, {"kind": "constant", "lr": 3}]
+    assert lrs(3, kind="product", lr=2, factors=factors) == [6, 3, 1.5]
+    assert lrs(5, [1, 1, 1, 1], kind="plateau", lr=8, factor=0.5, patience=1, cooldown=0) == [8, 8, 8, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "pointer", "words"),
+    [
+        ({"class": "LambdaLR", "params": {"lr_lambda": "t"}}, "/class", "sends such a schedule as a table"),
+        ({"class": "MultiplicativeLR", "params": {}}, "/class", "sends such a schedule as a table"),
+        (
+            {"class": "CyclicLR", "params": {"base_lr": 0.1, "max_lr": 0.2, "scale_fn": "x"}},
+            "/params/scale_fn",
+            "as a table",
+        ),
+        (
+            {"framework": "timm", "class": "CosineLRScheduler", "params": {"t_initial": 5, "noise_range_t": [1, 3]}},
+            "/params/noise_range_t",
+            "send a table",
+        ),
+        (
+            {"framework": "transformers", "class": "get_scheduler", "params": {"name": "greedy"}},
+            "/params/name",
+            "Send a table",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_scheduler",
+                "params": {"name": "linear", "num_warmup_steps": 3},
+            },
+            "/params/num_training_steps",
+            "requires `num_training_steps`",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_scheduler",
+                "params": {
+                    "name": "cosine",
+                    "num_warmup_steps": 0,
+                    "num_training_steps": 9,
+                    "scheduler_specific_kwargs": {"num_cycle": 1},
+                },
+            },
+            "/params/scheduler_specific_kwargs/num_cycle",
+            "'num_cycles'",
+        ),
+        ({"framework": "keras", "class": "CosineAnnealingLR"}, "/class", "CosineAnnealingLR is torch's"),
+        (
+            {
+                "class": "SequentialLR",
+                "params": {"schedulers": [{"class": "LinearLR", "params": {}}] * 33, "milestones": []},
+            },
+            "/params/schedulers",
+            "1 to 32",
+        ),
+        (
+            {"class": "ChainedScheduler", "params": {"schedulers": [{"class": "StepLR", "params": {"step_sise": 3}}]}},
+            "/params/schedulers/0/params/step_sise",
+            "'step_size'",
+        ),
+        ({"class": "MultiStepLR", "params": {"milestones": [3, 4.5]}}, "/params/milestones/1", "an integer"),
+        ({"class": "MultiStepLR", "params": {"milestones": [1] * 10_001}}, "/params/milestones", "0 to 10000"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_with_advice(declaration: dict[str, Any], pointer: str, words: str) -> None:
+    whole = {"framework": "torch", "params": {}, "base_lr": 0.1, "unit": "step", **declaration}
+    detail, pointers = refused(whole)
+    assert pointers[0] == pointer
+    assert words in detail
+
+
+def test_a_schedule_that_a_metric_drives_says_so_and_needs_one() -> None:
+    params = {"patience": 1, "factor": 0.5}
+    declaration = {**STEP, "class": "ReduceLROnPlateau", "params": params, "steps_per_epoch": 2}
+    schedule = compile_schedule(declaration)
+    assert schedule.metric_driven
+    assert not compile_schedule(STEP).metric_driven
+    assert np.isnan(schedule.lrs([0, 1])).tolist() == [False, True]
+    assert preview(declaration, steps=None, total=8, metric=[3, 3, 3, 3])[0] == [0.1] * 6 + [0.05] * 2
+    assert preview(STEP | {"steps_per_epoch": 1}, steps=[3], total=None, metric=[1.0])[0] == [0.1]
+
+
+def test_nested_schedulers_that_leave_traces_are_followed_for_millions_of_ticks() -> None:
+    members = [
+        {"class": "LinearLR", "params": {"start_factor": 0.1, "total_iters": 1000}},
+        {"class": "CosineAnnealingLR", "params": {"T_max": 900_000, "eta_min": 1e-4}},
+    ]
+    chained = {**STEP, "class": "ChainedScheduler", "params": {"schedulers": members}}
+    schedule = compile_schedule(chained)
+    lrs = schedule.lrs(np.arange(1_000_000))
+    assert lrs.shape == (1_000_000,)
+    assert lrs[900_000] == pytest.approx(1e-4)
+    assert np.isnan(schedule.lrs([10**9]))[0]
+
+
+def test_the_document_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "schedules.md").read_text()
+    assert written == document(), "run: python -m trackside_service.schedules.pages > docs/schedules.md"
+
+
+def test_the_document_says_what_people_get_wrong() -> None:
+    text = document()
+    for words in ("initial LR / final_div_factor", "start at the maximum", "A warm-up of one tick is a jump"):
+        assert words in text
+    for framework in FRAMEWORKS:
+        assert all(f"### {framework.framework}: " in text and spec.name in text for spec in framework.classes)
 
 
 def test_a_constant_needs_no_unit_and_lies_anywhere() -> None:

@@ -292,7 +292,7 @@ class Recursion(Plain):
         clock = np.floor(np.asarray(ticks, dtype=np.float64))
         most = int(min(np.max(clock, initial=0.0), MOST_TICKS))
         if not self._known or len(self._known[0]) <= most:
-            self._known[:] = [self._follow(min(max(1024, 2 * most), MOST_TICKS))]
+            self._known[:] = [self._follow(min(max(1024, most + most // 4), MOST_TICKS))]
         values = self._known[0]
         place = np.minimum(clock, len(values) - 1).astype(np.int64)
         return np.where(clock < len(values), values[place], np.nan)
@@ -301,15 +301,13 @@ class Recursion(Plain):
         group = Group(self.base)
         node = grow(self.part, group)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            scale, shift = node.steps(count, group)
-        width = scale.shape[1]
-        maps = zip(scale.ravel().tolist(), shift.ravel().tolist(), strict=True)
-        lrs = np.fromiter(
-            accumulate(maps, lambda lr, each: each[0] * lr + each[1], initial=group.lr),
-            dtype=np.float64,
-            count=count * width + 1,
-        )
-        return lrs[::width]
+            scales, shifts = node.steps(count, group)
+            scale, shift = scales[:, 0], shifts[:, 0]
+            for each in range(1, scales.shape[1]):  # one map a tick
+                scale, shift = scales[:, each] * scale, scales[:, each] * shift + shifts[:, each]
+        maps = zip(scale.tolist(), shift.tolist(), strict=True)
+        lrs = accumulate(maps, lambda lr, each: each[0] * lr + each[1], initial=group.lr)
+        return np.fromiter(lrs, dtype=np.float64, count=count + 1)
 
     def landmarks(self) -> Sequence[float]:
         """Return the outline's landmarks, and ticks between them."""
