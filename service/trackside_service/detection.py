@@ -1,7 +1,9 @@
 """Records and state to findings and new state: every rule of the table, each on its own. Pure.
 
 A rule that raises is caught, logged with its code and returned as a fault; its state stays what it was, and the other
-rules run.
+rules run. That holds for all that a rule does: one that cannot begin, or whose state cannot be written, stands aside
+until its state version rises; one whose state cannot be read again is rebuilt. What has no result of its own to carry
+faults takes a list that collects them.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class DetectorState:
-    """The state of every rule that runs on this run, by code."""
+    """The state of every rule that runs on this run, by code; a rule without one stands aside."""
 
     rules: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,12 +92,18 @@ def reading_of(record: Record, placement: Placement, index: int) -> Reading:
     )
 
 
-def begin(context: RunContext) -> DetectorState:
+def begin(context: RunContext, faults: list[RuleFault] | None = None) -> DetectorState:
     """Return the state before the first record."""
-    return DetectorState({rule.code: rule.start(context, config.parameters) for rule, config in _running(context)})
+    states: dict[str, Any] = {}
+    for rule, config in _running(context):
+        try:
+            states[rule.code] = rule.start(context, config.parameters)
+        except Exception as error:
+            _note(faults, rule, error)
+    return DetectorState(states)
 
 
-def plan(context: RunContext) -> tuple[Finding, ...]:
+def plan(context: RunContext, faults: list[RuleFault] | None = None) -> tuple[Finding, ...]:
     """Judge the declaration alone, before training."""
     findings: list[Finding] = []
     for rule, config in _running(context):
@@ -103,7 +111,7 @@ def plan(context: RunContext) -> tuple[Finding, ...]:
             try:
                 found = rule.plan(context, config.parameters)
             except Exception as error:
-                _fault(rule, error)
+                _note(faults, rule, error)
             else:
                 findings += [_with_severity(one, config) for one in found]
     return tuple(findings)
@@ -156,11 +164,13 @@ def explanation(context: RunContext, state: DetectorState) -> Explanation | None
     return conformance.conclude(context.schedule, tracker)
 
 
-def adopt(context: RunContext, before: RunContext, state: DetectorState) -> DetectorState:
+def adopt(
+    context: RunContext, before: RunContext, state: DetectorState, faults: list[RuleFault] | None = None
+) -> DetectorState:
     """Return `state` for a run whose declaration changed: where the change concerns a rule it begins anew, the others
     go on.
     """
-    fresh = begin(context)
+    fresh = begin(context, faults)
     old, new = _fingerprints(before), _fingerprints(context)
     return DetectorState(
         {
@@ -170,31 +180,48 @@ def adopt(context: RunContext, before: RunContext, state: DetectorState) -> Dete
     )
 
 
-def dump(state: DetectorState) -> bytes:
-    """Return the state as versioned bytes, a few kilobytes."""
-    rules = {
-        rule.code: [rule.state_version, rule.dump(state.rules[rule.code])] for rule in RULES if rule.code in state.rules
-    }
-    return json.dumps({"version": _VERSION, "rules": rules}, separators=(",", ":")).encode()
+def dump(state: DetectorState, faults: list[RuleFault] | None = None) -> bytes:
+    """Return the state as versioned bytes, a few kilobytes. A rule that stands aside has its version and no more."""
+    rules: dict[str, str] = {}
+    for rule in RULES:
+        held = [rule.state_version]
+        if rule.code in state.rules:
+            try:
+                rules[rule.code] = _json([*held, rule.dump(state.rules[rule.code])])
+                continue
+            except Exception as error:
+                _note(faults, rule, error)
+        rules[rule.code] = _json(held)
+    body = ",".join(f"{_json(code)}:{text}" for code, text in rules.items())
+    return f'{{"version":{_VERSION},"rules":{{{body}}}}}'.encode()
 
 
-def load(context: RunContext, data: bytes) -> DetectorState | None:
-    """Undo `dump`. None where another version wrote it, or for another set of rules: rebuild it from the stored
-    points.
+def load(context: RunContext, data: bytes, faults: list[RuleFault] | None = None) -> DetectorState | None:
+    """Undo `dump`. None where another version wrote it, or for another set of rules, or where a rule cannot read what
+    it wrote: rebuild it from the stored points.
     """
     try:
         body = json.loads(data)
         if body["version"] != _VERSION:
             return None
-        states: dict[str, Any] = {}
-        for rule, _ in _running(context):
-            version, held = body["rules"][rule.code]
-            if version != rule.state_version:
-                return None
-            states[rule.code] = rule.load(held)
+        stored = [(rule, body["rules"][rule.code]) for rule, _ in _running(context)]
+        if any(held[0] != rule.state_version for rule, held in stored):
+            return None
     except (ValueError, LookupError, TypeError):
         return None
+    states: dict[str, Any] = {}
+    for rule, held in stored:
+        if len(held) > 1:
+            try:
+                states[rule.code] = rule.load(held[1])
+            except Exception as error:
+                _note(faults, rule, error)
+                return None
     return DetectorState(states)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _running(context: RunContext) -> list[tuple[Rule[Any, Any], RuleConfig]]:
@@ -232,6 +259,12 @@ def _with_severity(outcome: _T, config: RuleConfig) -> _T:
 def _fault(rule: Rule[Any, Any], error: Exception) -> RuleFault:
     _log.exception("rule %s raised; the other rules go on", rule.code)
     return RuleFault(rule.code, f"{type(error).__name__}: {error}")
+
+
+def _note(faults: list[RuleFault] | None, rule: Rule[Any, Any], error: Exception) -> None:
+    fault = _fault(rule, error)
+    if faults is not None:
+        faults.append(fault)
 
 
 def _config(rule: Rule[Any, Any], setting: RuleSetting | None, faults: list[Fault]) -> RuleConfig:

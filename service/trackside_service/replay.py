@@ -49,9 +49,10 @@ def check(spec: RunSpec, records: Sequence[Record], *, process: str | None = Non
     """
     context = detection.configure(spec)
     readings, duplicates = _placed(spec, records, process)
-    inspection = detection.inspect(context, detection.begin(context), readings)
+    faults: list[detection.RuleFault] = []
+    inspection = detection.inspect(context, detection.begin(context, faults), readings)
     ending = detection.conclude(context, inspection.state)
-    outcomes: list[Outcome] = [*detection.plan(context), *inspection.outcomes, *ending.outcomes]
+    outcomes: list[Outcome] = [*detection.plan(context, faults), *inspection.outcomes, *ending.outcomes]
     numbers = count(1)
     changes = alerting.reconcile(
         _NO_RUN, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), episodes={}
@@ -62,7 +63,7 @@ def check(spec: RunSpec, records: Sequence[Record], *, process: str | None = Non
         lr=detection.explanation(context, inspection.state),
         accepted=len(readings),
         duplicates=duplicates,
-        faults=(*inspection.faults, *ending.faults),
+        faults=(*faults, *inspection.faults, *ending.faults),
     )
 
 

@@ -36,7 +36,9 @@ def finish(
             )
         return FinishResult(known.run, ended=False)
 
+    faults = list(known.faults)
     inspection = detection.conclude(known.context, known.state)
+    faults += inspection.faults
     found = judge(known, inspection.outcomes, now=now)
     standing = [alert for alert in known.with_changes(found).alerts if alert.state == "open"]
     changes = folded(found, alerting.end(standing, now=now))
@@ -47,7 +49,7 @@ def finish(
     version = runs.new_version()
     values = {"status": status, "reason": reason, "ended_at": now, "last_seen_at": seen}
     runs.update(connection, run_id, {**values, "health": health, "version": version})
-    detectors.save(connection, run_id, detection.dump(inspection.state), locked.next_ordinal)
+    detectors.save(connection, run_id, detection.dump(inspection.state, faults), locked.next_ordinal)
     tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
-    MEMORY.keep(run_id, version, replace(after, state=inspection.state, saved=locked.next_ordinal, run=run))
-    return FinishResult(run, True, changes, inspection.faults)
+    MEMORY.keep(run_id, version, replace(after, state=inspection.state, saved=locked.next_ordinal, run=run, faults=()))
+    return FinishResult(run, True, changes, tuple(faults))

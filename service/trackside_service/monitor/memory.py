@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service import detection
-from trackside_service.detection import DetectorState
+from trackside_service.detection import DetectorState, RuleFault
 from trackside_service.domain.alerts import Alert, AlertChange
 from trackside_service.domain.lives import Progress
 from trackside_service.domain.records import Record
@@ -39,7 +39,8 @@ class Known:
 
     `saved` is the ordinal up to which the stored state reaches; `state` itself holds every record. `alerts` are those
     that count towards the run's health: open, or frozen by an end of it. `lives` holds the lives that were asked for so
-    far, by process; `next_life` is the number that a new one gets.
+    far, by process; `next_life` is the number that a new one gets. `faults` are the rules that failed while this was
+    read; the result of the next post carries them.
     """
 
     run: Run
@@ -51,6 +52,7 @@ class Known:
     alerts: tuple[Alert, ...] = ()
     episodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     lives: Mapping[str | None, Progress] = field(default_factory=dict)
+    faults: tuple[RuleFault, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -123,12 +125,12 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
         raise RunNotFoundError(f"there is no run {run_id}")
     context = detection.configure(run.spec)
     stored = detectors.load(connection, run_id)
-    state, saved = None, 0
+    state, saved, faults = None, 0, list[RuleFault]()
     if stored is not None:
-        state, saved = detection.load(context, stored[0]), stored[1]
+        state, saved = detection.load(context, stored[0], faults), stored[1]
     if state is None:
         log.info("the rules' state of run %s is of another version: rebuilt from its points", run_id)
-        state, saved = detection.begin(context), 0
+        state, saved = detection.begin(context, faults), 0
     return Known(
         run=run,
         context=context,
@@ -138,6 +140,7 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
         metrics={metric.name: metric for metric in metrics.of_run(connection, run_id)},
         alerts=tuple(alerts.of_run(connection, run_id, states=("open", "ended"))),
         episodes=alerts.episodes(connection, run_id),
+        faults=tuple(faults),
     )
 
 

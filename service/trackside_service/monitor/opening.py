@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service import alerting, detection
+from trackside_service.detection import RuleFault
 from trackside_service.domain.alerts import AlertChange, health_of
 from trackside_service.domain.declared import declared, differing
 from trackside_service.domain.findings import Cleared, Outcome
@@ -61,12 +62,14 @@ def _created(
     connection: sa.Connection, run_id: UUID, context: RunContext, process: tuple[str, int | None] | None, now: datetime
 ) -> OpenResult:
     run = Run(id=run_id, spec=context.spec, status="running", created_at=now, last_seen_at=now)
-    state = detection.begin(context)
-    detectors.insert(connection, run_id, detection.dump(state))
+    faults: list[RuleFault] = []
+    state = detection.begin(context, faults)
+    detectors.insert(connection, run_id, detection.dump(state, faults))
     known = Known(run=run, context=context, state=state, next_life=0)
     if process is not None:
         known = _with_life(connection, known, process, now)
-    return _opened(connection, known, (), detection.plan(context), values={}, now=now, created=True)
+    found = detection.plan(context, faults)
+    return _opened(connection, known, (), found, values={}, now=now, created=True, faults=faults)
 
 
 def _resumed(
@@ -84,10 +87,11 @@ def _resumed(
             "a run stays in its project", faults=[Fault("/project", "give the project that the run was opened in")]
         )
     after, outcomes = known, tuple[Outcome, ...]()
+    faults = list(known.faults)
     if differing(old, new):
         lives.keep_declaration(connection, known.run.id, old)
         runs.declare(connection, known.run.id, context.spec)
-        after, outcomes = _declared_anew(connection, known, context, next_ordinal)
+        after, outcomes = _declared_anew(connection, known, context, next_ordinal, faults)
     changes: tuple[AlertChange, ...] = ()
     values: dict[str, Any] = {}
     if known.ended:
@@ -95,16 +99,16 @@ def _resumed(
         after = replace(after, run=replace(after.run, status="running", reason=None, ended_at=None))
         changes = alerting.reopen([alert for alert in known.alerts if alert.state == "ended"], now=now)
     after = _with_life(connection, after, process, now)
-    return _opened(connection, after, changes, outcomes, values=values, now=now)
+    return _opened(connection, after, changes, outcomes, values=values, now=now, faults=faults)
 
 
 def _declared_anew(
-    connection: sa.Connection, known: Known, context: RunContext, next_ordinal: int
+    connection: sa.Connection, known: Known, context: RunContext, next_ordinal: int, faults: list[RuleFault]
 ) -> tuple[Known, tuple[Outcome, ...]]:
     """Let the rules that the change concerns begin anew; what they had found about the old declaration is over."""
-    state = detection.adopt(context, known.context, known.state)
-    detectors.save(connection, known.run.id, detection.dump(state), next_ordinal)
-    found = detection.plan(context)
+    state = detection.adopt(context, known.context, known.state, faults)
+    detectors.save(connection, known.run.id, detection.dump(state, faults), next_ordinal)
+    found = detection.plan(context, faults)
     still = {(finding.code, finding.subject) for finding in found}
     over = [
         Cleared(*alert.fingerprint)
@@ -137,6 +141,7 @@ def _opened(
     values: Mapping[str, Any],
     now: datetime,
     created: bool = False,
+    faults: Sequence[RuleFault] = (),
 ) -> OpenResult:
     known = known.with_changes(changes)
     changes = folded(changes, judge(known, outcomes, now=now))
@@ -146,8 +151,8 @@ def _opened(
     version = runs.new_version()
     runs.update(connection, run.id, {**values, "health": health, "last_seen_at": run.last_seen_at, "version": version})
     tell(connection, run, changes, now=now)
-    MEMORY.keep(run.id, version, replace(known, run=run))
-    return OpenResult(run, created, changes)
+    MEMORY.keep(run.id, version, replace(known, run=run, faults=()))
+    return OpenResult(run, created, changes, tuple(faults))
 
 
 def _refuse_other(new: Mapping[str, Any], old: Mapping[str, Any], others: Sequence[str] = ()) -> None:

@@ -47,12 +47,13 @@ def record(
         return RecordResult(0, placed.duplicates, locked.health)
 
     inspection = detection.inspect(known.context, known.state, placed.readings)
+    faults = [*known.faults, *inspection.faults]
     changes = judge(known, inspection.outcomes, now=now)
     _store(connection, run_id, placed, now)
     saved = known.saved
     if changes or placed.next_ordinal - saved >= SAVE_EVERY or any(one.starts_life for one in placed.readings):
         saved = placed.next_ordinal
-        detectors.save(connection, run_id, detection.dump(inspection.state), saved)
+        detectors.save(connection, run_id, detection.dump(inspection.state, faults), saved)
     after = replace(
         known.with_changes(changes),
         state=inspection.state,
@@ -60,6 +61,7 @@ def record(
         next_life=placed.next_life,
         metrics=placed.metrics,
         lives=placed.lives,
+        faults=(),
     )
     health = health_of(after.alerts)
     version = runs.new_version()
@@ -75,7 +77,7 @@ def record(
     tell(connection, told, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, after)
     return RecordResult(
-        len(placed.readings), placed.duplicates, health, changes, inspection.faults, points=len(placed.rows)
+        len(placed.readings), placed.duplicates, health, changes, tuple(faults), points=len(placed.rows)
     )
 
 
