@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -68,15 +69,27 @@ def test_no_leftovers_of_the_framework() -> None:
                     assert "example" in kind, (method, path, status)
 
 
-def test_every_property_of_a_body_is_described_or_speaks_for_itself() -> None:
-    plain = {"project", "name", "framework", "step", "epoch", "total_epochs", "metric", "code", "status", "id", "lr"}
+def test_every_property_is_described() -> None:
+    undescribed = [
+        f"{name}: {each}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for node in nodes(schema)
+        if isinstance(node, dict) and isinstance(node.get("properties"), dict)
+        for each, inner in node["properties"].items()
+        if "const" not in inner and not inner.get("description")
+    ]
+    assert undescribed == []
     for _, _, operation in OPERATIONS:
         for content in operation.get("requestBody", {}).get("content", {}).values():
             assert content["examples"]
-            for name, schema in of(content["schema"]["$ref"])["properties"].items():
-                assert name in plain or "$ref" in json.dumps(schema) or schema.get("description") or "enum" in schema, (
-                    name
-                )
+
+
+def test_the_description_s_lines_are_whole() -> None:
+    """A line ends where it is full, or its sentence does: no break in the middle of a sentence."""
+    lines = DOCUMENT["info"]["description"].splitlines()
+    for line, following in pairwise(lines):
+        ends = not following or following.startswith("* ") or line.endswith(".")
+        assert ends or len(line) + len(following.split()[0]) >= 110, line
 
 
 def test_every_example_fits_its_schema() -> None:

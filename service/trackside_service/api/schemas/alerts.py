@@ -16,16 +16,16 @@ class AlertBase(Shown):
 
     code: str = Field(description="The rule's code; GET /v1/rules/{code} is its page.")
     subject: str = Field(description="What it is about: a metric, a group, an expectation.")
-    severity: Severity
+    severity: Severity = Field(description="As the rule or the run has it.")
     state: Literal["open", "resolved", "ended"] = Field(
         description="open; resolved (the condition ended); ended (the run ended first: frozen, and it still counts)."
     )
     episode: int = Field(description="Counts the times that this defect appeared in the run.")
     opened: Place = Field(description="The first offending point; both null for a finding on the plan.")
     detected: Place = Field(description="The point at which it was seen.")
-    resolved: Place | None
-    title: str
-    detail: str
+    resolved: Place | None = Field(description="Where it ended; null unless it is resolved.")
+    title: str = Field(description="The defect in a few words.")
+    detail: str = Field(description="What was seen, and where.")
     evidence: dict[str, Any] = Field(description="The numbers.")
     advice: str = Field(description="What to look at and what to change.")
 
@@ -33,21 +33,21 @@ class AlertBase(Shown):
 class Alert(AlertBase):
     """One episode of a defect on a run."""
 
-    id: UUID
-    run_id: UUID
-    opened_at: datetime
-    changed_at: datetime
-    resolved_at: datetime | None
+    id: UUID = Field(description="The alert's id.")
+    run_id: UUID = Field(description="The run that it is about.")
+    opened_at: datetime = Field(description="When the service raised it.")
+    changed_at: datetime = Field(description="When it was last changed.")
+    resolved_at: datetime | None = Field(description="When it was resolved; null unless it is.")
 
 
 class AlertNews(Alert):
     """What happened to an alert in one request."""
 
-    event: Literal["opened", "changed", "resolved"]
+    event: Literal["opened", "changed", "resolved"] = Field(description="What happened to it in this request.")
 
 
 class AlertPage(Shown):
     """A page of alerts, the latest first."""
 
-    items: list[Alert]
+    items: list[Alert] = Field(description="The alerts.")
     next_cursor: str | None = Field(description="For the next page; null on the last.")

@@ -27,7 +27,7 @@ class ChannelBody(Body):
     """The body of POST /v1/channels."""
 
     kind: Kind
-    name: Name
+    name: Name = Field(description="As people call it.")
     url: Annotated[str, Field(min_length=1, max_length=2000, description="Kept encrypted; never shown again.")]
     secret: str | None = Field(
         None, max_length=200, description="A webhook's signing secret; made for you if left out."
@@ -40,15 +40,15 @@ class ChannelBody(Body):
 class ChannelShown(Shown):
     """A channel. Its address is shown only as scheme and host."""
 
-    id: UUID
-    kind: str
-    name: str
+    id: UUID = Field(description="The channel's id.")
+    kind: str = Field(description="What it speaks.")
+    name: str = Field(description="As people call it.")
     target: str = Field(description="Scheme and host of the address.")
-    project: str | None
-    min_severity: Severity
-    events: list[EventName]
-    disabled_reason: str | None
-    created_at: datetime
+    project: str | None = Field(description="Only this project's alerts; null: all projects'.")
+    min_severity: Severity = Field(description="Only alerts at least that bad.")
+    events: list[EventName] = Field(description="Only these; changed is told only when it got worse.")
+    disabled_reason: str | None = Field(description="Why nothing is sent there; null while it is on.")
+    created_at: datetime = Field(description="When it was made.")
 
 
 class ChannelMade(ChannelShown):
@@ -60,37 +60,39 @@ class ChannelMade(ChannelShown):
 class ChannelList(Shown):
     """Every channel."""
 
-    items: list[ChannelShown]
+    items: list[ChannelShown] = Field(description="The channels, in the order in which they were made.")
 
 
 class Attempt(Shown):
     """One attempt to send."""
 
-    at: datetime
-    duration_ms: float
-    status_code: int | None
-    error: str | None
+    at: datetime = Field(description="When it began.")
+    duration_ms: float = Field(description="How long it took, in milliseconds.")
+    status_code: int | None = Field(description="The receiver's; null where no answer came.")
+    error: str | None = Field(description="What went wrong; null where nothing did.")
 
 
 class DeliveryShown(Shown):
     """One message to one channel."""
 
     id: UUID = Field(description="Travels as the message's id, the same on every attempt.")
-    channel_id: UUID
-    run_id: UUID | None
-    alert_id: UUID | None
-    event: str
-    status: Literal["pending", "delivered", "failed"]
+    channel_id: UUID = Field(description="Where it goes.")
+    run_id: UUID | None = Field(description="The run that it is about; null where it is about none.")
+    alert_id: UUID | None = Field(description="The alert that it is about; null where it is about none.")
+    event: str = Field(description="What it tells, such as alert.opened.")
+    status: Literal["pending", "delivered", "failed"] = Field(
+        description="pending (waits, or is being sent), delivered, or failed (given up)."
+    )
     due_at: datetime | None = Field(description="When the next attempt is due; null once settled.")
-    created_at: datetime
-    settled_at: datetime | None
-    attempts: list[Attempt]
+    created_at: datetime = Field(description="When it was written, in the alert's transaction.")
+    settled_at: datetime | None = Field(description="When it was delivered or given up; null until then.")
+    attempts: list[Attempt] = Field(description="Every attempt, the first first.")
 
 
 class DeliveryPage(Shown):
     """A page of deliveries, the latest first."""
 
-    items: list[DeliveryShown]
+    items: list[DeliveryShown] = Field(description="The deliveries.")
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
@@ -99,8 +101,8 @@ class TestSent(Shown):
 
     __test__ = False  # the name is the field's; pytest need not collect it
 
-    delivered: bool
+    delivered: bool = Field(description="Whether the receiver took it.")
     status_code: int | None = Field(description="The receiver's; null where no answer came.")
-    duration_ms: float
+    duration_ms: float = Field(description="How long it took, in milliseconds.")
     said: str | None = Field(description="The beginning of what the receiver answered.")
     error: str | None = Field(description="What went wrong.")

@@ -14,12 +14,12 @@ from trackside_service.api.schemas.schedules import Explanation
 class CheckBody(Body):
     """The body of POST /v1/check."""
 
-    run: RunDeclaration
+    run: RunDeclaration = Field(description="The run as PUT would declare it.")
     records: list[RecordBody] = Field(max_length=20_000, description="In the order of the log.")
 
 
 class CheckReport(Shown):
     """What the log would have raised."""
 
-    alerts: list[AlertBase]
+    alerts: list[AlertBase] = Field(description="What the log raises.")
     lr: Explanation | None = Field(description="The verdict on the learning rate; null without schedule or LR.")

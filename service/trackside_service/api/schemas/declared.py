@@ -14,8 +14,11 @@ _BESIDE: Final[dict[str, Any]] = {
         "anyOf": [{"enum": ["step", "epoch"]}, {"type": "null"}],
         "description": "What one scheduler.step() is: an optimizer update or an epoch.",
     },
-    "steps_per_epoch": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]},
-    "reporting": {"$ref": _REF + "Reporting"},
+    "steps_per_epoch": {
+        "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
+        "description": "Optimizer updates in one epoch; the run's, if that says so too, is the same.",
+    },
+    "reporting": {"$ref": _REF + "Reporting", "description": "How the log counts; found where it is left out."},
 }
 
 
@@ -40,8 +43,8 @@ def schedule_schema() -> dict[str, Any]:
 
 
 def _reporting() -> dict[str, Any]:
-    def one_of(*values: str | int) -> dict[str, Any]:
-        return {"enum": [*values, None]}
+    def one_of(description: str, *values: str | int) -> dict[str, Any]:
+        return {"enum": [*values, None], "description": description}
 
     return {
         "description": "How the log counts and when the LR was read; found by itself where it is left out.",
@@ -50,10 +53,12 @@ def _reporting() -> dict[str, Any]:
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {
-                    "when": one_of("in_use", "after_step"),
-                    "at": one_of("start", "end"),
-                    "step_base": one_of(0, 1),
-                    "epoch_base": one_of(0, 1),
+                    "when": one_of(
+                        "The LR was read before the scheduler's step (in use), or after it.", "in_use", "after_step"
+                    ),
+                    "at": one_of("It was read at the start of the epoch, or at its end.", "start", "end"),
+                    "step_base": one_of("The number of the first step in the log.", 0, 1),
+                    "epoch_base": one_of("The number of the first epoch in the log.", 0, 1),
                 },
             },
             {"type": "null"},
@@ -69,7 +74,7 @@ def _framework(framework: FrameworkSpec) -> dict[str, Any]:
         "required": ["framework", "class", "unit"],
         "properties": {
             "framework": {"const": framework.framework},
-            "class": {"enum": [each.name for each in framework.classes]},
+            "class": {"enum": [each.name for each in framework.classes], "description": "Its class, by its own name."},
             "params": {
                 "type": "object",
                 "description": "The constructor's parameters under their own names. "

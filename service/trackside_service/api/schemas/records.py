@@ -45,16 +45,16 @@ class RecordShown(Shown):
 
     ordinal: int = Field(description="The service's count of the run's records, from 0.")
     life: int = Field(description="The process life that it belongs to.")
-    step: int | None
-    epoch: float | None
-    time: datetime | None
+    step: int | None = Field(description="Optimizer updates; null where none was given.")
+    epoch: float | None = Field(description="The epoch as reported; null where none was given.")
+    time: datetime | None = Field(description="When it was seen; null where that was not said.")
     metrics: dict[str, WireNumber] = Field(description="By canonical name.")
 
 
 class RecordPage(Shown):
     """A page of records in the order of their arrival."""
 
-    items: list[RecordShown]
+    items: list[RecordShown] = Field(description="The records.")
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
@@ -62,14 +62,14 @@ class Series(Shown):
     """One metric over the run: columns of equal length."""
 
     points: int = Field(description="How many are stored.")
-    ordinal: list[int]
-    life: list[int]
-    step: list[int | None]
-    epoch: list[float | None]
-    value: list[WireNumber]
+    ordinal: list[int] = Field(description="The service's count of the run's records, of each point.")
+    life: list[int] = Field(description="The process life of each point.")
+    step: list[int | None] = Field(description="The step of each point; null where none was given.")
+    epoch: list[float | None] = Field(description="The epoch of each point; null where none was given.")
+    value: list[WireNumber] = Field(description="The value of each point.")
 
 
 class History(Shown):
     """Metrics over the run, thinned: every bucket keeps its least and its greatest value."""
 
-    metrics: dict[str, Series]
+    metrics: dict[str, Series] = Field(description="By canonical name.")

@@ -12,9 +12,9 @@ from trackside_service.api.schemas.base import Severity, Shown
 class RuleSummary(Shown):
     """A rule in the list."""
 
-    code: str
+    code: str = Field(description="Stable, such as LOSS001.")
     name: str = Field(description="Named after the defect.")
-    summary: str
+    summary: str = Field(description="What it looks for, in a sentence.")
     severity: Severity = Field(description="Unless a run configures another.")
     parameters: dict[str, Any] = Field(description="What a run may set under `rules`, with the defaults.")
 
@@ -28,4 +28,4 @@ class RuleShown(RuleSummary):
 class RuleList(Shown):
     """Every rule."""
 
-    items: list[RuleSummary]
+    items: list[RuleSummary] = Field(description="The rules.")

@@ -39,8 +39,8 @@ class ObservedLr(Body):
     """A learning rate as it was logged."""
 
     lr: WireNumber
-    step: int | None = Field(None, ge=0)
-    epoch: float | None = Field(None, ge=0)
+    step: int | None = Field(None, ge=0, description="Optimizer updates, as the log counts them.")
+    epoch: float | None = Field(None, ge=0, description="As printed; may be fractional.")
     lr_text: str | None = Field(None, max_length=64, description="As printed: tells how precise it is.")
 
 
@@ -48,7 +48,7 @@ class ExplainBody(Body):
     """The body of POST /v1/schedules/explain."""
 
     schedule: Schedule
-    observed: list[ObservedLr] = Field(max_length=100_000)
+    observed: list[ObservedLr] = Field(max_length=100_000, description="In the order of the log.")
     run_updates: int | None = Field(None, ge=1, description="How many updates the run makes, where known.")
 
 
@@ -56,8 +56,8 @@ class FirstOff(Shown):
     """The first point that the schedule does not explain."""
 
     index: int = Field(description="Among the points that carry the LR, from 0.")
-    step: int | None
-    epoch: float | None
+    step: int | None = Field(description="Optimizer updates; null where none was given.")
+    epoch: float | None = Field(description="The epoch as reported; null where none was given.")
     expected: float | None = Field(description="null where the library itself would have raised.")
     observed: WireNumber
 
@@ -65,21 +65,25 @@ class FirstOff(Shown):
 class Cause(Shown):
     """Something that the log cannot rule out as the cause."""
 
-    cause: str
+    cause: str = Field(description="Stable name of the mechanism.")
     family: Literal[
         "frozen", "shift", "time_scale", "scale", "warmup", "total", "restart", "level_change", "other_schedule"
-    ]
+    ] = Field(description="The kind of mistake; other_schedule where none of the known ones fits.")
     params: dict[str, Any] = Field(description="Its numbers, with an interval where the prints allow one.")
-    statement: str
-    advice: str
+    statement: str = Field(description="What happened, with its numbers.")
+    advice: str = Field(description="What to change.")
 
 
 class Explanation(Shown):
     """The verdict on the learning rate."""
 
-    verdict: Literal["on_schedule", "off_schedule", "undetermined"]
+    verdict: Literal["on_schedule", "off_schedule", "undetermined"] = Field(
+        description="undetermined: no point could be compared."
+    )
     reason: str | None = Field(None, description="Why it is undetermined.")
-    first_off: FirstOff | None = None
+    first_off: FirstOff | None = Field(
+        None, description="The first point that the schedule does not explain; null unless it is off."
+    )
     causes: list[Cause] = Field(description="Simplest first.")
     convention: dict[str, Any] | None = Field(
         None, description="How the log's step or epoch maps to the schedule's ticks."
@@ -90,8 +94,8 @@ class Explanation(Shown):
 class LrPoint(Shown):
     """The learning rate at one place."""
 
-    step: int | None
-    epoch: float | None
+    step: int | None = Field(description="Optimizer updates; null where none was given.")
+    epoch: float | None = Field(description="The epoch as reported; null where none was given.")
     observed: WireNumber
     expected: float | None = Field(description="null where the point cannot be placed on the schedule.")
 

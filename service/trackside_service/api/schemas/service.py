@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from trackside_service.api.schemas.base import Shown
 
 
@@ -11,7 +13,7 @@ class Alive(Shown):
     """The process answers."""
 
     status: Literal["ok"]
-    version: str
+    version: str = Field(description="The version of the service.")
 
 
 class Ready(Shown):
