@@ -67,6 +67,7 @@ bench: $(VENV)/.test ## The project's benchmarks; read the ratios, these machine
 
 lock: ## Resolve the requirement files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --extra demo --no-emit-package trackside pyproject.toml client/pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 -c requirements.lock pyproject.toml -o service/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --group test --group check -c requirements.lock -o tests/requirements.lock
 
 docs: $(VENV)/.run ## Write the generated pages

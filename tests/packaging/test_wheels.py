@@ -81,8 +81,10 @@ def test_service_installs_alone_and_migrates(
         names = archive.namelist()
     assert any(name.startswith("trackside_service/_migrations/versions/") for name in names)
     assert not [name for name in names if name.startswith(("trackside/", "tests/"))]
-    bin_folder = clean(wheels["trackside_service"], ROOT / "requirements.lock")
+    bin_folder = clean(wheels["trackside_service"], ROOT / "service" / "requirements.lock")
     on_postgres = postgres_server.url(postgres_server.create_database())
     for url in (f"sqlite:///{tmp_path / 'new.db'}", on_postgres):
         run(bin_folder / "trackside", "migrate", "--database-url", url, cwd=tmp_path)
     assert "LR001" in run(bin_folder / "trackside", "rule", "LR001", cwd=tmp_path)
+    # What `serve` does not import by itself: the event loop that uvicorn is told by name.
+    run(bin_folder / "python", "-W", "error", "-c", "import uvloop, httptools", cwd=tmp_path)
