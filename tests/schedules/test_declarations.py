@@ -256,6 +256,24 @@ def test_the_other_kinds_compute_their_formulas_too() -> None:
             "/params/schedulers/0/params/step_sise",
             "'step_size'",
         ),
+        (
+            {
+                "framework": "keras",
+                "class": "CosineDecay",
+                "params": {"initial_learning_rate": 0, "decay_steps": 9, "warmup_target": 0.1, "warmup_steps": 3},
+            },
+            "/params/initial_learning_rate",
+            "write 0.0",
+        ),
+        (
+            {
+                "framework": "keras",
+                "class": "PiecewiseConstantDecay",
+                "params": {"boundaries": [3], "values": [1, 0.5]},
+            },
+            "/params/values/0",
+            "write 1.0",
+        ),
         ({"class": "MultiStepLR", "params": {"milestones": [3, 4.5]}}, "/params/milestones/1", "an integer"),
         ({"class": "MultiStepLR", "params": {"milestones": [1] * 10_001}}, "/params/milestones", "0 to 10000"),
     ],

@@ -39,7 +39,7 @@ REQUIRED: Final = _Required()
 class Param:
     """One parameter: `minimum` is inclusive unless `exclusive`; `per_group` admits a list, one value a group.
 
-    `type` "number" takes integers too, "integer" takes 5.0, unless `strict` (the real class checks the type itself).
+    `type` "number" takes integers too, "integer" takes 5.0, unless `strict` (to the real class the type matters).
     "schedule" is a nested declaration, and `or_number` admits a plain number in its place. `fixed` means that only the
     default is supported, and says why.
     """
@@ -193,7 +193,8 @@ def number(value: Any, param: Param, place: str, faults: Faults) -> float | None
         faults.add(place, f"{param.name} is a number, not {brief(value)}")
         return None
     if param.strict and not isinstance(value, float):
-        faults.add(place, f"{param.name} is a float: the real class refuses an integer, write {value}.0")
+        why = "the real class refuses an integer, or goes on in integers"
+        faults.add(place, f"{param.name} is a float: {why}; write {value}.0")
         return None
     try:
         real = float(value)

@@ -53,6 +53,10 @@ def _piecewise(values: Values, site: Site) -> Built:
             f"{place}/boundaries",
             f"The length of boundaries should be 1 less than the length of values: {len(at)} and {len(levels)} given",
         )
+    if isinstance(values["values"][0], int) and any(level != int(level) for level in levels):
+        raise refuse(
+            f"{place}/values/0", f"Keras computes in the type of the first value: write {values['values'][0]}.0"
+        )
     at = [float(int(mark)) for mark in at]  # cast to the step's type
     if any(later < earlier for earlier, later in itertools.pairwise(at)):
         raise refuse(f"{place}/boundaries", "boundaries are in order: else Keras adds up the values of two pieces")
@@ -86,8 +90,8 @@ def _cosine(values: Values, site: Site) -> Built:
 def _cosine_restarts(values: Values, site: Site) -> Built:
     first, alpha = values["initial_learning_rate"], values["alpha"]
     t_mul = values["t_mul"]
-    if 1.0 < t_mul < 1.01:
-        raise refuse(f"{site.pointer}/params/t_mul", "t_mul is 1, or at least 1.01 here")
+    if t_mul != 1.0 and abs(t_mul - 1.0) < 0.01:
+        raise refuse(f"{site.pointer}/params/t_mul", "t_mul is 1, or differs from it by 0.01 or more here")
     curve = Restarts(
         first,
         alpha * first,
@@ -108,7 +112,10 @@ def _name(default: str) -> Param:
     return Param("name", "any", "of no effect on the LR", default=default)
 
 
-_FIRST = Param("initial_learning_rate", "number", "the LR at step 0", minimum=0.0)
+_FIRST = Param("initial_learning_rate", "number", "the LR at step 0, a float", minimum=0.0, strict=True)
+_IN_INTEGERS = (
+    " Keras computes in the type of initial_learning_rate: from the integer 0 the whole schedule is 0. Write 0.0."
+)
 _STAIRCASE = Param("staircase", "boolean", "in steps, once a decay_steps", default=False)
 _ALPHA = Param("alpha", "number", "the least LR as a share of the maximum", default=0.0, minimum=0.0)
 _ACCUMULATION = (
@@ -164,7 +171,7 @@ KERAS = FrameworkSpec(
                 _FIRST,
                 _steps("decay_steps", "steps to the end"),
                 Param("end_learning_rate", "number", "the LR at the end", default=0.0001, minimum=0.0),
-                Param("power", "number", "the exponent", default=1.0, minimum=1e-6, maximum=1e3),
+                Param("power", "number", "the exponent", default=1.0, minimum=0.0, maximum=1e3),
                 Param("cycle", "boolean", "rise again after each decay_steps", default=False),
                 _name("PolynomialDecay"),
             ),
@@ -197,7 +204,7 @@ KERAS = FrameworkSpec(
             "decay_steps); "
             "before: initial_learning_rate + (warmup_target - initial_learning_rate) step/warmup_steps",
             params=(
-                Param("initial_learning_rate", "number", "the LR at step 0", minimum=0.0),
+                _FIRST,
                 _steps("decay_steps", "steps of the fall, without the warm-up"),
                 _ALPHA,
                 _name("CosineDecay"),
@@ -214,7 +221,7 @@ KERAS = FrameworkSpec(
             past_the_end="Stays at alpha of the maximum.",
             pitfall="warmup_steps without warmup_target is ignored. With it, initial_learning_rate is where the "
             "warm-up "
-            "starts, not the maximum, and decay_steps does not include it." + _ACCUMULATION,
+            "starts, not the maximum, and decay_steps does not include it." + _IN_INTEGERS + _ACCUMULATION,
             namesakes="torch's, Paddle's and Hugging Face's cosines rebound past the end. alpha is a share; torch's "
             "eta_min is an LR.",
         ),
@@ -231,7 +238,8 @@ KERAS = FrameworkSpec(
                     "number",
                     "each cycle is so many times as long",
                     default=2.0,
-                    minimum=1.0,
+                    minimum=0.0,
+                    exclusive=True,
                     maximum=MAX_TICKS,
                 ),
                 Param("m_mul", "number", "each cycle is so many times as high", default=1.0, minimum=0.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import FUNCTION, Built, ClassSpec, Site, Values
@@ -203,7 +204,7 @@ STEPPED: tuple[ClassSpec, ...] = (
             Param("lr_min", "number", "never lowered below", default=0.0, minimum=0.0, per_group=True),
             Param("mode", "choice", "whether more is better or less", default="max", choices=("min", "max")),
             Param("noise_type", "any", "of no effect without noise", default="normal"),
-            *TAIL,
+            *(replace(param, default=None) if param.name == "noise_seed" else param for param in TAIL),
         ),
         build=_plateau,
         past_the_end="Falls as long as the metric stands still.",
