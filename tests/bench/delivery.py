@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 import uuid
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.bench.processes import databases, service
@@ -52,7 +53,7 @@ def _latencies(url: str) -> list[float]:
                 "POST", f"{url}/v1/runs/{run_id}/records", {"records": [{"step": 0, "metrics": {"train_loss": "NaN"}}]}
             )
             with there:
-                if not there.wait_for(lambda run_id=run_id: run_id in arrived, timeout=30):
+                if not there.wait_for(partial(arrived.__contains__, run_id), timeout=30):
                     raise RuntimeError("an alert did not arrive within 30 s")
             seen.append(arrived[run_id] - started)
         receiver.shutdown()

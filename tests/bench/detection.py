@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.bench.schedules import ONE_CYCLE, seconds
 from trackside_service import detection
 from trackside_service.domain.declarations import parse_run
@@ -34,7 +36,7 @@ def main() -> None:
         if index in MARKS:
             readings = [_reading(index + each, float(lrs[index + each])) for each in range(SOME)]
             held = state
-            cost = seconds(lambda held=held, readings=readings: detection.inspect(context, held, readings)) / SOME
+            cost = seconds(partial(detection.inspect, context, held, readings)) / SOME
             size = len(detection.dump(held))
             print(f"after {index:>7,} records: {cost * 1e6:6.1f} us a record, state of {size:,} bytes")
         state = detection.inspect(context, state, [_reading(index, float(lrs[index]))]).state

@@ -62,7 +62,8 @@ def main() -> None:
             + "".join(f" {name + '/s':>11} {'ratio':>6} {'p50':>6} {'p99':>6}" for name in targets)
         )
         for batch, clients, requests in CELLS:
-            base, rows = [], {name: [] for name in targets}
+            base: list[Load] = []
+            rows: dict[str, list[Load]] = {name: [] for name in targets}
             for _ in range(REPEATS):
                 base.append(_load(yardstick, batch, clients, requests))
                 for name, url in targets.items():

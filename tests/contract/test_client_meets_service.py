@@ -97,8 +97,10 @@ def test_an_exception_is_told_as_failed(url: str) -> None:
 def test_a_resumed_run_goes_on_under_its_id(url: str) -> None:
     run_id = str(uuid.uuid4())
     for first in (0, 2):
-        resumed = {} if first == 0 else {"resumed_from_step": first}
-        with trackside.Run(url, project="vision", name="long", run_id=run_id, schedule=STEP_DECAY, **resumed) as run:
+        resumed = first or None
+        with trackside.Run(
+            url, project="vision", name="long", run_id=run_id, schedule=STEP_DECAY, resumed_from_step=resumed
+        ) as run:
             for epoch in range(first, first + 2):
                 run.log(epoch=epoch, lr=0.1 * 0.1 ** (epoch // 2))
     shown = read(url, run)
