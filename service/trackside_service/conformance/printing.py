@@ -78,6 +78,8 @@ class PrintFormat:
     style: Literal["full", "significant", "fixed", "either"]
     digits: int
     decimals: int
+    plain: bool = False
+    """Whether the log's own text shows decimals without an exponent."""
 
     def half_widths(self, values: FloatArray, peak: float) -> FloatArray:
         """Return for each printed value how far the number behind it may lie, in the LR's unit."""
@@ -92,6 +94,16 @@ class PrintFormat:
             return np.asarray(np.maximum(fixed, by_digits if self.digits else 0.0) + noise, dtype=np.float64)
         two = _HALF * _decade(values) * 0.1
         return np.asarray(np.maximum(by_digits, np.minimum(fixed, two)) + noise, dtype=np.float64)
+
+    def widest(self, values: FloatArray, peak: float) -> FloatArray:
+        """Return the half widths for the search of a cause: one digit printed with a decimal point may be all there is.
+
+        The verdict takes two digits for granted; a cause is not to be ruled out by that.
+        """
+        halves = self.half_widths(values, peak)
+        if self.style != "either" or not self.plain:
+            return halves
+        return np.maximum(halves, _HALF * 10.0 ** -min(self.decimals, 300))
 
     def explains(self, key: tuple[int, int, int]) -> bool:
         """Say whether a point with this key (`deviations`) is explained under the format."""
@@ -214,7 +226,8 @@ class PrintStats:
             return PrintFormat("fixed", 0, self.plain[0])
         if len(self.at_depth) > 1:
             return PrintFormat("fixed", digits, self.decimals)
-        return PrintFormat("either", digits, self.decimals)
+        plain = self.texted and self.mantissas is None and self.plain == (self.decimals, self.decimals)
+        return PrintFormat("either", digits, self.decimals, plain)
 
 
 def _span(known: tuple[int, int] | None, value: int) -> tuple[int, int]:

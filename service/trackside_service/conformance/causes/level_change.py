@@ -41,7 +41,7 @@ def _factor(view: View, peak: float) -> Fit | None:
         tail = after & scope
         if tail.sum() < 2 or not bool(view.agree(view.expected)[after & ~scope].all()):
             continue
-        bounds = factor_bounds(_part(view, tail), peak, np.full(int(tail.sum()), floor))
+        bounds = factor_bounds(_part(view, tail), peak, np.full(int(tail.sum()), floor), below=floor > 0)
         if bounds is None:
             continue
         factor = between(*bounds)
@@ -78,7 +78,7 @@ def _part(view: View, where: npt.NDArray[np.bool_]) -> View:
 def _one_tick(view: View) -> Fit | None:
     """Search one LR that holds during one tick only."""
     wrong = view.ticks[view.off]
-    if len(wrong) < 2 or wrong.min() != wrong.max():
+    if wrong.min() != wrong.max():
         return None
     level = _common(view, view.off)
     return None if level is None else _fit(view, {"lr": level}, f"the LR is {level['value']:.6g} for one tick")
@@ -88,7 +88,9 @@ def _held(view: View) -> Fit | None:
     """Search one LR that holds from the first point off to the end."""
     tail = np.arange(view.length) >= view.first
     level = _common(view, tail)
-    return None if level is None else _fit(view, {"lr": level}, f"the LR stays at {level['value']:.6g}")
+    if level is None or any(bool(view.allows(cut(view.expected, level["value"]))) for cut in (np.maximum, np.minimum)):
+        return None  # a bound says it more simply
+    return _fit(view, {"lr": level}, f"the LR stays at {level['value']:.6g}")
 
 
 def _common(view: View, where: npt.NDArray[np.bool_]) -> dict[str, float] | None:

@@ -16,6 +16,7 @@ from trackside_service.conformance.causes.variants import scaled
 from trackside_service.conformance.conventions import Convention
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import digits_of, simplest
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
 
@@ -25,7 +26,11 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     First of the whole curve, then of the rates alone: floors such as eta_min are absolute.
     """
     groups = _other_groups(evidence)
-    whole = _factor(evidence, whole_curve=True) or _factor(evidence, whole_curve=False)
+    whole = _factor(evidence, None)
+    for starts in (False, True):
+        double = scaled(evidence.schedule, 2.0, starts=starts)
+        if not whole and double is not None:
+            whole = _factor(evidence, double)
     return (*groups, *whole)
 
 
@@ -59,11 +64,9 @@ class _Found:
         return simplest(self.low, self.high)
 
 
-def _factor(evidence: Evidence, *, whole_curve: bool) -> Sequence[Fit]:
-    schedule = evidence.schedule
-    double = None if whole_curve else scaled(schedule, 2.0)
-    if not whole_curve and double is None:
-        return ()
+def _factor(evidence: Evidence, double: CompiledSchedule | None) -> Sequence[Fit]:
+    """Search the factor; where `double`, the schedule at twice its rates, shows a floor, above that floor only."""
+    schedule, whole_curve = evidence.schedule, double is None
     found, floor_peak = [], 0.0
     for view in evidence.views:
         floor = np.zeros(view.length)
@@ -121,8 +124,11 @@ def _factor(evidence: Evidence, *, whole_curve: bool) -> Sequence[Fit]:
     return fits
 
 
-def factor_bounds(view: View, peak: float, floor: FloatArray) -> tuple[float, float] | None:
-    """Return the factors above 0 of what lies above `floor` that every point allows, None where there are none."""
+def factor_bounds(view: View, peak: float, floor: FloatArray, *, below: bool = False) -> tuple[float, float] | None:
+    """Return the factors of what lies above `floor` that every point allows, None where there are none.
+
+    They are above 0 unless `below` admits an LR that was set below the floor.
+    """
     usable = ~np.isnan(view.expected)
     if not usable.any() or (view.schedule.refused_after is not None and not usable.all()):
         return None
@@ -133,8 +139,8 @@ def factor_bounds(view: View, peak: float, floor: FloatArray) -> tuple[float, fl
         return None
     one, other = (values - halves)[~zero] / expected[~zero], (values + halves)[~zero] / expected[~zero]
     low, high = float(np.max(np.minimum(one, other))), float(np.min(np.maximum(one, other)))
-    low = max(low, 0.0)
-    if low > high or high <= 0.0 or low <= 1.0 <= high:
+    low = low if below else max(low, 0.0)
+    if low > high or (high <= 0.0 and not below) or low <= 1.0 <= high:
         return None
     return low, high
 

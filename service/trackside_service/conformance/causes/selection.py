@@ -7,15 +7,21 @@ searches solve for a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit
+import numpy as np
+
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.intervals import digits_of
 
 MOST: Final = 6
 """Causes named at most."""
 _ENOUGH: Final = 4
 """Causes beside which another curve or parameter is not looked for."""
+_ALSO_FLAT: Final = ("clamped", "param_mismatch", "different_schedule", "manual_override")
+"""Beside a scheduler that is not stepped these say nothing more."""
+_ROUND: Final = 3
 _PLENTY: Final = 8
 _PLENTY_FULL: Final = 4
 """Points off (at full precision) with which an accidental fit is not to be expected."""
@@ -37,11 +43,26 @@ def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]
 
 def _settled(evidence: Evidence, found: Sequence[Sequence[Fit]]) -> bool:
     """Say whether something that did not change on the way explains more points than could be chance."""
-    off = max((int(view.off.sum()) for view in evidence.views), default=0)
+    off = max((_telling(view) for view in evidence.views), default=0)
     plenty = off >= (_PLENTY_FULL if evidence.format.style == "full" else _PLENTY)
     return plenty and any(not fit.changes for fits in found for fit in fits)
 
 
+def _telling(view: View) -> int:
+    """Return how many different LRs are off, of those that are printed finely enough to say something."""
+    fine = view.off & (np.abs(view.values) > 10 * view.halves)
+    return len(np.unique(view.values[fine]))
+
+
 def _few(fits: Sequence[Fit]) -> tuple[Fit, ...]:
     near = [fit for fit in fits if not fit.far_fetched] or list(fits)
-    return tuple(near[:MOST])
+    if near and near[0].cause.cause == "never_stepped":
+        near = [fit for fit in near if fit.cause.cause not in _ALSO_FLAT]
+    return tuple(sorted(near, key=lambda fit: _odd(fit) and any(not other.free for other in near)))[:MOST]
+
+
+def _odd(fit: Fit) -> bool:
+    """Say whether a factor is one that nobody would have chosen, such as 0.95238."""
+    factor = fit.cause.params.get("factor")
+    odd = isinstance(factor, Mapping) and digits_of(float(factor["value"])) > _ROUND
+    return fit.cause.family in ("scale", "level_change") and odd

@@ -19,6 +19,7 @@ from trackside_service.schedules.curve import FloatArray
 
 _FASTEST = 4096
 _FEW, _SMALL = 4, 8
+_USUAL_WORLD = 8
 _LARGEST_EPOCH = 200_000
 _ACCELERATE = ("torch", "transformers", "timm", None)
 
@@ -102,7 +103,7 @@ def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
     for view in evidence.views:
         factors = np.arange(2, _FASTEST + 1, dtype=np.float64)
         if per_batch and schedule.steps_per_epoch is not None:
-            factors = factors[factors < schedule.steps_per_epoch]
+            factors = factors[factors < max(schedule.steps_per_epoch, _USUAL_WORLD + 1)]
         plain = view.survivors(factors, lambda k, ticks: schedule.lrs(k * ticks))
         end = np.inf if schedule.refused_after is None else float(schedule.refused_after)
         held = plain if end == np.inf else view.survivors(factors, _frozen_at(schedule, end))
@@ -126,13 +127,16 @@ def _frozen_at(schedule: CompiledSchedule, end: float) -> Callable[[FloatArray, 
 
 
 def _double(view: View, found: FloatArray) -> Sequence[Fit]:
-    if 2.0 not in found:
+    """Two calls; or as many as it takes, where neither processes nor micro-batches would explain them."""
+    only = view.schedule.framework not in _ACCELERATE and view.schedule.unit == "epoch"
+    if not len(found) or (2.0 not in found and not only):
         return ()
+    times = 2.0 if 2.0 in found else _usual(found).value
     cause = Cause(
         "double_step",
         "time_scale",
-        {"factor": 2},
-        f"The scheduler advanced 2 times too fast: it is stepped twice per {tick(view.schedule)}.",
+        {"factor": int(times)},
+        f"The scheduler advanced {times:g} times too fast: it is stepped {times:g} times per {tick(view.schedule)}.",
         "Remove one of the two calls of `scheduler.step()`: often one is in the loop and one in the trainer, a "
         "callback "
         "or a second loop.",

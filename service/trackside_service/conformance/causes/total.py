@@ -46,12 +46,10 @@ def search_totals(evidence: Evidence) -> Sequence[Fit]:
     layout = layout_of(evidence.schedule)
     if layout.total is None:
         return ()
-    for searching in (_from_the_start, _on_resume):
-        for view in evidence.views:
-            fit = searching(view, layout)
-            if fit is not None:
-                return (fit,)
-    return ()
+    found = [fit for view in evidence.views if (fit := _from_the_start(view, layout)) is not None][:1]
+    if found:
+        return (*found, *_perhaps_on_resume(evidence.views[0], found[0]))
+    return [fit for view in evidence.views if (fit := _on_resume(view, layout)) is not None][:1]
 
 
 def _variants(layout: Layout) -> Iterator[Predict]:
@@ -81,11 +79,20 @@ def _multiples(view: View, layout: Layout) -> Sequence[Fit]:
     for predict in _variants(layout):
         found = [k for k in (2, 4, 8, 3, 16, *range(5, 65)) if _explains(view, predict, k * layout.total)]
         if found:
-            return _multiple(view, layout.total, among(sorted(set(found)), float(found[0])))
+            fits = _multiple(view, layout.total, among(sorted(set(found)), float(found[0])))
+            return (*fits, *_perhaps_on_resume(view, fits[0]))
         for k in (2, 3, 4, 8):  # what a scheduler that is stepped k times as often leaves too
             if layout.total % k == 0 and _explains(view, predict, layout.total / k):
                 return (Fit(_wrong(view, layout.total, among([layout.total / k])), view.convention, 1),)
     return ()
+
+
+def _perhaps_on_resume(view: View, whole: Fit) -> Sequence[Fit]:
+    """Return the change of total on resume, where much of the log would be as declared under either total."""
+    if view.schedule.framework != "transformers" or view.first < max(3, view.length // 4):
+        return ()
+    total, declared = Interval(**whole.cause.params["total"]), int(whole.cause.params["declared"])
+    return (_changed(view, declared, total, view.ticks[view.first - 1]),)
 
 
 def _from_the_start(view: View, layout: Layout) -> Fit | None:
@@ -161,12 +168,11 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
         np.concatenate([np.geomspace(1.0, declared * 64.0, _SAMPLES), np.linspace(1.0, declared * 4.0, _SAMPLES)])
     )
     before = view.ticks[first - 1] if first else 0.0
-    for predict in _variants(layout):
-        found = solve(tail, predict, grid, integer=True, avoid=float(declared))
-        if found is not None:
-            return _changed(view, declared, found, before - alone)
-    chain = chain_of(view.schedule)
-    if chain is None:
+    if chain_of(view.schedule) is None:
+        for predict in _variants(layout):
+            found = solve(tail, predict, grid, integer=True, avoid=float(declared))
+            if found is not None:
+                return _changed(view, declared, found, before - alone)
         return None
     places = np.unique(np.round(np.linspace(before + 1, view.ticks[first], _PLACES)))
     for place in places[::-1]:
@@ -181,7 +187,7 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
 
         found = solve(tail, going_on, grid, integer=True, avoid=float(declared))
         if found is not None:
-            return _changed(view, declared, found, before)
+            return replace(_changed(view, declared, found, before), far_fetched=True)  # their state keeps the total
     return None
 
 

@@ -60,6 +60,8 @@ _RATES: Final = frozenset(
     ]
 )
 """Parameters that are the rate itself; eta_min, start_lr, lr_min, end_learning_rate and their like are floors."""
+_STARTS: Final = frozenset({"start_lr", "warmup_lr_init", "warmup_lr"})
+"""Where warm-ups start."""
 _FLOORS_IN: Final = frozenset({("paddle", "PolynomialDecay", "end_lr")})
 
 
@@ -203,7 +205,7 @@ def _total(schedule: CompiledSchedule, main: Path, name: str | None) -> int | No
     return int(value) if isinstance(value, (int, float)) and value >= 1 else None
 
 
-def rate_paths(schedule: CompiledSchedule) -> dict[Path, Any]:
+def rate_paths(schedule: CompiledSchedule, names: frozenset[str] = _RATES) -> dict[Path, Any]:
     """Return the paths of what is a rate (and no floor) in the declaration, with their values."""
     found: dict[Path, Any] = {}
 
@@ -217,18 +219,17 @@ def rate_paths(schedule: CompiledSchedule) -> dict[Path, Any]:
                 walk(value, (*path, place), owner)
         elif isinstance(node, (int, float)) and not isinstance(node, bool):
             name = next(str(part) for part in reversed(path) if isinstance(part, str))
-            if name in _RATES and (schedule.framework, owner, name) not in _FLOORS_IN:
+            if name in names and (schedule.framework, owner, name) not in _FLOORS_IN:
                 found[path] = node
 
     walk(schedule.source, (), "")
     return found
 
 
-def scaled(schedule: CompiledSchedule, factor: float) -> CompiledSchedule | None:
-    """Return the schedule with every rate times `factor` and every floor as declared."""
-    return rebuilt(
-        schedule, edited(schedule.source, {path: value * factor for path, value in rate_paths(schedule).items()})
-    )
+def scaled(schedule: CompiledSchedule, factor: float, *, starts: bool = False) -> CompiledSchedule | None:
+    """Return the schedule with every rate times `factor`, a warm-up's start too where asked, and floors as declared."""
+    rates = rate_paths(schedule, _RATES | _STARTS if starts else _RATES)
+    return rebuilt(schedule, edited(schedule.source, {path: value * factor for path, value in rates.items()}))
 
 
 @dataclass(frozen=True, slots=True)
