@@ -94,7 +94,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_points_by_place",
         "points",
-        ["run_id", "step", "epoch"],
+        ["run_id", "step", "epoch", "metric_id", "value"],
         sqlite_where=sa.text("by_place"),
         postgresql_where=sa.text("by_place"),
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trackside_service.domain import lives
-from trackside_service.domain.lives import PlaceMemory, Placement, Progress
+from trackside_service.domain.lives import PlaceMemory, Placement, Progress, Seen
 from trackside_service.domain.records import Position, Record
 
 
@@ -58,7 +59,7 @@ def kinds(placements: Sequence[Placement]) -> list[str]:
 
 def test_a_run_that_moves_forward_asks_for_no_stored_value() -> None:
     class NoPlaces:
-        def values_at(self, position: Position, life: int | None) -> dict[str, list[float]]:  # noqa: ARG002
+        def seen(self, position: Position, life: int | None, metrics: Mapping[str, float]) -> Seen:  # noqa: ARG002
             raise AssertionError("asked")
 
     progress = lives.first_life()
@@ -201,6 +202,29 @@ def test_gaps_in_the_sequence_are_bounded() -> None:
         progress = lives.place(progress, Record({}, step=seq, seq=seq), memory).progress
     assert len(progress.seqs) == lives.MAX_INTERVALS
     assert progress.seqs[-1] == (2 * lives.MAX_INTERVALS + 18,) * 2
+
+
+def test_a_number_in_a_forgotten_gap_is_stored_and_not_taken_for_a_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "MAX_INTERVALS", 3)
+    log = Log()
+    for seq in (0, 10, 20, 30, 40):  # the gaps up to 20 are forgotten
+        log.put(Record({"loss": 1.0}, step=seq, seq=seq), "a")
+    progress = log.lives["a"]
+    assert (progress.seqs, progress.blurred) == (((0, 20), (30, 30), (40, 40)), 20)
+    assert lives.load(json.loads(json.dumps(lives.dump(progress)))) == progress
+    late = Record({"loss": 2.0}, step=5, seq=5)  # never seen
+    placed = log.put(late, "a")
+    assert (placed.kind, placed.behind, placed.opens_life) == ("new", True, False)
+    assert log.put(late, "a").is_duplicate  # and once only
+    assert log.put(Record({"loss": 1.0}, step=40, seq=40), "a").is_duplicate
+    assert log.put(Record({"loss": 2.0}, step=25, seq=25), "a").kind == "new"
+    assert log.put(Record({"loss": 2.0}, step=25, seq=25), "a").is_duplicate
+
+
+def test_a_look_up_does_not_grow_with_what_stands_at_the_place() -> None:
+    began = time.process_time()
+    Log().put_all([epoch(1, loss=float(n)) for n in range(20_000)])
+    assert time.process_time() - began < 20  # half a second; it was half an hour
 
 
 def test_a_log_that_always_falls_back_opens_only_so_many_lives(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,7 +17,7 @@ from trackside_service.domain.alerts import Alert
 from trackside_service.domain.numbers import same_value
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
-from trackside_service.errors import RunNotFoundError
+from trackside_service.errors import InvalidInputError, RunNotFoundError
 from trackside_service.monitor import RecordResult
 from trackside_service.monitor.memory import MEMORY
 from trackside_service.storage import alerts, detectors, lives, metrics, points, runs
@@ -161,6 +162,51 @@ def test_lives_begin_where_they_should(engine: sa.Engine) -> None:
         where = [one.life for one in points.series(connection, RUN)]
     assert [(one.life.number, one.life.process) for one in found] == [(0, None), (1, None), (2, "job-2")]
     assert where == [0, 0, 0, 1, 2, 1]
+
+
+def test_a_long_post_repeated_or_all_at_one_place_is_one_question(engine: sa.Engine) -> None:
+    _open(engine)
+    forward = [Record({"train_loss": 1.0, "lr": 0.1}, step=step) for step in range(4_000)]
+    here = [Record({"own": float(value)}, step=4_000) for value in range(4_000)]
+    statements: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for records in (forward, here):
+        assert _post(engine, records).accepted == 4_000
+        statements.clear()
+        began = time.perf_counter()
+        again = _post(engine, records)
+        assert (again.accepted, again.duplicates) == (0, 4_000)
+        assert len([one for one in statements if "EXISTS" in one]) <= 40  # on SQLite 500 values each; else two
+        assert time.perf_counter() - began < 15  # half a second; a look-up without its index takes a minute
+
+
+def test_the_lives_of_a_run_are_bounded(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackside_service.monitor.placing.MAX_LIVES", 3)
+    _open(engine, process="a")
+    for process in ("b", "c"):
+        assert _post(engine, _epochs(1.0, seq=0), process).accepted == 1
+    with pytest.raises(InvalidInputError, match="3 process lives"):
+        _post(engine, _epochs(1.0, seq=0), "d")
+    with pytest.raises(InvalidInputError, match="3 process lives"), write_transaction(engine) as connection:
+        monitor.open_run(connection, RUN, SPEC, process=("d", None), now=NOW)
+    assert _post(engine, _epochs(2.0, start=2, seq=1), "c").accepted == 1
+    with read_transaction(engine) as connection:
+        assert len(lives.of_run(connection, RUN)) == 3
+
+
+def test_a_repetition_is_told_by_its_process_where_numbers_are_missing(engine: sa.Engine) -> None:
+    _open(engine, process="a")
+    record = [Record({"train_loss": 1.0}, step=5)]
+    assert _post(engine, record, "a").accepted == 1
+    assert _post(engine, record, "b").accepted == 1  # another's report
+    assert _post(engine, record).accepted == 1
+    for process in ("a", "b", None):
+        assert _post(engine, record, process).duplicates == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trackside_service.domain.lives.MAX_INTERVALS", 3)
+        _post(engine, [Record({"train_loss": 1.0}, step=seq, seq=seq) for seq in (10, 20, 30, 40)], "a")
+    late = [Record({"train_loss": 2.0}, step=15, seq=15)]  # lies in a gap that was forgotten
+    assert [_post(engine, late, "a").accepted for _ in range(3)] == [1, 0, 0]
 
 
 def test_an_alert_opens_once_and_is_told_once(engine: sa.Engine) -> None:

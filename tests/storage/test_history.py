@@ -14,6 +14,7 @@ from trackside_service.domain.records import Position
 from trackside_service.domain.runs import RunSpec
 from trackside_service.storage import metrics, points, runs
 from trackside_service.storage.engine import read_transaction, write_transaction
+from trackside_service.storage.places import ANYTHING, NAME, NOT_THERE, VALUE, Asked, at_places
 from trackside_service.storage.thinning import thinned
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -116,15 +117,27 @@ def test_pages_of_records_join_without_gap_or_overlap(engine: sa.Engine) -> None
 
 def test_what_was_stored_at_a_place_is_found(engine: sa.Engine) -> None:
     run_id = _store(engine, {"a": [1.0, math.nan], "b": [None, 2.0]})
+    both, step, other, epoch = Position(1, 0.1), Position(1), Position(1, 0.7), Position(None, 0.1)
+    expected = {
+        Asked(both, 0, math.nan): VALUE,
+        Asked(both, 0, math.inf): NAME,
+        Asked(both, 0, 1.0): NAME,
+        Asked(both, 1, 2.0): VALUE,
+        Asked(both, 7, 2.0): ANYTHING,
+        Asked(both, None, 2.0): ANYTHING,
+        Asked(step, 1, 2.0): VALUE,
+        Asked(step, 1, 1.0): NAME,
+        Asked(other, 1, 2.0): NOT_THERE,
+        Asked(epoch, 1, 2.0): NOT_THERE,
+        Asked(Position(0), 0, 1.0): VALUE,
+    }
     with read_transaction(engine) as connection:
-        at = points.values_at(connection, run_id, Position(step=1, epoch=0.1), 0)
-        assert same_value(at["a"][0], math.nan)
-        assert at["b"] == [2.0]
-        assert points.values_at(connection, run_id, Position(step=1), 0).keys() == {"a", "b"}
-        assert points.values_at(connection, run_id, Position(step=1, epoch=0.7), 0) == {}
-        assert points.values_at(connection, run_id, Position(epoch=0.1), 0) == {}
-        assert points.values_at(connection, run_id, Position(step=1), 1) == {}
-        assert points.values_at(connection, run_id, Position(step=1), None) == {}  # no life without a name
+        assert at_places(connection, run_id, 0, expected) == expected
+        nothing = dict.fromkeys(expected, NOT_THERE)
+        assert at_places(connection, run_id, 1, expected) == nothing
+        assert at_places(connection, run_id, None, expected) == nothing  # no life without a name
+        many = [Asked(Position(step), 0, 1.0) for step in range(1_200)]
+        assert [level for level in at_places(connection, run_id, 0, many).values() if level] == [VALUE, NAME]
 
 
 def test_thinning_keeps_the_extremes(engine: sa.Engine) -> None:

@@ -5,7 +5,8 @@ seen. So a database and a replay in memory use the same code, and a run that onl
 all.
 
 - With a process and `seq`, (run, process, seq) tells a repetition. `seq` alone is not a key: a resumed job may count
-  from 0 again (and a record that has nothing else to tell it by is always new).
+  from 0 again (and a record that has nothing else to tell it by is always new). Only so many gaps in a process's
+  sequence are remembered; within the forgotten ones a number says nothing, and the place tells.
 - Otherwise the place tells: the same values there are a repetition, new names are added (merge), another value of a
   metric is a re-log.
 - A place that falls back, and is neither a repetition nor an addition, starts a new life; where the reporter names
@@ -18,29 +19,43 @@ printed from 0 or 1, at its start or end, is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from math import floor
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from trackside_service.domain.numbers import same_value
 from trackside_service.domain.records import Position, Record
 
 MAX_LIVES: Final = 1_000  # a log that falls back at every other record must not open lives without end
-MAX_INTERVALS: Final = 1_000  # of sequence numbers seen; beyond, the oldest gap is taken as seen
+MAX_INTERVALS: Final = 1_000  # of sequence numbers seen; beyond, the oldest gap is forgotten
 
 Order: TypeAlias = Literal["behind", "at", "ahead"]
 PlacementKind: TypeAlias = Literal["new", "duplicate", "merge", "relog"]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a place holds of some metrics: `same` are those that stand there with the very value asked for, `names`
+    those that stand there with any value; `anything`: whether anything stands there at all.
+    """
+
+    same: Set[str] = frozenset()
+    names: Set[str] = frozenset()
+    anything: bool = False
+
+
+NOTHING: Final = Seen()
+
+
 class Places(Protocol):
-    """What was stored by place so far, the earlier records of the same post included."""
+    """What was stored by place (not by a sequence number) so far, the earlier records of the same post included."""
 
-    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
-        """Return every value stored without a sequence number at `position`, by metric, in any order.
+    def seen(self, position: Position, life: int | None, metrics: Mapping[str, float]) -> Seen:
+        """Say what of `metrics` stands at `position`.
 
-        `life` limits it to one life; None asks for all lives that have no process name. Positions match as
-        `same_place` says.
+        `life` limits it to one life, of a process with a name; None asks for all lives that have no name. Positions
+        match as `same_place` says, values as `same_value`.
         """
 
 
@@ -68,7 +83,7 @@ class Progress:
 
     `number` counts a run's lives from 0; `process` is None where the reporter names none. `reach` is this life's,
     `run_reach` that of all lives without a process up to this one. `seqs` are the sequence numbers seen: closed
-    intervals, ascending, not touching.
+    intervals, ascending, not touching. Up to `blurred` gaps were forgotten: a number there was seen or it was not.
     """
 
     number: int = 0
@@ -77,6 +92,7 @@ class Progress:
     reach: Reach = field(default_factory=Reach)
     run_reach: Reach = field(default_factory=Reach)
     seqs: tuple[tuple[int, int], ...] = ()
+    blurred: int | None = None
 
     @property
     def last_step(self) -> int | None:
@@ -138,32 +154,33 @@ def place(
     new life would get (one more than the run's highest; default: one more than this life's).
     """
     position = record.position
-    by_place = progress.process is None or record.seq is None
     order = compare(progress.reach, position)
-    if not by_place and record.seq is not None:
-        seqs, known = _with_seq(progress.seqs, record.seq)
-        if known:
+    if record.seq is not None and not is_by_place(progress, record):
+        after = _with_seq(progress, record.seq)
+        if after is None:
             return Placement(progress, "duplicate", {})
-        after = _advanced(replace(progress, seqs=seqs), position, steps_per_epoch)
-        return Placement(after, "new", record.metrics, behind=order == "behind", starts_life=not progress.started)
+        after = _advanced(after, position, steps_per_epoch)
+        return Placement(
+            after,
+            "new",
+            record.metrics,
+            behind=order == "behind",
+            starts_life=not progress.started,
+            by_place=is_by_place(after, record),  # where the number itself was forgotten at once
+        )
 
-    known_values: Mapping[str, Sequence[float]] = {}
-    reach = progress.reach if progress.process is not None else progress.run_reach
-    if _may_be_known(reach, position):
-        known_values = places.values_at(position, None if progress.process is None else progress.number)
-    fresh = {
-        name: value
-        for name, value in record.metrics.items()
-        if not any(same_value(value, old) for old in known_values.get(name, ()))
-    }
+    seen = NOTHING
+    if may_be_known(progress, position):
+        seen = places.seen(position, None if progress.process is None else progress.number, record.metrics)
+    fresh = {name: value for name, value in record.metrics.items() if name not in seen.same}
     if not fresh:  # also where the record carries nothing: there is nothing to store
         return Placement(progress, "duplicate", {}, by_place=True)
     after = _advanced(progress, position, steps_per_epoch)
     first = not progress.started
     if order == "ahead":
         return Placement(after, "new", record.metrics, starts_life=first, by_place=True)
-    changed = any(name in known_values for name in fresh)
-    kind: PlacementKind = "relog" if changed else "merge" if known_values else "new"
+    changed = any(name in seen.names for name in fresh)
+    kind: PlacementKind = "relog" if changed else "merge" if seen.anything else "new"
     if order == "at" or kind == "merge":
         return Placement(after, kind, fresh, behind=order == "behind", starts_life=first, by_place=True)
     number = progress.number + 1 if next_number is None else next_number
@@ -171,6 +188,26 @@ def place(
         return Placement(after, kind, fresh, behind=True, starts_life=first, by_place=True)
     opened = _advanced(next_life(progress, number), position, steps_per_epoch)
     return Placement(opened, "new", record.metrics, starts_life=True, opens_life=True, by_place=True)
+
+
+def is_by_place(progress: Progress, record: Record) -> bool:
+    """Say whether a repetition of `record` can be told by its place only: no sequence number tells it."""
+    if progress.process is None or record.seq is None:
+        return True
+    return progress.blurred is not None and record.seq <= progress.blurred
+
+
+def may_be_known(progress: Progress, position: Position) -> bool:
+    """Say whether something may have been stored at `position`: it lies no further than the furthest point that was
+    placed alike.
+    """
+    reach = progress.reach if progress.process is not None else progress.run_reach
+    if position.step is not None:
+        return reach.top is not None and position.step <= reach.top
+    if position.epoch is None:
+        return False
+    furthest = reach.whole if float(position.epoch).is_integer() else reach.fraction
+    return furthest is not None and position.epoch <= furthest
 
 
 def same_place(one: Position, other: Position) -> bool:
@@ -213,6 +250,7 @@ def dump(progress: Progress) -> dict[str, Any]:
         "reach": _dump_reach(progress.reach),
         "run_reach": _dump_reach(progress.run_reach),
         "seqs": [list(interval) for interval in progress.seqs],
+        "blurred": progress.blurred,
     }
 
 
@@ -225,48 +263,61 @@ def load(data: Mapping[str, Any]) -> Progress:
         reach=Reach(*data["reach"]),
         run_reach=Reach(*data["run_reach"]),
         seqs=tuple((low, high) for low, high in data["seqs"]),
+        blurred=data.get("blurred"),
     )
 
 
 class PlaceMemory:
-    """`Places` in memory: for a replay, and for the records of a post that are not stored yet."""
+    """`Places` in memory: for a replay, and for the records of a post that are not stored yet.
+
+    What a look-up costs does not depend on how much stands at the place.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int | None, float | None], list[tuple[Position, int, bool, Mapping[str, float]]]] = {}
+        self._added: list[tuple[Position, Placement]] = []
+        # By whose they are (a life, or None for those without a name), and where: the values of each metric.
+        self._known: dict[tuple[int | None, int | None, float | None], dict[str, set[float | None]]] = {}
 
     def add(self, position: Position, placement: Placement) -> None:
         """Remember what `placement` stores at `position`."""
         if placement.by_place and placement.metrics:
-            progress = placement.progress
-            entry = (position, progress.number, progress.process is None, placement.metrics)
-            self._known.setdefault(_key(position), []).append(entry)
+            self._added.append((position, placement))
 
-    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
+    def seen(self, position: Position, life: int | None, metrics: Mapping[str, float]) -> Seen:
         """See `Places`."""
-        found: dict[str, list[float]] = {}
-        for where, number, unnamed, metrics in self._known.get(_key(position), ()):
-            if same_place(where, position) and (unnamed if life is None else number == life):
-                for name, value in metrics.items():
-                    found.setdefault(name, []).append(value)
-        return found
+        if self._added:  # a run that only moves forward is never asked, and pays for no index
+            self._index()
+        places = [self._known.get((life, position.step, position.epoch))]
+        if position.step is not None:
+            other = None if position.epoch is not None else _ANY
+            places.append(self._known.get((life, position.step, other)))
+        found = [place for place in places if place]
+        names = {name for name in metrics if any(name in place for place in found)}
+        same = {name for name in names if any(_value_key(metrics[name]) in place.get(name, ()) for place in found)}
+        return Seen(same, names, bool(found))
+
+    def _index(self) -> None:
+        for position, placement in self._added:
+            whose = None if placement.progress.process is None else placement.progress.number
+            epochs = [position.epoch]
+            if position.step is not None and position.epoch is not None:
+                epochs.append(_ANY)  # who asks for the step alone means this too
+            for epoch in epochs:
+                values = self._known.setdefault((whose, position.step, epoch), {})
+                for name, value in placement.metrics.items():
+                    values.setdefault(name, set()).add(_value_key(value))
+        self._added.clear()
 
 
-def _key(position: Position) -> tuple[int | None, float | None]:
-    return position.step, (None if position.step is not None else position.epoch)
+_ANY: Final = math.inf  # stands for every epoch of a step
+
+
+def _value_key(value: float) -> float | None:
+    return None if math.isnan(value) else value  # NaN is the same report as NaN
 
 
 def _far_behind(epoch: float | None, *others: float | None) -> bool:
     return epoch is not None and any(other is not None and epoch + 1 < other for other in others)
-
-
-def _may_be_known(reach: Reach, position: Position) -> bool:
-    """Whether something may have been stored at `position`: it lies no further than the furthest point placed alike."""
-    if position.step is not None:
-        return reach.top is not None and position.step <= reach.top
-    if position.epoch is None:
-        return False
-    furthest = reach.whole if float(position.epoch).is_integer() else reach.fraction
-    return furthest is not None and position.epoch <= furthest
 
 
 def _next_epoch(reach: Reach, epoch: float | None) -> bool:
@@ -312,18 +363,19 @@ def _dump_reach(reach: Reach) -> list[Any]:
     return [getattr(reach, part.name) for part in fields(reach)]
 
 
-def _with_seq(seqs: tuple[tuple[int, int], ...], seq: int) -> tuple[tuple[tuple[int, int], ...], bool]:
-    """Return the intervals with `seq` in them, and whether it was there before."""
+def _with_seq(progress: Progress, seq: int) -> Progress | None:
+    """Return the progress with `seq` among those seen, None if it was there before."""
+    seqs = progress.seqs
     if not seqs:
-        return ((seq, seq),), False
+        return replace(progress, seqs=((seq, seq),))
     low, high = seqs[-1]
     if seq == high + 1:
-        return (*seqs[:-1], (low, seq)), False
+        return replace(progress, seqs=(*seqs[:-1], (low, seq)))
     if seq > high:
-        return _capped((*seqs, (seq, seq))), False
+        return _capped(progress, (*seqs, (seq, seq)))
     if any(low <= seq <= high for low, high in seqs):
-        return seqs, True
-    return _capped(_joined(sorted([*seqs, (seq, seq)]))), False
+        return None
+    return _capped(progress, _joined(sorted([*seqs, (seq, seq)])))
 
 
 def _joined(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -336,7 +388,8 @@ def _joined(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]
     return tuple(joined)
 
 
-def _capped(seqs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+def _capped(progress: Progress, seqs: tuple[tuple[int, int], ...]) -> Progress:
     if len(seqs) <= MAX_INTERVALS:
-        return seqs
-    return ((seqs[0][0], seqs[1][1]), *seqs[2:])
+        return replace(progress, seqs=seqs)
+    # Taking the forgotten gap for seen would acknowledge a late record and not store it.
+    return replace(progress, seqs=((seqs[0][0], seqs[1][1]), *seqs[2:]), blurred=seqs[1][1])

@@ -19,6 +19,7 @@ from trackside_service.domain.lives import first_life
 from trackside_service.domain.runs import ProcessLife, Run, RunSpec
 from trackside_service.errors import Fault, RunConflictError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, Known, known_of
+from trackside_service.monitor.placing import new_number
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import OpenResult
 from trackside_service.rules import RunContext, rule
@@ -37,7 +38,7 @@ def open_run(
 
     What equals the stored declaration changes nothing. A process that is not known yet opens a new life: it may declare
     the run anew, and it reopens one that has ended. Raises `RunConflictError` where another declaration comes without a
-    new process, and `InvalidInputError` where the declaration cannot be used.
+    new process, and `InvalidInputError` where the declaration cannot be used or the run has too many lives.
     """
     context = detection.configure(spec)
     if runs.insert(connection, run_id, spec, now=now):
@@ -126,7 +127,7 @@ def _declared_anew(
 
 def _with_life(connection: sa.Connection, known: Known, process: tuple[str, int | None], now: datetime) -> Known:
     name, resumed_from_step = process
-    number = known.next_life
+    number = new_number(known.next_life)
     progress = first_life(name, number)
     lives.insert(connection, known.run.id, ProcessLife(number, name, now, resumed_from_step), progress)
     return replace(known, next_life=number + 1, lives={**known.lives, name: progress})

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan, nan
 from typing import Final
-from uuid import UUID
 
 import sqlalchemy as sa
 
 from trackside_service.detection import reading_of
 from trackside_service.domain.declarations import with_canonical_names
-from trackside_service.domain.lives import PlaceMemory, Placement, Progress, first_life, place
+from trackside_service.domain.lives import (
+    MAX_LIVES,
+    PlaceMemory,
+    Placement,
+    Progress,
+    Seen,
+    first_life,
+    is_by_place,
+    may_be_known,
+    place,
+)
 from trackside_service.domain.records import Position, Record
 from trackside_service.errors import InvalidInputError
 from trackside_service.monitor.memory import Known
 from trackside_service.rules.base import Reading
-from trackside_service.storage import lives, points
+from trackside_service.storage import lives
 from trackside_service.storage.metrics import Metric
+from trackside_service.storage.places import ANYTHING, NAME, NOT_THERE, VALUE, Asked, at_places
 from trackside_service.storage.points import Row
 
 MAX_METRICS: Final = 10_000  # of one run: a name made of a counter would otherwise fill the memory
@@ -40,21 +51,49 @@ class Placed:
 
 
 class _Places:
-    """What was stored by place: the database's, and of this post what is not stored yet."""
+    """What was stored by place: the database's, and of this post what is not stored yet.
 
-    def __init__(self, connection: sa.Connection, run_id: UUID, *, empty: bool) -> None:
-        self._connection, self._run_id, self._empty = connection, run_id, empty
+    The database is asked once, about all records of the post, and only where one of them may be known.
+    """
+
+    def __init__(self, connection: sa.Connection, known: Known, progress: Progress | None, records: Sequence[Record]):
+        self._connection, self._known, self._progress = connection, known, progress
+        self._records = records
+        self._stored: dict[Asked, int] | None = None
         self.memory = PlaceMemory()
 
-    def values_at(self, position: Position, life: int | None) -> Mapping[str, Sequence[float]]:
+    def seen(self, position: Position, life: int | None, metrics: Mapping[str, float]) -> Seen:
         """See `domain.lives.Places`."""
-        here = self.memory.values_at(position, life)
-        if self._empty:
+        here = self.memory.seen(position, life, metrics)
+        if self._progress is None or not may_be_known(self._progress, position):
             return here
-        found = points.values_at(self._connection, self._run_id, position, life)
-        for name, values in here.items():
-            found.setdefault(name, []).extend(values)
-        return found
+        if self._stored is None:
+            self._stored = self._ask(self._progress, life)
+        found = {
+            name: self._stored.get(self._asked(position, name, value), NOT_THERE) for name, value in metrics.items()
+        }
+        return Seen(
+            same=here.same | {name for name, level in found.items() if level == VALUE},
+            names=here.names | {name for name, level in found.items() if level >= NAME},
+            anything=here.anything or any(level >= ANYTHING for level in found.values()),
+        )
+
+    def _ask(self, progress: Progress, life: int | None) -> dict[Asked, int]:
+        asked = {
+            self._asked(record.position, name, value)
+            for record in self._records
+            if is_by_place(progress, record) and may_be_known(progress, record.position)
+            for name, value in record.metrics.items()
+        }
+        return at_places(self._connection, self._known.run.id, life, asked)
+
+    def _asked(self, position: Position, name: str, value: float) -> Asked:
+        metric = self._known.metrics.get(name)
+        # NaN is equal to nothing, so one NaN stands for all.
+        return Asked(position, None if metric is None else metric.metric_id, _NAN if isnan(value) else value)
+
+
+_NAN: Final = nan
 
 
 def place_all(
@@ -62,20 +101,20 @@ def place_all(
 ) -> Placed:
     """Place `records`, which `process` reported, in their order. Writes nothing.
 
-    Raises `InvalidInputError` where the run would get too many metrics.
+    Raises `InvalidInputError` where the run would get too many metrics, or lives.
     """
     placed = Placed(next_ordinal, known.next_life, dict(known.metrics), dict(known.lives))
     if records and process not in placed.lives:
         stored = lives.of_process(connection, known.run.id, process)
         if stored is not None:
             placed.lives[process] = stored.progress
-    places = _Places(connection, known.run.id, empty=next_ordinal == 0)
     spec = known.run.spec
-    for reported in records:
-        record = with_canonical_names(reported, spec.metric_names)
+    records = [with_canonical_names(record, spec.metric_names) for record in records]
+    places = _Places(connection, known, placed.lives.get(process), records)
+    for record in records:
         progress = placed.lives.get(process)
         if progress is None:
-            progress = _open(placed, first_life(process, placed.next_life))
+            progress = _open(placed, first_life(process, new_number(placed.next_life)))
         placement = place(progress, record, places, steps_per_epoch=spec.steps_per_epoch, next_number=placed.next_life)
         if placement.is_duplicate:
             placed.duplicates += 1
@@ -87,6 +126,15 @@ def place_all(
         placed.moved[placement.progress.number] = placement.progress
         places.memory.add(record.position, placement)
     return placed
+
+
+def new_number(number: int) -> int:
+    """Return the number of a new process life. Raises `InvalidInputError` where the run has too many."""
+    if number >= MAX_LIVES:
+        raise InvalidInputError(
+            f"a run has at most {MAX_LIVES} process lives; a process names itself once, and not anew in every post"
+        )
+    return number
 
 
 def _open(placed: Placed, progress: Progress) -> Progress:

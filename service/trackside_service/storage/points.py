@@ -15,9 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service.domain.numbers import join, split
-from trackside_service.domain.records import Position
 from trackside_service.storage.engine import is_sqlite
-from trackside_service.storage.tables import metrics, points, process_lives, runs
+from trackside_service.storage.tables import metrics, points, runs
 
 WINDOW: Final = 20_000  # values that a stream reads at a time
 
@@ -88,33 +87,6 @@ def insert(connection: sa.Connection, run_id: UUID, rows: Sequence[Row]) -> None
 def _sqlite_time(time: datetime | None) -> str | None:
     # The form in which SQLAlchemy stores and reads a time there.
     return None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def values_at(connection: sa.Connection, run_id: UUID, position: Position, life: int | None) -> dict[str, list[float]]:
-    """Return the values stored without a sequence number at a place, by metric: see `domain.lives.Places`."""
-    query = (
-        sa.select(metrics.c.name, points.c.value, points.c.kind)
-        .join(metrics, (metrics.c.run_id == points.c.run_id) & (metrics.c.metric_id == points.c.metric_id))
-        .where(points.c.run_id == run_id, points.c.by_place)
-        .order_by(points.c.ordinal)
-    )
-    if position.step is None:
-        query = query.where(points.c.step.is_(None), points.c.epoch == position.epoch)
-    else:
-        query = query.where(points.c.step == position.step)
-        if position.epoch is not None:
-            query = query.where(points.c.epoch.is_(None) | (points.c.epoch == position.epoch))
-    if life is None:
-        unnamed = sa.select(process_lives.c.number).where(
-            process_lives.c.run_id == run_id, process_lives.c.process.is_(None)
-        )
-        query = query.where(points.c.life.in_(unnamed))
-    else:
-        query = query.where(points.c.life == life)
-    found: dict[str, list[float]] = {}
-    for name, value, kind in connection.execute(query):
-        found.setdefault(name, []).append(join(value, kind))
-    return found
 
 
 def series(

@@ -114,6 +114,9 @@ points: Final = sa.Table(
         "run_id",
         "step",
         "epoch",
+        # A look-up at a place where thousands of values stand finds the one.
+        "metric_id",
+        "value",
         sqlite_where=sa.text("by_place"),
         postgresql_where=sa.text("by_place"),
     ),
