@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from random import Random
 from typing import Final
 from uuid import UUID, uuid4
@@ -37,6 +38,10 @@ log: Final = logging.getLogger(__name__)
 # Long against the longest sending (20 s), short against a person's patience when a courier has died.
 LEASE_S: Final = 60.0
 POLL_S: Final = 1.0
+# A message that arrived and is not settled is sent again, so settling is tried again, ever more seldom, until this
+# share of the lease is over.
+SETTLE_PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+SETTLE_SHARE: Final = 0.9
 # So many channels divided by the cap of one may hang at once before the others have to wait.
 THREADS: Final = 32
 PER_CHANNEL: Final = 4
@@ -86,6 +91,7 @@ class Courier:
         self._changed = threading.Condition()
         self._awake = False
         self._stopping = False
+        self._abandoned = threading.Event()
         self._busy: Counter[UUID] = Counter()
         self._dispatcher: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -95,6 +101,7 @@ class Courier:
         if self._dispatcher is not None:
             raise RuntimeError("the courier runs already")
         self._stopping = False
+        self._abandoned.clear()
         self._awake = True
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="trackside-courier")
         self._dispatcher = threading.Thread(target=self._run, args=(self._pool,), name="trackside-courier", daemon=True)
@@ -116,6 +123,7 @@ class Courier:
             self._changed.wait_for(
                 lambda: not self._busy.total(), self._outbound.total_s if timeout_s is None else timeout_s
             )
+        self._abandoned.set()
         pool.shutdown(wait=False, cancel_futures=True)
         self._dispatcher = self._pool = None
 
@@ -135,8 +143,8 @@ class Courier:
                 due = deliveries.due_channels(connection, clock())
             before = made
             for channel_id in due:
-                for claimed in self._claim([(channel_id, 1)], clock()):
-                    self._attempt(claimed, clock)
+                for claimed, settle_by in self._claim([(channel_id, 1)], clock()):
+                    self._attempt(claimed, clock, settle_by)
                     made += 1
             if made == before:
                 return made
@@ -168,24 +176,28 @@ class Courier:
                     free -= room
         if not wanted:
             return
-        for claimed in self._claim(wanted, self._clock()):
+        for claimed, settle_by in self._claim(wanted, self._clock()):
             with self._changed:
                 self._busy[claimed.channel_id] += 1
-            pool.submit(self._work, claimed)
+            pool.submit(self._work, claimed, settle_by)
 
-    def _claim(self, wanted: Sequence[tuple[UUID, int]], now: datetime) -> list[Claimed]:
+    def _claim(self, wanted: Sequence[tuple[UUID, int]], now: datetime) -> list[tuple[Claimed, float]]:
+        """Lease what is due, and say until when (`time.monotonic`) it should be settled."""
+        settle_by = time.monotonic() + SETTLE_SHARE * self._lease.total_seconds()
         with write_transaction(self._engine) as connection:
+            # Should a database lease more than it was asked for, the cap of a receiver holds all the same: what is
+            # left waits for the end of its lease.
             return [
-                claimed
+                (claimed, settle_by)
                 for channel_id, limit in wanted
                 for claimed in deliveries.claim(
                     connection, channel_id, lease=uuid4(), now=now, until=now + self._lease, limit=limit
-                )
+                )[:limit]
             ]
 
-    def _work(self, claimed: Claimed) -> None:
+    def _work(self, claimed: Claimed, settle_by: float) -> None:
         try:
-            self._attempt(claimed, self._clock)
+            self._attempt(claimed, self._clock, settle_by)
         except Exception as error:
             log.warning("delivery %s could not be settled: %s", claimed.id, type(error).__name__)
         finally:
@@ -194,7 +206,7 @@ class Courier:
                 self._awake = True
                 self._changed.notify_all()
 
-    def _attempt(self, claimed: Claimed, clock: Callable[[], datetime]) -> None:
+    def _attempt(self, claimed: Claimed, clock: Callable[[], datetime], settle_by: float) -> None:
         at, began = clock(), time.perf_counter()
         message = Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot)
         outcome = _send(message, claimed.endpoint, self._secrets, self._outbound, at)
@@ -202,14 +214,28 @@ class Courier:
         settlement = self._settlement(
             claimed, outcome, Attempt(at, duration_ms, outcome.status_code, outcome.error), clock()
         )
-        with write_transaction(self._engine) as connection:
-            ours = deliveries.settle(connection, claimed, settlement)
-        if not ours:
+        if not self._settle(claimed, settlement, settle_by):
             log.warning("delivery %s took longer than its lease; another courier has it", claimed.id)
         elif outcome.status != "delivered":
             log.info("delivery %s: %s (attempt %d)", claimed.id, outcome.error, claimed.attempts + 1)
         if self._on_attempt is not None:
             self._on_attempt(outcome.status)
+
+    def _settle(self, claimed: Claimed, settlement: Settlement, settle_by: float) -> bool:
+        """Write how it went, again and again while the lease lasts: the database may be busy or away for a moment.
+
+        Return False where the lease is not ours any more. Raises the last error once it is time to give up.
+        """
+        pauses = chain(SETTLE_PAUSES_S, repeat(SETTLE_PAUSES_S[-1]))
+        while True:
+            try:
+                with write_transaction(self._engine) as connection:
+                    return deliveries.settle(connection, claimed, settlement)
+            except Exception as error:
+                pause = next(pauses)
+                if time.monotonic() + pause >= settle_by or self._abandoned.wait(pause):
+                    raise
+                log.info("delivery %s is settled anew: %s", claimed.id, type(error).__name__)
 
     def _settlement(self, claimed: Claimed, outcome: Outcome, attempt: Attempt, now: datetime) -> Settlement:
         if outcome.status == "delivered":

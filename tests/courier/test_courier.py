@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from math import inf
 from random import Random
 from uuid import UUID
 
@@ -16,12 +17,13 @@ from standardwebhooks import Webhook
 from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, outbound, secrets, tell
 from tests.support.receiver import CLOSE, HANG, PATIENCE_S, Behaviour, Dribble, Hold, Receiver, Reply, receiving, until
 
+from trackside_service import courier as courier_module
 from trackside_service.backoff import JITTER, STANDARD_WEBHOOKS
 from trackside_service.channels import Targets
 from trackside_service.channels.http import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier, send_test
-from trackside_service.errors import ChannelNotFoundError
+from trackside_service.errors import ChannelNotFoundError, StorageUnavailableError
 from trackside_service.storage import channels, deliveries
 from trackside_service.storage.engine import open_engine, read_transaction, write_transaction
 
@@ -454,3 +456,73 @@ def test_a_database_that_is_away_for_a_while_is_asked_again(
             one.stop()
             flaky.dispose()
     assert "could not be claimed" in caplog.text
+
+
+class Refusals:
+    """Lets the statements that settle a delivery fail, `count` times."""
+
+    def __init__(self, engine: sa.Engine, count: float) -> None:
+        self.left, self.made = count, 0
+        sa.event.listen(engine, "before_cursor_execute", self)
+
+    def __call__(self, *arguments: object) -> None:
+        if "UPDATE deliveries SET status" in str(arguments[2]) and self.left > 0:
+            self.left -= 1
+            self.made += 1
+            raise sa.exc.OperationalError("", {}, Exception("the database is busy"))
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_message_that_arrived_is_settled_again_and_not_sent_again(
+    engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, threads: bool
+) -> None:
+    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.001,))
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    tell(engine, make_alert())
+    refusals, settled = Refusals(engine, 5), Settled()
+    one = courier(engine, on_attempt=settled)
+    if threads:
+        one.start()
+        settled.wait(1)
+        one.stop()
+    else:
+        assert one.run_once(NOW) == 1
+    assert refusals.made == 5
+    assert outcomes(engine, channel_id) == [("delivered", [200])]
+    assert courier(engine).run_once(after(61)) == 0
+    assert len(receiver.received) == 1
+    assert settled.outcomes == ["delivered"]
+
+
+def test_settling_is_given_up_before_the_lease_ends(
+    engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.01,))
+    monkeypatch.setattr(courier_module, "SETTLE_SHARE", 0.01)  # of a lease of a minute
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    tell(engine, make_alert())
+    refusals = Refusals(engine, inf)
+    with pytest.raises(StorageUnavailableError):
+        courier(engine).run_once(NOW)
+    assert 2 <= refusals.made <= 60
+    assert outcomes(engine, channel_id) == [("pending", [])]
+    refusals.left = 0
+    assert courier(engine).run_once(after(60)) == 1
+    assert outcomes(engine, channel_id) == [("delivered", [200])]
+
+
+def test_stopping_does_not_wait_for_a_database_that_is_away(
+    engine: sa.Engine, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_channel(engine, receiver.url("/hook"))
+    tell(engine, make_alert())
+    refusals = Refusals(engine, inf)
+    one = courier(engine)
+    with caplog.at_level(logging.INFO, "trackside_service.courier"):
+        one.start()
+        receiver.wait(1)
+        one.stop(timeout_s=0.2)
+        with one._changed:  # its thread gives up at once, not at the end of the lease
+            assert one._changed.wait_for(lambda: not one._busy.total(), 5)
+    assert refusals.made >= 1
+    assert "could not be settled" in caplog.text

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, secrets, tell
+from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, of_channel, secrets, tell
 
 from trackside_service.channels.secrets import Secrets
+from trackside_service.domain.alerts import AlertChange
 from trackside_service.errors import ChannelNotFoundError, SecretKeyMissingError
-from trackside_service.storage import channels
+from trackside_service.storage import channels, deliveries
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.tables import channels as table
+from trackside_service.storage.tables import deliveries as outbox
 
 TOKEN = "abcdefghijklmnopqrstuvwx"
 SLACK = f"https://hooks.slack.com/services/T00000000/B00000000/{TOKEN}"
@@ -90,6 +95,36 @@ def test_a_project_has_its_channels_and_those_of_every_project(engine: sa.Engine
     off, _ = add_channel(engine, SLACK, "slack")
     with write_transaction(engine) as connection:
         channels.set_disabled(connection, off, "gone")
-    with read_transaction(engine) as connection:
+    with write_transaction(engine) as connection:
         assert [each.id for each in channels.enabled_for(connection, "vision")] == [every, own]
         assert channels.get(connection, off).disabled_reason == "gone"
+
+
+def test_deleting_a_channel_waits_for_the_post_that_tells_it(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "https://receiver.example/hook")
+    asking = threading.Event()
+
+    def delete() -> None:
+        with write_transaction(engine) as connection:
+            channels.delete(connection, channel_id)
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE"):
+            asking.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with write_transaction(engine) as connection:
+            [found] = channels.enabled_for(connection, "vision")
+            assert found.id == channel_id
+            sa.event.listen(engine, "before_cursor_execute", note)
+            deletion = pool.submit(delete)
+            if engine.dialect.name == "postgresql":  # SQLite lets it wait before its first statement
+                assert asking.wait(20)
+                with suppress(TimeoutError):
+                    deletion.result(0.2)  # without the lock it is over by now
+            changes = [AlertChange("opened", make_alert())]
+            assert deliveries.enqueue_all(connection, changes, make_run(), NOW) == 1
+        deletion.result(20)
+    with read_transaction(engine) as connection:
+        assert channels.listed(connection) == ()
+        assert connection.scalar(sa.select(sa.func.count()).select_from(outbox)) == 0

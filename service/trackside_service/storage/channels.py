@@ -128,12 +128,18 @@ def set_disabled(connection: sa.Connection, channel_id: UUID, reason: str | None
 
 
 def enabled_for(connection: sa.Connection, project: str) -> tuple[StoredChannel, ...]:
-    """Return the enabled channels of a project, those of every project among them: one query."""
+    """Return the enabled channels of a project, those of every project among them: one query.
+
+    They stay to the end of the transaction, which has to be a writing one: whoever deletes one of them waits, and then
+    deletes what was enqueued for it as well.
+    """
     found = connection.execute(
         _SHOWN.where(
             channels.c.disabled_reason.is_(None),
             sa.or_(channels.c.project.is_(None), channels.c.project == project),
-        ).order_by(channels.c.created_at, channels.c.channel_id)
+        )
+        .order_by(channels.c.created_at, channels.c.channel_id)
+        .with_for_update(read=True, key_share=True)
     )
     return tuple(_stored(row) for row in found)
 

@@ -164,16 +164,19 @@ def claim(
         earlier.c.number < due.c.number,
         earlier.c.status == _PENDING,
     )
+    # A subquery could be run once for each row of the outer one, and each time lease others: more than the limit.
     chosen = (
         sa.select(due.c.number)
         .where(due.c.channel_id == channel_id, *_due(due, now), in_order)
         .order_by(due.c.due_at, due.c.number)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
     )
     rows = connection.execute(
         deliveries.update()
-        .where(deliveries.c.number.in_(chosen))
+        .where(deliveries.c.number.in_(sa.select(chosen.c.number)))
         .values(lease=lease, leased_until=until)
         .returning(
             deliveries.c.number,
