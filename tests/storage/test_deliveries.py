@@ -378,7 +378,7 @@ def test_the_backlog_of_one_channel_is_not_read_for_another(engine: sa.Engine) -
     """The plan of a claim and of the look for due channels uses the indexes of what waits, on both databases."""
     channel_id, _ = add_channel(engine, URL)
     other, _ = add_channel(engine, URL)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "delivery_id": uuid4(),
             "channel_id": other if number % 50 else channel_id,

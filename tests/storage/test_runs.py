@@ -90,4 +90,3 @@ def test_pages_follow_each_other_in_both_directions(engine: sa.Engine) -> None:
         assert [run.id.int for run in runs.page(connection, status=["failed"])] == [7]
         assert [run.id.int for run in runs.page(connection, health=["warning", "critical"])] == [7]
         assert runs.count_by_status(connection) == {"running": 24, "failed": 1}
-        assert runs.silent_since(connection, NOW + timedelta(seconds=1)) == [_id(number) for number in range(4)]

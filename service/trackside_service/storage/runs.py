@@ -151,17 +151,6 @@ def page(
     return [_run(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 
-def silent_since(connection: sa.Connection, moment: datetime, *, limit: int = 1000) -> list[UUID]:
-    """Return running runs that were last seen before `moment`, the longest silent first."""
-    query = (
-        sa.select(runs.c.run_id)
-        .where(runs.c.status == "running", runs.c.last_seen_at < moment)
-        .order_by(runs.c.last_seen_at)
-        .limit(limit)
-    )
-    return list(connection.scalars(query))
-
-
 def count_by_status(connection: sa.Connection) -> dict[str, int]:
     """Count the runs of each status."""
     query = sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)
