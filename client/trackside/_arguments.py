@@ -72,7 +72,7 @@ def check_rest(unit: str, stop_on: str | None, api_key: str | None, resumed_from
     if api_key is not None:
         if not isinstance(api_key, str):
             raise TypeError(f"api_key must be text, not {type(api_key).__name__}")
-        if not _config.is_header_text(api_key):
+        if not _config.is_header_text(api_key.strip()):
             raise ValueError("api_key holds characters that no key has")
     _count("resumed_from_step", resumed_from_step, least=0)
 
@@ -89,6 +89,7 @@ def _text(name: str, value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, not {type(value).__name__}")
+    value = _wire.text(value)
     if not value.strip() or len(value) > _wire.MAX_NAME or not value.isprintable():
         raise ValueError(f"{name} must be printable text of 1 to {_wire.MAX_NAME} characters")
     return value

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from trackside import _say
+from trackside import _say, _wire
 
 T = TypeVar("T")
 
@@ -78,13 +78,13 @@ def load(url: str | None, api_key: str | None) -> Settings | None:
         )
         return None
     if api_key is None:
-        api_key = os.environ.get("TRACKSIDE_API_KEY") or None
+        api_key = os.environ.get("TRACKSIDE_API_KEY", "").strip() or None
         if api_key is not None and not is_header_text(api_key):
             _say.once("TRACKSIDE_API_KEY", "TRACKSIDE_API_KEY holds characters that no key has; it is not used.")
             api_key = None
     return Settings(
         url=address,
-        api_key=api_key,
+        api_key=None if api_key is None else api_key.strip(),  # a key read from a file ends in a line break
         exit_timeout_s=_number("TRACKSIDE_EXIT_TIMEOUT", DEFAULT_EXIT_TIMEOUT_S, lowest=0.0),
         queue_size=int(_number("TRACKSIDE_QUEUE_SIZE", DEFAULT_QUEUE_SIZE, lowest=1)),
         spool_dir=spool_dir(),
@@ -119,7 +119,7 @@ def run_id_from_environment() -> uuid.UUID | None:
 
 def project_from_environment() -> str:
     """Return TRACKSIDE_PROJECT or the default project."""
-    return os.environ.get("TRACKSIDE_PROJECT", "").strip()[:200] or DEFAULT_PROJECT
+    return _wire.text(os.environ.get("TRACKSIDE_PROJECT", "").strip())[:200] or DEFAULT_PROJECT
 
 
 def other_rank(environ: Mapping[str, str]) -> tuple[str, int] | None:
@@ -131,6 +131,20 @@ def other_rank(environ: Mapping[str, str]) -> tuple[str, int] | None:
             continue
         return (name, rank) if rank != 0 else None
     return None
+
+
+def other_torch_rank() -> int | None:
+    """Return the rank that torch.distributed gives this process when it is initialised and not 0, else None.
+
+    Processes of `torch.multiprocessing.spawn` are told their rank by an argument, and no variable says it.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    try:
+        if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+            return None
+        return int(distributed.get_rank()) or None
+    except Exception:
+        return None
 
 
 def all_ranks_from_environment() -> bool:

@@ -15,29 +15,38 @@ Meaning = Literal["done", "later", "misplaced", "unknown_run", "refused"]
 ESSENTIAL = ("project", "name", "process")
 GIVEN_UP_FIRST = (("schedule",), ("expectations", "rules", "metric_names", "metric_units"))
 
-# Only these judge the body. Any other 4xx (a key, a host name, a proxy's opinion) can be repaired; nothing is dropped.
+# Only these judge the body, and only where the service itself says so: its problems carry a `code`, a proxy's page does
+# not. Any other 4xx (a key, a host name, a proxy's opinion) can be repaired; nothing is dropped.
 REFUSALS = (400, 409, 413, 422)
+CONFLICT = 409
+TOO_LARGE = 413
 
 BASE_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+BASE_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
 
 
-def meaning(answer: Answer, *, wants: str | None = None) -> Meaning:
-    """Sort an answer.
+def meaning(method: str, answer: Answer) -> Meaning:
+    """Sort the answer to a request.
 
-    done; later (429, 5xx and their like: the same request may succeed); misplaced (the address or the key is wrong: the
-    same request succeeds once somebody repairs that); unknown_run (404); refused (this body never succeeds). A 2xx
-    without a JSON object, or without the key `wants`, did not come from the service: misplaced.
+    done; later (429, 5xx and their like: the same request may succeed); misplaced (the address or the key is wrong, or
+    something on the way answered: the same request succeeds once somebody repairs that); unknown_run (404); refused
+    (the service says that this body never succeeds). A 2xx without a JSON object, or to records without their count,
+    did not come from the service: misplaced.
     """
     status = answer.status
     if 200 <= status < 300:
-        real = answer.body is not None and (wants is None or wants in answer.body)
+        real = answer.body is not None and (method != "POST" or "accepted" in answer.body)
         return "done" if real else "misplaced"
     if status in (408, 425, 429) or status >= 500:
         return "later"
     if status == 404:
         return "unknown_run"
-    return "refused" if status in REFUSALS else "misplaced"
+    if method == "POST" and status == CONFLICT:  # about the run, never a judgement of a record
+        return "misplaced"
+    judged = status in REFUSALS and isinstance((answer.body or {}).get("code"), str)
+    return "refused" if judged else "misplaced"
 
 
 def lighter(body: Mapping[str, Any], answer: Answer) -> dict[str, Any] | None:
@@ -81,15 +90,41 @@ def delay(failures: int, retry_after_s: float | None, rng: random.Random) -> flo
     return max(own, retry_after_s * (1.0 + 0.1 * rng.random()))
 
 
-def critical_opened(answer: Mapping[str, Any]) -> bool:
-    """Tell whether an answer carries a critical alert that is not over.
+def refusal_pause(in_a_row: int) -> float:
+    """Return the seconds to wait after the n-th record in a row that was refused by itself: doubled from 0.1 to 10 s.
 
-    A repeated post is answered with its duplicates and no alerts: then the run's health says it.
+    A few bad records cost little time; a service that refuses everything gets the time to be repaired.
     """
-    alerts = answer.get("alerts")
-    for alert in alerts if isinstance(alerts, list) else []:
-        if isinstance(alert, Mapping) and alert.get("severity") == "critical":
-            over = alert.get("state") == "resolved" or alert.get("resolved") or alert.get("resolved_at")
-            if not over:
-                return True
-    return bool(answer.get("duplicates")) and answer.get("health") == "critical"
+    return 0.0 if in_a_row == 0 else min(LONGEST_PAUSE_S, BASE_PAUSE_S * 2.0 ** min(in_a_row - 1, 16))
+
+
+class CriticalAlerts:
+    """Follows the alerts that the service's answers tell of: did a critical one open in this process life?
+
+    What an earlier life of the run left open is no reason to stop the life that was started to repair it. The answer to
+    a PUT tells of such alerts as changed, not opened; a later change of one counts no more than it did, until it
+    resolved and opens again.
+    """
+
+    def __init__(self) -> None:
+        self._inherited: set[str] = set()
+
+    def opened(self, method: str, answer: Mapping[str, Any], *, resumed: bool) -> bool:
+        """Tell whether the request opened a critical alert or made one critical.
+
+        A repeated post is answered with its duplicates and no alerts: then the run's health says it, unless the run was
+        `resumed` and its health may be an earlier life's.
+        """
+        alerts = answer.get("alerts")
+        found = False
+        for alert in alerts if isinstance(alerts, list) else []:
+            if not isinstance(alert, Mapping) or alert.get("severity") != "critical":
+                continue
+            event, own_id = alert.get("event"), str(alert.get("id"))
+            if alert.get("state") != "open" or event == "resolved":
+                self._inherited.discard(own_id)
+            elif method == "PUT" and event != "opened":
+                self._inherited.add(own_id)
+            elif event == "opened" or (event == "changed" and own_id not in self._inherited):
+                found = True
+        return found or (not resumed and bool(answer.get("duplicates")) and answer.get("health") == "critical")

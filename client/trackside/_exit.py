@@ -60,5 +60,11 @@ def _at_exit() -> None:
     begun = [
         run for run in runs if run._begin_end(status, reason, max(0.0, run._timeout() - (time.monotonic() - started)))
     ]
+    interruption: BaseException | None = None
     for run in begun:
-        run._wait_end()
+        try:
+            run._wait_end(patient=interruption is None)
+        except BaseException as error:  # noqa: PERF203 - Ctrl-C: no more waiting, but every run's records are kept
+            interruption = interruption or error
+    if interruption is not None:
+        raise interruption

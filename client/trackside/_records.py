@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from trackside import _wire
@@ -59,3 +60,36 @@ def refuse(name: object, error: Exception, notices: Notices) -> None:
     """Tell, once for the run, that a value is not reported and why."""
     shown = name[:60] if isinstance(name, str) else type(name).__name__
     notices.tell("value", f"{shown!r} is not reported: {error}. Like values are left out without another word.")
+
+
+def on_device(logged: Logged) -> list[_wire.OnDevice]:
+    """Return the values that were not read off their device yet, step and epoch among them."""
+    found = [logged.step, logged.epoch, *logged.metrics.values()]
+    return [value for value in found if isinstance(value, _wire.OnDevice) and not value.read]
+
+
+def without_unread(logged: Logged) -> Logged:
+    """Return the record without values that were not read off their device; itself when there is none."""
+    unread = {id(value) for value in on_device(logged)}
+    if not unread:
+        return logged
+    return Logged(
+        logged.time,
+        None if id(logged.step) in unread else logged.step,
+        None if id(logged.epoch) in unread else logged.epoch,
+        {name: value for name, value in logged.metrics.items() if id(value) not in unread},
+    )
+
+
+def batches(records: Iterable[dict[str, Any]], most: int, most_values: int) -> Iterator[list[dict[str, Any]]]:
+    """Cut records into lists of at most `most`, and of at most `most_values` values where a list holds several."""
+    batch: list[dict[str, Any]] = []
+    values = 0
+    for record in records:
+        values += len(record["metrics"])
+        if batch and (len(batch) >= most or values > most_values):
+            yield batch
+            batch, values = [], len(record["metrics"])
+        batch.append(record)
+    if batch:
+        yield batch

@@ -16,14 +16,16 @@ class Replay:
 
     def __init__(self, taken: _spool.Claim) -> None:
         self._claim = taken
-        self._left: deque[_spool.Request] = deque(taken.requests)
+        self._requests = taken.requests()
+        self._left: deque[_spool.Request] = deque()
         self.run_id = taken.run_id
-        self.records = 0
-        self.refused = 0
+        self.readable = True
+        self._refused_in_a_row = 0
+        self._read_on()
 
     @property
     def finished(self) -> bool:
-        """Whether every request was made."""
+        """Whether every request was made, or the rest of the file cannot be read (`readable` is False then)."""
         return not self._left
 
     def next(self) -> _spool.Request:
@@ -33,33 +35,48 @@ class Replay:
     def settle(self, answer: Answer) -> bool:
         """Take the answer to `next`. Returns False when the same request should be made again later."""
         request = self._left[0]
-        posts = request.method == "POST"
-        meaning = _delivery.meaning(answer, wants="accepted" if posts else None)
-        records = request.body.get("records", []) if posts else []
-        if meaning == "done":
-            self.records += len(records)
-        elif meaning == "refused":
-            if request.method == "PUT" and answer.status != 409:
-                lighter = _delivery.lighter(request.body, answer)
-                if lighter is not None:
-                    self._left[0] = _spool.Request("PUT", request.path, lighter)
-                    return True
-            if len(records) > 1:
-                half = len(records) // 2
-                self._left.popleft()
-                for part in (records[half:], records[:half]):
-                    self._left.appendleft(_spool.Request("POST", request.path, {**request.body, "records": part}))
+        meaning = _delivery.meaning(request.method, answer)
+        records = request.body.get("records", []) if request.method == "POST" else []
+        if len(records) > 1 and (meaning == "refused" or answer.status == _delivery.TOO_LARGE):
+            half = len(records) // 2
+            self._left.popleft()
+            for part in (records[half:], records[:half]):
+                self._left.appendleft(_spool.Request("POST", request.path, {**request.body, "records": part}))
+            return True
+        if meaning == "refused" and request.method == "PUT" and answer.status != _delivery.CONFLICT:
+            lighter = _delivery.lighter(request.body, answer)
+            if lighter is not None:
+                self._left[0] = _spool.Request("PUT", request.path, lighter)
                 return True
-            self.refused += len(records)
-        else:
+        if meaning not in ("done", "refused"):
             return False
+        self._refused_in_a_row = self._refused_in_a_row + 1 if meaning == "refused" else 0
         self._left.popleft()
+        if not self._left:
+            self._read_on()
         return True
 
-    def remove(self) -> None:
-        """Remove the file: everything in it was dealt with."""
-        _spool.done(self._claim)
+    @property
+    def pause_s(self) -> float:
+        """The seconds to wait before the next request, after records that were refused."""
+        return _delivery.refusal_pause(self._refused_in_a_row)
+
+    def close(self) -> None:
+        """Remove the file when everything in it was dealt with; one that cannot be read is put back."""
+        if self.readable:
+            _spool.done(self._claim)
+        else:
+            self.release()
 
     def release(self) -> None:
         """Put the file back for a later try."""
         _spool.release(self._claim)
+
+    def _read_on(self) -> None:
+        try:
+            self._left.append(next(self._requests))
+            _spool.touch(self._claim)
+        except StopIteration:
+            pass
+        except _spool.SpoolError:
+            self.readable = False

@@ -1,34 +1,34 @@
-"""The thread that sends, behind a bounded queue: the training loop never waits for the network.
+"""The thread that sends what the inbox holds: the training loop never waits for the network.
 
-`put` is all that the loop touches: it takes no lock (`queue.SimpleQueue` may be entered again from a signal handler)
-and does not wake the thread more than once a batch. The thread opens the run, posts batches, repeats what failed, and
-ends the run. What is left when the time at exit is over goes to the spool.
+The thread opens the run, posts batches, repeats what failed, and ends the run. What is left when the time at the run's
+end is over goes to the spool.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import queue
 import random
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from trackside import _delivery, _spool
+from trackside._backlog import Backlog
 from trackside._config import Settings
-from trackside._records import Ending, Logged, build
-from trackside._replay import Replay
+from trackside._inbox import Inbox
+from trackside._records import Ending, batches
 from trackside._say import Notices
+from trackside._wire import OnDevice
 
 if TYPE_CHECKING:
+    from trackside._replay import Replay
     from trackside._transport import Answer, Transport
 
 BATCH = 500
+BATCH_VALUES = 20_000
 GATHER_S = 0.2
 LAST_TRIES = 3
 LAST_DELAY_S = 0.25
+READ_S = 0.5  # of the time at the end, for values on a device that the thread did not come to
 
 
 class Sender:
@@ -44,32 +44,34 @@ class Sender:
         self._notices = notices
         self._path = f"/v1/runs/{run_id}"
         self._process: str = body["process"]["id"]
+        self._resumed = "resumed_from_step" in body["process"]
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
-        self._most = settings.queue_size
-        self._queue: queue.SimpleQueue[Logged | Ending] = queue.SimpleQueue()
-        self._nudge: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._drops = itertools.count(1)
+        self._inbox = Inbox(settings.queue_size, notices)
+        self._backlog = Backlog(settings.spool_dir, url=settings.url, run_id=run_id)
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()  # what is unsent: the thread's, until `wait` takes it away
-        self._abandoned = False
-        self._pending: deque[dict[str, Any]] = deque()
-        self._held = 0
-        self._seq = itertools.count()
         self._opened = False
         self._reopened = False
-        self._ending: Ending | None = None
         self._ended = False
         self._limit = BATCH
         self._failures = 0
+        self._refused_in_a_row = 0
         self._last_tries = 0
         self._retry_at = 0.0
+        self._told_to_wait = False  # by the service; else the wait is our own
+        self._hurried = False
         self._deadline: float | None = None
-        self._replays: deque[Replay] = deque()
-        self._spool_read = False
-        self.dropped = 0
+        self._handing_over = False
+        self.handed_over = False
         self.lost = 0
+        self._alerts = _delivery.CriticalAlerts()
         self.critical = False
         self.health: str | None = None
+        self.put = self._inbox.put
+
+    @property
+    def dropped(self) -> int:
+        """How many records were dropped because too much waited."""
+        return self._inbox.dropped
 
     # -- the training loop's side ------------------------------------------------------------------------------------
 
@@ -85,59 +87,69 @@ class Sender:
             return
         self._thread = thread
 
-    def put(self, logged: Logged) -> None:
-        """Queue one record, or drop and count it when the queue is full."""
-        if self._queue.qsize() + self._held >= self._most:
-            self.dropped = next(self._drops)
-            self._notices.tell(
-                "full", f"{self._most} records wait to be sent and no more are kept; what follows is dropped."
-            )
-            return
-        self._queue.put(logged)
-
     def end(self, ending: Ending, *, within_s: float) -> None:
-        """Ask the thread to send what is left and the end, within so many seconds. Returns at once."""
-        self._deadline = time.monotonic() + within_s
-        self._queue.put(ending)
-        self._nudge.put(None)
+        """Ask the thread to send what is left and the end, within so many seconds. Returns at once; once is enough."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + within_s
+            self._inbox.end(ending)
 
-    def wait(self) -> None:
-        """Wait for the thread until the deadline of `end`, then spool what is left. Never raises."""
-        deadline = self._deadline or time.monotonic()
-        if self._thread is not None:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-        if not self._lock.acquire(timeout=1.0):  # the thread is stuck on a device while it reads a value
-            self._notices.tell("lost", "the last records could not be read from the device in time and are lost.")
+    def wait(self, *, patient: bool = True) -> None:
+        """Wait for the thread until the deadline of `end`, then spool what is left.
+
+        An interruption (Ctrl-C) ends the wait and goes on up, after what is left was spooled all the same. One that
+        hits the spooling itself leaves it to the next call.
+        """
+        if self.handed_over or self._handing_over:
             return
+        deadline = self._deadline if self._deadline is not None and patient else time.monotonic()
+        spare = min(READ_S, max(0.0, deadline - time.monotonic()) / 4) if OnDevice.any_made else 0.0
         try:
-            self._abandoned = True
-            self._absorb()
-            for replay in self._replays:
-                replay.release()
-            left = self._unsent()
-            records = len(self._pending)
+            if self._thread is not None:
+                self._thread.join(max(0.0, deadline - spare - time.monotonic()))
         finally:
-            self._lock.release()
+            self._handing_over = True
+            try:
+                self._hand_over(deadline)
+                self.handed_over = True
+            finally:
+                self._handing_over = False
+
+    def _hand_over(self, deadline: float) -> None:
+        """Take away from the thread what is left, and spool it."""
+        inbox = self._inbox
+        left_s = max(0.0, deadline - time.monotonic())
+        if not inbox.close(lock_s=max(0.2, left_s), read_s=left_s):
+            self._notices.tell("lost", "the last records could not be taken over at the end and are lost.")
+            return
+        self._backlog.close()
+        left = self._unsent()
         if left:
-            self._keep(left, records)
-        if self.dropped:
-            self._notices.tell("dropped", f"{self.dropped} records were dropped because the queue was full.")
+            self._keep(left, len(inbox.pending))
+        if inbox.unread:
+            self.lost += inbox.unread
+            self._notices.tell(
+                "device",
+                f"{inbox.unread} records held values on a device that did not give them in time; those are lost.",
+            )
+        if inbox.dropped:
+            self._notices.tell("dropped", f"{inbox.dropped} records were dropped because too many waited.")
         if self._thread is None or not self._thread.is_alive():
             self._transport.close()
 
     def _unsent(self) -> list[_spool.Request]:
         """Return the requests still to be made, in order; empty when the service has everything."""
-        if self._opened and not self._pending and (self._ended or self._ending is None):
+        pending, ending = self._inbox.pending, self._inbox.ending
+        if self._opened and not pending and (self._ended or ending is None):
             return []
         # the declaration goes first even where the run was opened: it changes nothing then, and a service that
         # lost its database meanwhile can still take the rest
         left = [_spool.Request("PUT", self._path, self._body)]
-        records = list(self._pending)
-        for start in range(0, len(records), BATCH):
-            body = {"process": self._process, "records": records[start : start + BATCH]}
-            left.append(_spool.Request("POST", self._path + "/records", body))
-        if self._ending is not None and not self._ended:
-            left.append(_spool.Request("PATCH", self._path, _end_body(self._ending)))
+        left += [
+            _spool.Request("POST", self._path + "/records", {"process": self._process, "records": batch})
+            for batch in batches(pending, BATCH, BATCH_VALUES)
+        ]
+        if ending is not None and not self._ended:
+            left.append(_spool.Request("PATCH", self._path, _end_body(ending)))
         return left
 
     def _keep(self, left: list[_spool.Request], records: int) -> None:
@@ -161,93 +173,73 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            while not self._abandoned and not (self._ending is not None and self._ended):
-                if not self._turn():
-                    break
+            while not self._ended and self._turn():
+                pass
         except Exception as error:  # a mistake in here must not look like one of the script's
             self._notices.tell("internal", f"reporting stopped: {type(error).__name__} in the sender.")
+        if self._inbox.closed:  # `wait` did not wait for the last answer
+            self._transport.close()
 
     def _turn(self) -> bool:
         """Wait for something to do and do one piece of it. Returns False when the thread should end."""
+        inbox = self._inbox
+        if self._opened and not inbox.pending and inbox.ending is None:
+            self._gather()
+        if not inbox.absorb():
+            return False
         now = time.monotonic()
-        if self._deadline is not None and now >= self._deadline:
+        if inbox.ending is not None and not self._hurried:
+            self._hurried = True
+            if not self._told_to_wait:
+                self._retry_at = now  # what the service asked for is kept, our own patience is over
+        # A wait that outlasts the time that is left is no use: the spool takes the rest now.
+        if self._deadline is not None and (
+            now >= self._deadline or (self._hurried and self._retry_at >= self._deadline)
+        ):
             return False
         if now < self._retry_at:
-            self._rest(min(self._retry_at, self._deadline or self._retry_at) - now)
-            with self._lock:
-                if not self._abandoned:
-                    self._absorb()
+            inbox.rest(min(self._retry_at, self._deadline or self._retry_at) - now)
             return True
-        if self._idle():
-            self._take()
-            if self._ending is None and self._queue.qsize() < BATCH:
-                self._rest(GATHER_S)  # so that a batch is worth its request
-        with self._lock:
-            if self._abandoned:
-                return False
-            self._absorb()
         return self._work()
 
-    def _idle(self) -> bool:
-        return self._opened and not self._pending and not self._replays and self._ending is None and self._spool_read
-
-    def _take(self) -> None:
-        """Wait for an item and take it in."""
-        item = self._queue.get()
-        with self._lock:
-            if self._abandoned:
-                self._queue.put(item)
-            else:
-                self._admit(item)
-
-    def _rest(self, seconds: float) -> None:
-        """Wait so long, at most a second, or until the run's end is asked for. Records gather without a wake."""
-        with contextlib.suppress(queue.Empty):
-            self._nudge.get(timeout=min(seconds, 1.0))
-
-    def _absorb(self) -> None:
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            self._admit(item)
-
-    def _admit(self, item: Logged | Ending) -> None:
-        if isinstance(item, Ending):
-            self._ending = self._ending or item
-            return
-        record = build(item, self._notices)
-        if record is not None:
-            record["seq"] = next(self._seq)
-            self._pending.append(record)
-            self._held = len(self._pending)
+    def _gather(self) -> None:
+        """With nothing at hand, wait for a record, and then for some more: a batch should be worth its request."""
+        inbox, backlog = self._inbox, self._backlog
+        if backlog.empty:
+            inbox.sleep(None)
+        else:
+            pause = backlog.retry_at - time.monotonic()
+            if pause > 0:
+                inbox.sleep(pause)
+        if self._deadline is None and 0 < inbox.waiting < BATCH:
+            inbox.rest(GATHER_S)
 
     def _work(self) -> bool:
         """Make one request, the most urgent one."""
-        if not self._spool_read:
-            self._read_spool()
-        if self._replays and self._replays[0].run_id == self._run_id and not self._opened:
-            return self._replay_one()
         if not self._opened:
-            return self._open()
-        if self._pending:
+            replay = self._backlog.earlier_life()
+            return self._open() if replay is None else self._replay(replay)
+        if self._inbox.pending:
             return self._post()
-        if self._ending is not None:
+        if self._inbox.ending is not None:
             return self._end()
-        if self._replays:
-            return self._replay_one()
+        if time.monotonic() >= self._backlog.retry_at:
+            replay = self._backlog.next()
+            if replay is not None:
+                return self._replay(replay)
         return True
 
     def _open(self) -> bool:
         answer = self._ask("PUT", self._path, self._body)
         if answer is None:
             return self._go_on()
-        meaning = _delivery.meaning(answer)
-        if meaning == "done" or answer.status == 409:
+        meaning = _delivery.meaning("PUT", answer)
+        if meaning == "done" or (meaning == "refused" and answer.status == _delivery.CONFLICT):
+            lives = (answer.body or {}).get("processes")
+            self._resumed = self._resumed or (isinstance(lives, list) and len(lives) > 1)
             if meaning != "done":
                 self._notices.tell("conflict", f"the service keeps the run as it knows it: {answer.detail}")
-            return self._settled(answer, opened=True)
+            return self._settled("PUT", answer, opened=True)
         if meaning == "refused":
             body = _delivery.lighter(self._body, answer)
             if body is not None:
@@ -255,85 +247,87 @@ class Sender:
                 self._notices.tell(
                     "declaration", f"the service refuses {given_up} and the run goes on without: {answer.detail}"
                 )
-                with self._lock:
+                with self._inbox.lock:
                     self._body = body
                 return True
         return self._failed(answer)
 
     def _post(self) -> bool:
-        batch = list(itertools.islice(self._pending, self._limit))
+        with self._inbox.lock:
+            if self._inbox.closed:
+                return False
+            batch = next(batches(self._inbox.pending, self._limit, BATCH_VALUES))
         answer = self._ask("POST", self._path + "/records", {"process": self._process, "records": batch})
         if answer is None:
             return self._go_on()
-        meaning = _delivery.meaning(answer, wants="accepted")
+        meaning = _delivery.meaning("POST", answer)
         if meaning == "done":
             self._limit = min(BATCH, self._limit * 2)
             self._reopened = False
-            return self._settled(answer, records=len(batch))
+            self._refused_in_a_row = 0
+            return self._settled("POST", answer, records=len(batch))
         if meaning == "unknown_run" and not self._reopened:
             self._opened = False  # the service lost its database, or another answers at its address
             self._reopened = True
             return True
-        if meaning != "refused":
-            return self._failed(answer)
-        if len(batch) > 1:
+        if len(batch) > 1 and (meaning == "refused" or answer.status == _delivery.TOO_LARGE):
             self._limit = len(batch) // 2  # halves, so that one bad record costs few requests and only itself
             return True
+        if meaning != "refused":
+            return self._failed(answer)
         self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
         self.lost += 1
-        return self._settled(None, records=1)
+        self._refused_in_a_row += 1
+        self._retry_at = time.monotonic() + _delivery.refusal_pause(self._refused_in_a_row)
+        self._told_to_wait = False
+        return self._settled("POST", None, records=1)
 
     def _end(self) -> bool:
-        assert self._ending is not None
-        answer = self._ask("PATCH", self._path, _end_body(self._ending))
+        ending = self._inbox.ending
+        assert ending is not None
+        answer = self._ask("PATCH", self._path, _end_body(ending))
         if answer is None:
             return self._go_on()
-        meaning = _delivery.meaning(answer)
+        meaning = _delivery.meaning("PATCH", answer)
         if meaning in ("done", "refused"):
             if meaning == "refused":
                 self._notices.tell("end", f"the service refuses the run's end: {answer.detail}")
-            self._settled(answer, ended=True)
+            self._settled("PATCH", answer, ended=True)
             return False
         return self._failed(answer)
 
-    def _settled(self, answer: Answer | None, *, opened: bool = False, records: int = 0, ended: bool = False) -> bool:
+    def _settled(
+        self, method: str, answer: Answer | None, *, opened: bool = False, records: int = 0, ended: bool = False
+    ) -> bool:
         """Note that a request was dealt with. Returns False when `wait` took the rest away meanwhile."""
-        with self._lock:
-            if self._abandoned:
+        with self._inbox.lock:
+            if self._inbox.closed:
                 return False
-            for _ in range(records):
-                self._pending.popleft()
-            self._held = len(self._pending)
+            self._inbox.settle(records)
             self._opened = self._opened or opened
             self._ended = self._ended or ended
         self._failures = 0
         if answer is not None and answer.body is not None:
             health = answer.body.get("health")
             self.health = health if isinstance(health, str) else self.health
-            self.critical = self.critical or _delivery.critical_opened(answer.body)
+            self.critical |= self._alerts.opened(method, answer.body, resumed=self._resumed)
         return True
 
-    def _read_spool(self) -> None:
-        self._spool_read = True
-        found = (_spool.claim(path, url=self._settings.url) for path in _spool.waiting(self._settings.spool_dir))
-        replays = [Replay(taken) for taken in found if taken is not None]
-        with self._lock:
-            # an earlier life of this run goes first, so that the service sees the lives in their order
-            self._replays.extend(sorted(replays, key=lambda replay: replay.run_id != self._run_id))
-
-    def _replay_one(self) -> bool:
-        replay = self._replays[0]
+    def _replay(self, replay: Replay) -> bool:
         request = replay.next()
         answer = self._ask(request.method, request.path, request.body)
         if answer is None:
             return self._go_on()
-        if not replay.settle(answer):
+        if replay.settle(answer):
+            self._failures = 0
+            self._backlog.taken()
+            self._backlog.retry_at = time.monotonic() + replay.pause_s
+            return True
+        if not self._opened:  # an earlier life of this run: its own records wait behind it, but not for ever
+            self._backlog.refused()
             return self._failed(answer)
-        self._failures = 0
-        with self._lock:
-            if replay.finished and not self._abandoned:
-                replay.remove()
-                self._replays.popleft()
+        failures = self._backlog.refused()
+        self._backlog.retry_at = time.monotonic() + _delivery.delay(failures, answer.retry_after_s, self._rng)
         return True
 
     def _ask(self, method: str, path: str, body: dict[str, Any]) -> Answer | None:
@@ -346,7 +340,7 @@ class Sender:
         try:
             return self._transport.request(method, path, body, timeout_s=limit)
         except UnreachableError as error:
-            if self._abandoned:
+            if self._inbox.closed:
                 return None
             self._notices.tell(
                 "unreachable", f"the service cannot be reached: {error}. Training goes on; records wait."
@@ -367,7 +361,8 @@ class Sender:
 
     def _back_off(self, retry_after_s: float | None) -> None:
         self._failures += 1
-        if self._ending is None:
+        self._told_to_wait = retry_after_s is not None
+        if self._inbox.ending is None:
             wait = _delivery.delay(self._failures, retry_after_s, self._rng)
         else:
             self._last_tries += 1
@@ -376,7 +371,7 @@ class Sender:
 
     def _go_on(self) -> bool:
         """After the end was asked for, only a few more tries are made: the spool keeps the rest."""
-        return self._ending is None or self._last_tries < LAST_TRIES
+        return self._inbox.ending is None or self._last_tries < LAST_TRIES
 
 
 def _end_body(ending: Ending) -> dict[str, Any]:

@@ -27,35 +27,39 @@ def sync(settings: _config.Settings) -> tuple[int, int]:
             if taken is None:
                 continue
             replay = Replay(taken)
-            if not _send(transport, replay):
+            try:
+                answered = _send(transport, replay)
+            except BaseException:  # Ctrl-C
                 replay.release()
-                break  # the service does not take it now; the others would fare no better
-            replay.remove()
-            sent += 1
+                raise
+            if replay.finished:
+                replay.close()
+                sent += replay.readable
+                continue
+            replay.release()
+            if not answered:
+                break  # the service cannot be reached; the others would fare no better
     finally:
         transport.close()
     return sent, len(_spool.waiting(settings.spool_dir))
 
 
 def _send(transport: Transport, replay: Replay) -> bool:
-    """Make the file's requests; False when one fails several times in a row."""
-    failures = 0
-    while not replay.finished:
-        if _once(transport, replay):
-            failures = 0
-            continue
-        failures += 1
-        if failures >= TRIES:
-            return False
-        time.sleep(DELAY_S)
-    return True
-
-
-def _once(transport: Transport, replay: Replay) -> bool:
+    """Make the file's requests until one fails several times in a row. False when the last try had no answer at all."""
     from trackside._transport import UnreachableError
 
-    request = replay.next()
-    try:
-        return replay.settle(transport.request(request.method, request.path, request.body))
-    except UnreachableError:
-        return False
+    failures = 0
+    answered = True
+    while not replay.finished and failures < TRIES:
+        if failures:
+            time.sleep(DELAY_S)
+        elif replay.pause_s:
+            time.sleep(replay.pause_s)
+        request = replay.next()
+        try:
+            taken = replay.settle(transport.request(request.method, request.path, request.body))
+            answered = True
+        except UnreachableError:
+            taken = answered = False
+        failures = 0 if taken else failures + 1
+    return answered

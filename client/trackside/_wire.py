@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 MAX_NAME = 200
 MAX_METRICS = 1000
@@ -28,17 +28,40 @@ class RefusedError(ValueError):
 class OnDevice:
     """A copy of one number that still lies on an accelerator, and the event after which it is there."""
 
-    __slots__ = ("event", "value")
+    __slots__ = ("_event", "_number", "_value", "read")
+
+    any_made: ClassVar[bool] = False  # whether this process ever logged a value on a device
 
     def __init__(self, value: Any, event: Any) -> None:
-        self.value = value
-        self.event = event
+        self._value = value
+        self._event = event
+        self._number: Any = None
+        self.read = False
+        OnDevice.any_made = True
 
     def item(self) -> Any:
-        """Wait for the copy (in the caller's thread, the sender's) and return the number."""
-        if self.event is not None:
-            self.event.synchronize()
-        return self.value.item()
+        """Wait for the copy (in the caller's thread, never the training loop's) and return the number."""
+        value, event = self._value, self._event
+        if not self.read:
+            if event is not None:
+                event.synchronize()
+            self._number = value.item()
+            self.read = True
+            self._value = self._event = None
+        return self._number
+
+    def ready(self) -> bool:
+        """Whether the copy is there, as far as the device can tell without a wait."""
+        event = self._event
+        try:
+            return event is None or bool(event.query())
+        except Exception:
+            return False
+
+
+def text(value: str) -> str:
+    """Return `value` as the wire can carry it: "?" for a lone surrogate (of a file's name, say) and for a NUL."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def freeze(value: Any) -> Any:
@@ -51,6 +74,8 @@ def freeze(value: Any) -> Any:
         return value
     if isinstance(value, (str, bytes)):
         raise RefusedError("text is no number")
+    if hasattr(value, "full_tensor"):  # a DTensor holds this process's part only; the whole is a collective call
+        raise RefusedError("a distributed tensor; pass value.full_tensor()")
     detach = getattr(value, "detach", None)
     if detach is not None and hasattr(value, "shape"):
         return _freeze_tensor(detach())
@@ -96,6 +121,7 @@ def check_name(name: object) -> str:
     """Return a metric's name. Raises `RefusedError` unless it is printable text of 1 to 200 characters."""
     if not isinstance(name, str):
         raise RefusedError(f"a metric's name must be text, not {type(name).__name__}")
+    name = text(name)
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise RefusedError(f"the name {name[:60]!r} is not printable text of 1 to {MAX_NAME} characters")
     return name
@@ -137,11 +163,11 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, str):
-        return value[:MAX_TEXT]
+        return text(value)[:MAX_TEXT]
     if depth >= MAX_DEPTH:
         return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):
-        return {str(key)[:MAX_NAME]: jsonable(item, depth + 1) for key, item in list(value.items())[:MAX_ITEMS]}
+        return {text(str(key))[:MAX_NAME]: jsonable(item, depth + 1) for key, item in list(value.items())[:MAX_ITEMS]}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
     try:

@@ -171,9 +171,8 @@ class Run:
         The time is TRACKSIDE_EXIT_TIMEOUT. What could not be sent by then waits on disk for the next run. Never raises;
         a second call does nothing.
         """
-        if not self._begin_end(status, reason, self._timeout()):
-            return
-        self._wait_end()
+        if self._begin_end(status, reason, self._timeout()):
+            self._wait_end()
 
     @property
     def should_stop(self) -> bool:
@@ -280,27 +279,34 @@ class Run:
         return self._exit_timeout_s if self._sender is not None else 0.0
 
     def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
-        """Ask the sender to end. Returns False when there is nothing to wait for."""
+        """Ask the sender to end. Returns False when there is nothing to wait for.
+
+        Where Ctrl-C interrupted an earlier end, the interpreter's exit calls again and what is missing is made up for.
+        """
         sender = self._sender
-        if sender is None or self._ended or self._pid != os.getpid():
+        if sender is None or sender.handed_over or self._pid != os.getpid():
             return False
         self._ended = True
-        _exit.forget(self)
-        if status not in ("finished", "failed", "killed"):
-            self._notices.tell("status", f"a run ends as finished, failed or killed, not {status!r}; taken as failed.")
-            status = "failed"
-        text = None if reason is None else str(reason)[: _wire.MAX_TEXT]
         try:
+            if status not in ("finished", "failed", "killed"):
+                self._notices.tell(
+                    "status", f"a run ends as finished, failed or killed, not {status!r}; taken as failed."
+                )
+                status = "failed"
+            text = None if reason is None else _wire.text(str(reason))[: _wire.MAX_TEXT]
             sender.end(Ending(status, text), within_s=within_s)
         except Exception as error:
             self._notices.tell("finish", f"finish failed with {type(error).__name__}.")
             return False
         return True
 
-    def _wait_end(self) -> None:
+    def _wait_end(self, *, patient: bool = True) -> None:
+        """Wait for the end and hand over what is left. Only an interruption comes through."""
         try:
             if self._sender is not None:
-                self._sender.wait()
+                self._sender.wait(patient=patient)
+                if self._sender.handed_over:
+                    _exit.forget(self)
         except Exception as error:
             self._notices.tell("finish", f"finish failed with {type(error).__name__}.")
 
@@ -331,7 +337,7 @@ def _reports(all_ranks: bool | None) -> bool:
         return True
     other = _config.other_rank(os.environ)
     if other is None:
-        return True
+        return _config.other_torch_rank() is None
     variable, rank = other
     if variable == "SLURM_PROCID":  # srun also starts tasks that have nothing to do with each other
         _say.once(

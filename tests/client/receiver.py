@@ -33,6 +33,13 @@ class Reply:
     fault: str | None = None
 
 
+def problem(status: int, detail: str = "no", **more: Any) -> Reply:
+    """A refusal in the service's own shape."""
+    return Reply(
+        status, {"title": "Not acceptable", "status": status, "code": "invalid_input", "detail": detail, **more}
+    )
+
+
 Behaviour = Callable[[Request], "Reply | None"]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 
 import trackside
 from tests.client.environment import clean
-from tests.client.receiver import Receiver, Reply
+from tests.client.receiver import Receiver, Reply, problem
 from tests.client.test_faults import free_port
 
 CLIENT = Path(trackside.__file__).parents[1]
@@ -65,6 +67,11 @@ TIMED = """
 """
 
 
+def spooled_records(file: Path) -> int:
+    _, *requests = map(json.loads, file.read_text().splitlines())
+    return sum(len(request["body"].get("records", [])) for request in requests)
+
+
 def exit_time(output: str) -> float:
     return float(output.rsplit("exit took", 1)[1])
 
@@ -96,8 +103,7 @@ def test_with_the_service_down_the_exit_is_quick_and_the_records_are_kept(proces
     assert lines[1].startswith("trackside: 100 records could not be sent in time; they wait on disk")
     (file,) = process.spool.glob("*")
     assert file.stat().st_mode & 0o777 == 0o600
-    kept = json.loads(file.read_text())
-    assert sum(len(request["body"].get("records", [])) for request in kept["requests"]) == 100
+    assert spooled_records(file) == 100
 
 
 @pytest.mark.parametrize("limit", ["1", None])
@@ -108,7 +114,7 @@ def test_with_the_service_hanging_the_exit_takes_the_limit(
     done = process(TIMED, receiver.url, **({"TRACKSIDE_EXIT_TIMEOUT": limit} if limit else {}))
     assert done.returncode == 0
     assert exit_time(done.stdout) < float(limit or 3) + 0.7
-    assert len(list(process.spool.glob("*.json"))) == 1
+    assert len(list(process.spool.glob("*.jsonl"))) == 1
 
 
 def test_two_runs_share_the_time_at_exit(process: Process, receiver: Receiver) -> None:
@@ -116,19 +122,19 @@ def test_two_runs_share_the_time_at_exit(process: Process, receiver: Receiver) -
     script = TIMED + "\n    other = trackside.Run(sys.argv[1]); other.log(step=0, train_loss=1.0)"
     done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="1")
     assert exit_time(done.stdout) < 1.9
-    assert len(list(process.spool.glob("*.json"))) == 2
+    assert len(list(process.spool.glob("*.jsonl"))) == 2
 
 
 def test_a_key_never_reaches_the_disk(process: Process) -> None:
     process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_API_KEY="very-secret-key")
-    (file,) = process.spool.glob("*.json")
+    (file,) = process.spool.glob("*.jsonl")
     assert "very-secret-key" not in file.read_text()
 
 
 def test_what_waited_is_replayed_by_the_next_run(process: Process) -> None:
     port = free_port()
     first = process(SCRIPT, f"http://127.0.0.1:{port}").stdout.strip()
-    assert len(list(process.spool.glob("*.json"))) == 1
+    assert len(list(process.spool.glob("*.jsonl"))) == 1
     back = Receiver(port=port)
     try:
         second = process(SCRIPT + "\n    time.sleep(1)", back.url).stdout.strip()
@@ -148,7 +154,7 @@ def test_what_waited_is_sent_by_the_command(process: Process) -> None:
     assert (down.returncode, down.stdout.split(" in ")[0]) == (1, "0 sent, 2 waiting")
     back = Receiver(port=port)
     back.behave = lambda request: (
-        Reply(422) if any(record["step"] == 42 for record in request.body.get("records", [])) else None
+        problem(422) if any(record["step"] == 42 for record in request.body.get("records", [])) else None
     )
     try:
         done = process.python("-m", "trackside", "sync", TRACKSIDE_URL=url)
@@ -179,7 +185,7 @@ def test_what_waits_for_another_service_is_left_alone(process: Process, receiver
     process(SCRIPT, f"http://127.0.0.1:{free_port()}")
     process(SCRIPT + "\n    time.sleep(0.5)", receiver.url)
     assert len(receiver.runs) == 1
-    assert len(list(process.spool.glob("*.json"))) == 1
+    assert len(list(process.spool.glob("*.jsonl"))) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_told(process: Process, tmp_path: Path) -> None:
@@ -286,6 +292,68 @@ def test_ctrl_c_ends_the_run_as_killed(process: Process, receiver: Receiver, tmp
     assert list(receiver.ends.values()) == [{"status": "killed", "reason": "KeyboardInterrupt"}]
 
 
+def test_the_handler_of_the_page_ends_the_run_at_sigterm(process: Process, receiver: Receiver, tmp_path: Path) -> None:
+    page = (CLIENT.parent / "docs" / "client.md").read_text()
+    (sample,) = re.findall(r"^```python\n(import signal\n.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    script = tmp_path / "preempted.py"
+    script.write_text(sample.replace("run.finish()\n", "import time\ntime.sleep(30)\n"))
+    environment = {**clean(process.spool), "PYTHONPATH": str(CLIENT), "TRACKSIDE_URL": receiver.url}
+    child = subprocess.Popen([sys.executable, str(script)], env=environment)
+    try:
+        receiver.wait_for(lambda: any(r.method == "POST" for r in receiver.requests))
+        child.terminate()
+        assert child.wait(10) == 128 + signal.SIGTERM
+    finally:
+        child.kill()
+        child.wait()
+    assert list(receiver.ends.values()) == [{"status": "killed", "reason": "SIGTERM"}]
+
+
+def test_a_second_ctrl_c_ends_the_wait_and_keeps_the_records(
+    process: Process, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.behave = lambda _: Reply(fault="hang")
+    script = tmp_path / "loop.py"
+    script.write_text(
+        "import sys, time, trackside\n"
+        "other = trackside.Run(sys.argv[1], name='other')\n"
+        "other.log(step=0, train_loss=1.0)\n"
+        "with trackside.Run(sys.argv[1], name='one') as run:\n"
+        "    run.log(step=0, train_loss=1.0)\n"
+        "    try:\n"
+        "        print('training', flush=True)\n"
+        "        time.sleep(30)\n"
+        "    finally:\n"
+        "        print('ending', flush=True)\n"
+    )
+    environment = {**clean(process.spool), "PYTHONPATH": str(CLIENT), "TRACKSIDE_EXIT_TIMEOUT": "20"}
+    child = subprocess.Popen(
+        [sys.executable, str(script), receiver.url],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "training\n"
+        receiver.wait_for(lambda: len(receiver.requests) == 2)
+        os.kill(child.pid, signal.SIGINT)
+        assert child.stdout.readline() == "ending\n"
+        # one is needed for each run that waits: `one` at the end of `with`, `other` at the interpreter's end
+        started = time.monotonic()
+        while child.poll() is None and time.monotonic() - started < 15:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(0.7)
+            child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=5)
+    finally:
+        child.kill()
+        child.wait()
+    files = list(process.spool.glob("*.jsonl"))
+    assert [spooled_records(file) for file in files] == [1, 1], errors
+
+
 def test_unconfigured_nothing_happens_and_it_is_said_once(process: Process) -> None:
     script = """
         import sys, threading, timeit, trackside
@@ -331,3 +399,16 @@ def test_importing_imports_neither_httpx_nor_a_framework(process: Process) -> No
 def test_a_closed_stderr_is_no_error(process: Process) -> None:
     done = process("import sys; sys.stderr.close(); sys.stderr = None\nimport trackside; trackside.Run().log(a=1.0)")
     assert done.returncode == 0
+
+
+def test_the_command_goes_past_a_file_that_the_service_does_not_take(process: Process) -> None:
+    port = free_port()
+    runs = [process(SCRIPT, f"http://127.0.0.1:{port}").stdout.strip() for _ in range(2)]
+    back = Receiver(port=port)
+    back.behave = lambda request: Reply(500) if runs[0] in request.path else None
+    try:
+        done = process.python("-m", "trackside", "sync", TRACKSIDE_URL=back.url)
+        assert (done.returncode, done.stdout.split(" in ")[0]) == (1, "1 sent, 1 waiting")
+        assert len(back.stored(runs[1])) == 100
+    finally:
+        back.stop()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import trackside
-from tests.client.receiver import Receiver, Reply, Request
+from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _delivery
 
 
@@ -54,6 +54,8 @@ def failing(times: int, reply: Reply, method: str = "POST") -> Any:
         Reply(421, {"title": "This host is not served"}),
         Reply(200, raw=b"\xff\xfe\x00"),
         Reply(fault="close"),
+        *(Reply(status, raw=b"<html>the proxy says no</html>") for status in (400, 409, 413, 422)),
+        problem(409),  # about the run; a record has no part in it
     ],
     ids=lambda reply: f"{reply.status}-{reply.fault or (reply.raw or b'')[:9].decode('latin1')}",
 )
@@ -128,7 +130,7 @@ def test_the_waits_grow_to_a_limit_and_never_undercut_retry_after() -> None:
 def refusing(bad: set[int], status: int = 422) -> Any:
     def behave(request: Request) -> Reply | None:
         if request.method == "POST" and any(record.get("step") in bad for record in request.body["records"]):
-            return Reply(status, {"title": "A value is not acceptable", "detail": "no"})
+            return problem(status)
         return None
 
     return behave
@@ -146,6 +148,57 @@ def test_a_bad_record_costs_itself_only(receiver: Receiver, capfd: pytest.Captur
     assert capfd.readouterr().err.splitlines() == ["trackside: the service refuses a record, which is left out: 422 no"]
 
 
+def test_a_service_that_refuses_every_record_is_not_rushed_through_them(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_delivery, "BASE_PAUSE_S", 60.0)
+    monkeypatch.setattr(_delivery, "LONGEST_PAUSE_S", 60.0)
+    receiver.behave = lambda request: problem(422) if request.method == "POST" else None
+    run = trackside.Run(receiver.url)
+    for step in range(8):
+        run.log(step=step, train_loss=1.0)
+    receiver.wait_for(lambda: any(len(r.body.get("records", [])) == 1 for r in receiver.requests))
+    receiver.behave = None
+    run.finish()
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(1, 8))
+
+
+def test_the_pauses_between_refused_records_grow_to_a_limit() -> None:
+    assert [_delivery.refusal_pause(n) for n in (0, 1, 2, 3, 50)] == [0.0, 0.1, 0.2, 0.4, 10.0]
+
+
+def test_after_a_long_outage_the_end_tries_at_once_and_leaves_early(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    """A wait that was begun before the end, while the service was down, does not use up the time at the end."""
+    monkeypatch.setattr(_delivery, "BASE_DELAY_S", 60.0)
+    monkeypatch.setattr(_delivery, "LONGEST_DELAY_S", 60.0)
+    for comes_back in (True, False):
+        receiver.behave = lambda _: Reply(503)
+        before = len(receiver.requests)
+        run = trackside.Run(receiver.url)
+        run.log(step=0, train_loss=1.0)
+        receiver.wait_for(lambda before=before: len(receiver.requests) > before)  # type: ignore[misc]
+        receiver.behave = None if comes_back else (lambda _: Reply(503))
+        started = time.monotonic()
+        run.finish()
+        assert time.monotonic() - started < 1.5
+        assert len(receiver.stored(run.id)) == int(comes_back)
+    assert len(list(environment.glob("*.jsonl"))) == 1
+
+
+def test_a_wait_that_the_service_asked_for_beyond_the_end_is_not_sat_out(receiver: Receiver, environment: Path) -> None:
+    receiver.behave = lambda _: Reply(429, headers={"Retry-After": "30"})
+    run = trackside.Run(receiver.url)
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: bool(receiver.requests))
+    started = time.monotonic()
+    run.finish()
+    assert time.monotonic() - started < 1.0
+    assert len(receiver.requests) == 1
+    assert len(list(environment.glob("*.jsonl"))) == 1
+
+
 def test_a_batch_that_is_too_large_is_halved(receiver: Receiver) -> None:
     receiver.behave = lambda request: Reply(413) if len(request.body.get("records", [])) > 60 else None
     with trackside.Run(receiver.url) as run:
@@ -157,7 +210,7 @@ def test_a_batch_that_is_too_large_is_halved(receiver: Receiver) -> None:
 def test_a_refused_schedule_does_not_lose_the_run(receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
     def behave(request: Request) -> Reply | None:
         if request.method == "PUT" and "schedule" in request.body:
-            return Reply(422, {"detail": "unknown class", "errors": [{"pointer": "/schedule/class", "message": "?"}]})
+            return problem(422, "unknown class", errors=[{"pointer": "/schedule/class", "message": "?"}])
         return None
 
     receiver.behave = behave
@@ -171,7 +224,7 @@ def test_a_refused_schedule_does_not_lose_the_run(receiver: Receiver, capfd: pyt
 
 
 def test_refused_without_a_pointer_the_declaration_is_thinned_to_the_essential(receiver: Receiver) -> None:
-    receiver.behave = lambda request: Reply(400) if set(request.body) & {"params", "tags", "rules"} else None
+    receiver.behave = lambda request: problem(400) if set(request.body) & {"params", "tags", "rules"} else None
     with trackside.Run(receiver.url, params={"a": 1}, rules={}, schedule={"kind": "constant", "lr": 1.0}) as run:
         run.log(step=0, train_loss=1.0)
     assert set(receiver.runs[run.id]) == {"project", "name", "process"}
@@ -194,7 +247,7 @@ def test_a_conflict_does_not_stop_the_records(receiver: Receiver, capfd: pytest.
         if request.method != "PUT":
             return None
         receiver.serve(request)
-        return Reply(409, {"detail": "another configuration"})
+        return problem(409, "another configuration")
 
     receiver.behave = behave
     with trackside.Run(receiver.url) as run:
@@ -244,7 +297,7 @@ def test_an_end_that_is_not_answered_waits_no_longer_than_set(
     before = time.monotonic()
     run.finish()
     assert time.monotonic() - before < 1.5
-    assert len(list(environment.glob("*.json"))) == 1
+    assert len(list(environment.glob("*.jsonl"))) == 1
 
 
 def test_a_full_queue_drops_counts_and_tells_once(
@@ -284,7 +337,7 @@ def test_no_thread_can_be_started(
         run = trackside.Run(receiver.url)
     run.log(step=0, train_loss=1.0)
     run.finish()
-    assert len(list(environment.glob("*.json"))) == 1
+    assert len(list(environment.glob("*.jsonl"))) == 1
     assert capfd.readouterr().err.count("\n") == 2
 
 

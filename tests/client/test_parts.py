@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import trackside
-from tests.client.receiver import Receiver
-from trackside import _spool, schedules
+from tests.client.receiver import Receiver, Reply, Request
+from trackside import _backlog, _inbox, _sender, _spool, schedules
 
 
 class OnAccelerator:
@@ -47,6 +48,109 @@ def test_a_value_on_a_device_is_copied_in_the_loop_and_read_by_the_sender(receiv
     assert receiver.stored(run.id)[0]["metrics"] == {"train_loss": 0.5}
     assert tensor.read_by
     assert threading.get_ident() not in tensor.read_by
+
+
+class Distributed(OnAccelerator):
+    """Like a DTensor, whose own number is this process's part."""
+
+    def full_tensor(self) -> OnAccelerator:
+        return OnAccelerator(2.0)
+
+
+def test_a_distributed_tensor_is_refused_and_not_read_in_part(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    part = Distributed(1.0)
+    with trackside.Run(receiver.url) as run:
+        run.log(step=0, train_loss=part, val_loss=part.full_tensor())
+    assert receiver.stored(run.id)[0]["metrics"] == {"val_loss": 2.0}
+    assert part.read_by == []
+    assert "'train_loss' is not reported: a distributed tensor; pass value.full_tensor()" in capfd.readouterr().err
+
+
+def test_a_device_that_hangs_costs_its_own_values_only(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0.4")
+    hangs = threading.Event()
+
+    class Hanging(OnAccelerator):
+        def clone(self) -> OnAccelerator:
+            return self
+
+        def item(self) -> float:
+            hangs.wait(30)
+            return 1.0
+
+    run = trackside.Run(receiver.url)
+    for step in range(10):
+        run.log(step=step, train_loss=Hanging(1.0) if step in (3, 4) else 1.0, val_loss=float(step))
+    before = time.monotonic()
+    run.finish()
+    assert time.monotonic() - before < 1.4
+    hangs.set()
+    (file,) = environment.glob("*.jsonl")
+    found = [record for line in file.read_text().splitlines()[2:3] for record in json.loads(line)["body"]["records"]]
+    stored = receiver.stored(run.id)
+    assert [record["metrics"]["val_loss"] for record in [*stored, *found]] == [float(step) for step in range(10)]
+    assert [r["step"] for r in [*stored, *found] if "train_loss" not in r["metrics"]] == [3, 4]
+    assert "2 records held values on a device" in capfd.readouterr().err
+    assert run._sender is not None
+    assert run._sender.lost == 2
+
+
+def test_at_the_end_values_are_read_off_the_device_although_the_service_hangs(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0.4")
+    receiver.behave = lambda _: Reply(fault="hang")
+    run = trackside.Run(receiver.url)
+    receiver.wait_for(lambda: bool(receiver.requests))
+    for step in range(10):
+        run.log(step=step, train_loss=OnAccelerator(step))
+    run.finish()
+    (file,) = environment.glob("*.jsonl")
+    records = json.loads(file.read_text().splitlines()[2])["body"]["records"]
+    assert [record["metrics"]["train_loss"] for record in records] == list(range(10))
+
+
+def test_what_waits_is_bounded_by_values_too(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_inbox, "MAX_VALUES", 1000)
+    monkeypatch.setattr(_sender, "BATCH_VALUES", 100)
+    gate = threading.Event()
+
+    def behave(request: Request) -> None:
+        gate.wait(10)
+
+    receiver.behave = behave
+    run = trackside.Run(receiver.url)
+    receiver.wait_for(lambda: True)
+    for step in range(100):
+        run.log({f"m{number}": 1.0 for number in range(30)}, step=step)
+    gate.set()
+    run.finish()
+    assert run._sender is not None
+    assert len(receiver.stored(run.id)) == 33
+    assert run._sender.dropped == 67
+    posts = [request.body["records"] for request in receiver.requests if request.method == "POST"]
+    assert max(sum(len(record["metrics"]) for record in records) for records in posts) <= 100
+    assert "67 records were dropped" in capfd.readouterr().err
+
+
+def test_room_comes_back_when_records_were_sent(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_inbox, "MAX_VALUES", 100)
+    run = trackside.Run(receiver.url)
+    for round_ in range(5):
+        for step in range(10):
+            run.log({f"m{number}": 1.0 for number in range(10)}, step=10 * round_ + step)
+        receiver.wait_for(lambda wanted=10 * round_ + 10: len(receiver.stored(run.id)) == wanted)  # type: ignore[misc]
+        assert run._sender is not None
+        while run._sender._inbox.pending:  # the answer is still on its way
+            pass
+    run.finish()
+    assert run._sender.dropped == 0
 
 
 def test_a_declaration_by_hand() -> None:
@@ -106,15 +210,21 @@ def test_a_long_table_travels_whole(receiver: Receiver) -> None:
     assert receiver.runs[run.id]["schedule"]["values"] == values
 
 
-REQUEST = _spool.Request("PUT", "/v1/runs/a", {"project": "p"})
+RUN = "6f1f39d0-7c43-4e0e-9b1c-0f6f0d1f7a11"
+PATH = f"/v1/runs/{RUN}"
+REQUEST = _spool.Request("PUT", PATH, {"project": "p"})
+
+
+def spool(folder: Path, *requests: _spool.Request, url: str = "http://a", run_id: str = RUN) -> Path:
+    return _spool.write(folder, url=url, run_id=run_id, requests=requests or [REQUEST], limit_mb=1)
 
 
 def test_only_one_process_takes_a_waiting_file(tmp_path: Path) -> None:
-    path = _spool.write(tmp_path, url="http://a", run_id="r", requests=[REQUEST], limit_mb=1)
+    path = spool(tmp_path)
     assert _spool.claim(path, url="http://b") is None
     first = _spool.claim(path, url="http://a")
     assert first is not None
-    assert first.requests == (REQUEST,)
+    assert list(first.requests()) == [REQUEST]
     assert _spool.claim(path, url="http://a") is None
     _spool.release(first)
     assert _spool.waiting(tmp_path) == [path]
@@ -125,7 +235,7 @@ def test_only_one_process_takes_a_waiting_file(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_had_taken_comes_back(tmp_path: Path) -> None:
-    path = _spool.write(tmp_path, url="http://a", run_id="r", requests=[REQUEST], limit_mb=1)
+    path = spool(tmp_path)
     taken = _spool.claim(path, url="http://a")
     assert taken is not None
     draft = tmp_path / "half-written.tmp"
@@ -137,18 +247,103 @@ def test_what_a_killed_process_had_taken_comes_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"version": 1, "url": "http://a"}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"version": 2, "url": "http://a"}'])
 def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "0.json"
+    path = tmp_path / "0.jsonl"
     path.write_text(content)
     assert _spool.claim(path, url="http://a") is None
     assert path.read_text() == content
 
 
+def test_the_spool_is_read_one_request_at_a_time(tmp_path: Path) -> None:
+    requests = [_spool.Request("POST", PATH + "/records", {"records": [{"step": n}]}) for n in range(3)]
+    taken = _spool.claim(spool(tmp_path, *requests), url="http://a")
+    assert taken is not None
+    lines = taken.path.read_text().splitlines()
+    taken.path.write_text("\n".join([*lines[:3], "not yet looked at"]))
+    found = taken.requests()
+    assert [next(found), next(found)] == requests[:2]
+    with pytest.raises(_spool.SpoolError):
+        next(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "@evil.example/"),
+        ("PUT", "/v1/channels"),
+        ("POST", f"{PATH}/../../channels"),
+        ("POST", f"/v1/runs/../channels/{RUN}"),
+        ("DELETE", PATH),
+        ("GET", PATH),
+        ("PUT", 5),
+    ],
+)
+def test_nothing_but_our_own_kinds_of_request_is_sent_from_the_spool(
+    receiver: Receiver, environment: Path, method: str, path: Any
+) -> None:
+    planted = spool(environment, _spool.Request(method, path, {"a": 1}), url=receiver.url)
+    good = spool(environment, _spool.Request("PUT", PATH, {"project": "p"}), url=receiver.url)
+    with trackside.Run(receiver.url):
+        receiver.wait_for(lambda: any(request.path == PATH for request in receiver.requests))
+    assert planted.exists()
+    assert not good.exists()
+    assert {request.path.split("/")[2] for request in receiver.requests} == {"runs"}
+    assert {request.method for request in receiver.requests} == {"PUT", "PATCH"}
+
+
+def test_a_file_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = spool(tmp_path)
+    monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+    assert _spool.claim(path, url="http://a") is None
+    assert path.exists()
+
+
+def test_one_file_at_a_time_is_claimed(receiver: Receiver, environment: Path) -> None:
+    for number in range(3):
+        spool(environment, _spool.Request("PUT", PATH, {"n": number}), url=receiver.url)
+    seen = []
+
+    def behave(request: Request) -> None:
+        if "n" in request.body:
+            seen.append((request.body["n"], len(list(environment.glob("*.claimed")))))
+
+    receiver.behave = behave
+    with trackside.Run(receiver.url):
+        receiver.wait_for(lambda: not list(environment.glob("*")))
+    assert seen == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_file_that_the_service_does_not_take_blocks_none_behind_it(
+    receiver: Receiver, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = spool(environment, _spool.Request("PUT", PATH, {"bad": 1}), url=receiver.url)
+    good = spool(environment, _spool.Request("PUT", PATH, {"good": 1}), url=receiver.url)
+    receiver.behave = lambda request: Reply(500) if "bad" in request.body else None
+    with trackside.Run(receiver.url) as run:
+        receiver.wait_for(lambda: any("good" in request.body for request in receiver.requests))
+        run.log(step=0, train_loss=1.0)
+    assert bad.exists()
+    assert not good.exists()
+    assert sum("bad" in request.body for request in receiver.requests) == _backlog.FILE_TRIES
+    assert len(receiver.stored(run.id)) == 1
+    assert receiver.ends[run.id] == {"status": "finished"}
+
+
+def test_an_earlier_life_that_the_service_does_not_take_keeps_the_next_no_longer_than_a_few_tries(
+    receiver: Receiver, environment: Path
+) -> None:
+    bad = spool(environment, _spool.Request("PUT", PATH, {"bad": 1}), url=receiver.url)
+    receiver.behave = lambda request: Reply(500) if "bad" in request.body else None
+    run = trackside.Run(receiver.url, run_id=RUN)
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1)
+    run.finish()
+    assert bad.exists()
+    assert receiver.ends[run.id] == {"status": "finished"}
+
+
 def test_files_are_replayed_oldest_first(tmp_path: Path) -> None:
-    written = [
-        _spool.write(tmp_path, url="http://a", run_id="r", requests=[_spool.Request("PUT", f"/{n}", {})], limit_mb=1)
-        for n in range(3)
-    ]
+    written = [spool(tmp_path, _spool.Request("PUT", PATH, {"n": n})) for n in range(3)]
     assert _spool.waiting(tmp_path) == written
-    assert [json.loads(path.read_text())["requests"][0]["path"] for path in written] == ["/0", "/1", "/2"]
+    assert [json.loads(path.read_text().splitlines()[1])["body"]["n"] for path in written] == [0, 1, 2]

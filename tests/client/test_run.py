@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 import threading
 import uuid
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,7 +200,7 @@ def test_finish_says_how_and_a_second_one_does_nothing(receiver: Receiver, capfd
 
 
 def test_should_stop_only_where_asked(receiver: Receiver) -> None:
-    alert = {"code": "LOSS001", "severity": "critical", "state": "open"}
+    alert = {"code": "LOSS001", "severity": "critical", "state": "open", "event": "opened"}
 
     def behave(request: Request) -> Reply | None:
         if request.method != "POST":
@@ -218,11 +220,55 @@ def test_should_stop_only_where_asked(receiver: Receiver) -> None:
     assert asked.health == "critical"
 
 
+def test_a_key_may_end_in_a_line_break(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKSIDE_API_KEY", "from-a-file\n")
+    for key in (None, "from-code\n"):
+        with trackside.Run(receiver.url, api_key=key):
+            pass
+    assert {r.headers["Authorization"] for r in receiver.requests} == {"Bearer from-a-file", "Bearer from-code"}
+
+
+def test_text_that_utf_8_has_not_costs_nothing_else(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's name that is no UTF-8 comes with lone surrogates (PEP 383); a NUL no database takes."""
+    odd = "data/\udcff.csv"
+    monkeypatch.setenv("TRACKSIDE_PROJECT", odd)
+    run = trackside.Run(
+        receiver.url,
+        name=odd,
+        tags=[odd],
+        params={odd: [odd, "a\0b"]},
+        schedule={"kind": "constant", "lr": 0.1, odd: odd},
+    )
+    run.log({odd: 1.0}, step=0)
+    run.finish("failed", reason=f"FileNotFoundError: {odd}")
+    body = receiver.runs[run.id]
+    assert (body["project"], body["name"], body["tags"]) == ("data/?.csv", "data/?.csv", ["data/?.csv"])
+    assert body["params"] == {"data/?.csv": ["data/?.csv", "a?b"]}
+    assert body["schedule"] == {"kind": "constant", "lr": 0.1, "data/?.csv": "data/?.csv"}
+    assert receiver.stored(run.id)[0]["metrics"] == {"data/?.csv": 1.0}
+    assert receiver.ends[run.id] == {"status": "failed", "reason": "FileNotFoundError: data/?.csv"}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_torch_may_know_the_rank_where_no_variable_does(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    known = {"is_available": lambda: True, "is_initialized": lambda: True, "get_rank": lambda: rank}
+    monkeypatch.setitem(sys.modules, "torch.distributed", SimpleNamespace(**known))  # type: ignore[arg-type]
+    with trackside.Run(receiver.url):
+        pass
+    assert len(receiver.runs) == int(rank == 0)
+    with trackside.Run(receiver.url, all_ranks=True):
+        pass
+    assert len(receiver.runs) == int(rank == 0) + 1
+
+
 @pytest.mark.parametrize(
     "alert",
     [
-        {"code": "LR001", "severity": "warning", "state": "open"},
-        {"code": "LOSS001", "severity": "critical", "state": "resolved"},
+        {"code": "LR001", "severity": "warning", "state": "open", "event": "opened"},
+        {"code": "LOSS001", "severity": "critical", "state": "resolved", "event": "resolved"},
+        {"code": "LOSS001", "severity": "critical", "state": "resolved", "event": "opened"},
     ],
 )
 def test_no_stop_for_a_warning_or_what_is_over(receiver: Receiver, alert: dict[str, Any]) -> None:
@@ -231,6 +277,29 @@ def test_no_stop_for_a_warning_or_what_is_over(receiver: Receiver, alert: dict[s
     with trackside.Run(receiver.url, stop_on="critical") as run:
         run.log(step=0, train_loss=1.0)
     assert not run.should_stop
+
+
+def test_what_an_earlier_life_left_open_stops_nobody(receiver: Receiver) -> None:
+    """The answers of the service to a run that was resumed with its alert open, and a post that was repeated."""
+    old = {"id": "a", "code": "LOSS001", "severity": "critical", "state": "open", "event": "changed"}
+    answers: dict[str, dict[str, Any]] = {
+        "PUT": {"processes": [{}, {}], "health": "critical", "alerts": [old]},
+        "POST": {"accepted": 0, "duplicates": 1, "health": "critical", "alerts": [old]},
+        "PATCH": {"health": "critical", "alerts": [{**old, "state": "ended"}]},
+    }
+    receiver.behave = lambda request: Reply(200, answers[request.method])
+    with trackside.Run(receiver.url, stop_on="critical") as resumed:
+        resumed.log(step=0, train_loss=1.0)
+    assert (resumed.should_stop, resumed.health) == (False, "critical")
+    answers["POST"]["alerts"] = [{**old, "id": "b"}]  # a warning of this life that became critical
+    with trackside.Run(receiver.url, stop_on="critical") as worse:
+        worse.log(step=0, train_loss=1.0)
+    assert worse.should_stop
+    answers["PUT"] = {"processes": [{}], "health": "ok", "alerts": []}
+    answers["POST"]["alerts"] = []  # a first life's own post, whose answer was lost
+    with trackside.Run(receiver.url, stop_on="critical") as repeated:
+        repeated.log(step=0, train_loss=1.0)
+    assert repeated.should_stop
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,26 @@ def test_a_critical_alert_reaches_the_loop_that_asked(url: str) -> None:
     assert read(url, run, "/health")["health"] == "critical"
 
 
+def test_an_alert_of_an_earlier_life_does_not_stop_the_one_that_was_started_to_repair_it(url: str) -> None:
+    run_id = str(uuid.uuid4())
+    first = trackside.Run(url, project="vision", name="again", run_id=run_id, stop_on="critical")
+    first.log(step=0, train_loss=1.0)
+    first.log(step=1, train_loss=math.nan)
+    first.finish("failed")
+    assert first.should_stop
+    second = trackside.Run(url, project="vision", name="again", run_id=run_id, stop_on="critical", resumed_from_step=0)
+    second.log(step=1, train_loss=0.9)
+    second.finish()
+    assert second.health == "critical"  # the old alert is still open
+    assert not second.should_stop
+    third = trackside.Run(url, project="vision", name="again", run_id=run_id, stop_on="critical", resumed_from_step=1)
+    for step in range(2, 30):
+        third.log(step=step, train_loss=0.9)
+    third.log(step=30, train_loss=math.nan)  # the old alert resolved, and this is one of its own
+    third.finish()
+    assert third.should_stop
+
+
 def test_an_exception_is_told_as_failed(url: str) -> None:
     with pytest.raises(ZeroDivisionError), trackside.Run(url, project="vision", name="broken") as run:  # noqa: PT012
         run.log(step=0, train_loss=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ EXPECTED = {  # by the run's name: records, those with a rate, and the schedule'
     "torch-adapter": (12, 12, "OneCycleLR"),
     "paddle": (30, 30, "LinearWarmup"),
     "paddle-fit": (9, 6, "StepDecay"),
+    "preempted": (1, 0, None),
     "": (1, 1, "OneCycleLR"),
 }
 pytestmark = pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
@@ -31,11 +33,15 @@ def test_a_sample_does_what_the_page_says(
     sample: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TRACKSIDE_URL", receiver.url)
-    exec(compile(sample, str(PAGE), "exec"), {})
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        exec(compile(sample, str(PAGE), "exec"), {})
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     ((run_id, body),) = receiver.runs.items()
     name = body["name"] if body["name"] in EXPECTED else ""
     records = receiver.stored(run_id)
-    found = (len(records), sum("lr" in record["metrics"] for record in records), body["schedule"]["class"])
+    found = (len(records), sum("lr" in record["metrics"] for record in records), body.get("schedule", {}).get("class"))
     assert found == EXPECTED[name]
     assert receiver.ends[run_id] == {"status": "finished"}
     assert "trackside:" not in capfd.readouterr().err

@@ -246,7 +246,7 @@ def test_fit_stops_where_asked(receiver: Receiver) -> None:
     def behave(request: Request) -> Reply | None:
         if request.method != "POST":
             return None
-        alert = {"code": "LOSS001", "severity": "critical", "state": "open"}
+        alert = {"code": "LOSS001", "severity": "critical", "state": "open", "event": "opened"}
         return Reply(200, {"accepted": 1, "duplicates": 0, "health": "critical", "alerts": [alert]})
 
     receiver.behave = behave
