@@ -263,6 +263,14 @@ def test_what_nobody_foresaw(tmp_path: Any, sqlite_template: Any, caplog: pytest
     assert line.__dict__["fields"]["instance"] == body["instance"]
 
 
+def test_the_log_names_the_instance_when_the_database_is_away(
+    without_database: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = assert_problem(without_database.get("/v1/runs"), 503, "storage_unavailable")
+    instances = [record.__dict__["fields"]["instance"] for record in caplog.records if record.message == "database"]
+    assert instances == [body["instance"]]
+
+
 def test_too_much_at_once(tmp_path: Any, sqlite_template: Any) -> None:
     path = tmp_path / "trackside.db"
     path.write_bytes(sqlite_template.read_bytes())
