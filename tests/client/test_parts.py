@@ -150,6 +150,7 @@ def test_room_comes_back_when_records_were_sent(receiver: Receiver, monkeypatch:
         while run._sender._inbox.pending:  # the answer is still on its way
             pass
     run.finish()
+    assert run._sender is not None
     assert run._sender.dropped == 0
 
 

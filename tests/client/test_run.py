@@ -254,7 +254,7 @@ def test_torch_may_know_the_rank_where_no_variable_does(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
     known = {"is_available": lambda: True, "is_initialized": lambda: True, "get_rank": lambda: rank}
-    monkeypatch.setitem(sys.modules, "torch.distributed", SimpleNamespace(**known))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "torch.distributed", SimpleNamespace(**known))
     with trackside.Run(receiver.url):
         pass
     assert len(receiver.runs) == int(rank == 0)
