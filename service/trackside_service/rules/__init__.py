@@ -14,10 +14,16 @@ from trackside_service.rules import (
     abrupt_plan,
     accuracy_collapse,
     broken_expectation,
+    cut_warmup,
+    idle_plan,
+    mistaken_unit,
     nonfinite_loss,
     off_schedule,
+    rebounding_plan,
+    short_plan,
     unexpected_lr_drop,
     unexpected_lr_jump,
+    unfinished_plan,
 )
 from trackside_service.rules.base import Reading, Rule, RuleConfig, RunContext
 
@@ -26,6 +32,12 @@ __all__ = ["RULES", "Reading", "Rule", "RuleConfig", "RunContext", "page", "rule
 RULES: Final[tuple[Rule[Any, Any], ...]] = (
     nonfinite_loss.RULE,
     abrupt_plan.RULE,
+    short_plan.RULE,
+    unfinished_plan.RULE,
+    idle_plan.RULE,
+    rebounding_plan.RULE,
+    cut_warmup.RULE,
+    mistaken_unit.RULE,
     off_schedule.RULE,
     unexpected_lr_drop.RULE,
     unexpected_lr_jump.RULE,

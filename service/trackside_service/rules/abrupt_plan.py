@@ -28,9 +28,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from trackside_service.domain.findings import Finding, Outcome
+from trackside_service.domain.findings import Finding
 from trackside_service.rules import advice
-from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.base import RunContext
+from trackside_service.rules.planning import plan_rule
 from trackside_service.schedules import CompiledSchedule
 
 CODE = "PLAN001"
@@ -139,25 +140,12 @@ def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) ->
     )
 
 
-def start(_context: RunContext, _parameters: Parameters) -> None:
-    """No state: the plan is judged once."""
-
-
-def check(
-    _context: RunContext, _parameters: Parameters, _state: None, _reading: Reading
-) -> tuple[None, Sequence[Outcome]]:
-    """Records say nothing about the plan."""
-    return None, ()
-
-
-RULE = Rule(
+RULE = plan_rule(
     code=CODE,
     name="abrupt plan",
     summary="Within one tick the declared LR rises ten times or more and lands at half its peak or above.",
     severity="warning",
     page=__doc__ or "",
     parameters=Parameters,
-    start=start,
-    check=check,
     plan=plan,
 )
