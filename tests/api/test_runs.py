@@ -46,6 +46,23 @@ def test_what_the_declaration_gives_rise_to_is_in_the_answer(api: httpx.Client) 
     assert answer["health"] == "warning"
 
 
+def test_a_plan_that_does_not_fit_the_run_is_information(api: httpx.Client) -> None:
+    schedule = {
+        "framework": "torch",
+        "class": "CosineAnnealingLR",
+        "params": {"T_max": 50},
+        "base_lr": 0.1,
+        "unit": "epoch",
+    }
+    path = f"/v1/runs/{uuid4()}"
+    answer = api.put(path, json={**RUN, "total_epochs": 90, "schedule": schedule}).json()
+    (alert,) = answer["alerts"]
+    assert (alert["code"], alert["severity"], alert["event"]) == ("PLAN005", "info", "opened")
+    assert "T_max from 50 to 90" in alert["advice"]
+    assert answer["health"] == "info"
+    assert api.put(path, json={**RUN, "total_epochs": 90, "schedule": schedule}).json()["alerts"] == []
+
+
 def test_an_ended_run_is_reopened_by_a_new_process(api: httpx.Client) -> None:
     path = opened(api, {**RUN, "process": {"id": "one"}})
     ended = api.patch(path, json={"status": "failed", "reason": "out of memory"}).json()

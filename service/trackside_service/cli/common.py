@@ -41,3 +41,8 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
     for remark in settings.unknown(os.environ):
         sys.stderr.write(f"trackside: {remark}\n")
     return read
+
+
+def say(severity: str, title: str, detail: str, advice: str) -> None:
+    """Print an alert or a finding for a person."""
+    sys.stdout.write(f"{severity.upper():<8} {title}\n         {detail}\n         -> {advice}\n")

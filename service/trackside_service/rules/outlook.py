@@ -91,6 +91,15 @@ def outlook(context: RunContext) -> Outlook | None:
     return _over(schedule, schedule.unit, length, epochs, per_epoch)
 
 
+def alone(schedule: CompiledSchedule) -> Outlook | None:
+    """Return the schedule over its own length, where the run's is not known; None where it has no end either."""
+    if schedule.metric_driven or schedule.horizon is None:
+        return None
+    # Most curves reach their last value at the horizon; what refuses to go on has it one tick before.
+    length = max(schedule.horizon + (schedule.refused_after is None), 1)
+    return _over(schedule, schedule.unit, length, length, schedule.steps_per_epoch)
+
+
 def in_the_other_unit(ahead: Outlook) -> Outlook | None:
     """Return how it would be if one tick were an epoch where it is declared as a step, and the reverse."""
     if ahead.steps_per_epoch is None:
