@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trackside_service.conformance import LrPoint, absorb, start
 from trackside_service.conformance.curve import curve
-from trackside_service.conformance.tracker import SERIES
+from trackside_service.conformance.keeping import MOST_KEPT
 from trackside_service.schedules import compile_schedule
 
 STEP = {
@@ -35,7 +35,7 @@ def test_it_is_bounded_however_long_the_log() -> None:
     drawn = curve(schedule, absorb(schedule, start(schedule), points))
     assert drawn is not None
     assert drawn.unit == "step"
-    assert 10 < len(drawn.at) <= SERIES
+    assert 10 < len(drawn.at) <= MOST_KEPT
     assert len(drawn.at) == len(drawn.expected) == len(drawn.observed)
 
 

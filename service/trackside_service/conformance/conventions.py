@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -95,6 +96,32 @@ def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places)
     if not places.any_stepped:
         return by_epoch
     return np.where(places.stepped, _from_steps(schedule, convention, places.steps), by_epoch)
+
+
+def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) -> float | None:
+    """Return what `ticks_at` gives for one point; None for NaN."""
+    if schedule.flat:
+        return 0.0
+    after, per_epoch = 1 if convention.when == "after_step" else 0, schedule.steps_per_epoch
+    by_epoch = schedule.unit == "epoch"
+    if point.step is not None and (not by_epoch or per_epoch is not None):
+        update = point.step - convention.step_base
+        if update < 0:
+            return -1.0
+        return float((update + after) // (per_epoch or 1) if by_epoch else update + after)
+    if point.epoch is None or not math.isfinite(point.epoch):
+        return None
+    since = point.epoch - convention.epoch_base
+    if by_epoch:
+        counted = math.floor(since + 1e-9) if convention.at == "start" else math.ceil(since - 1e-9)
+    elif per_epoch is None:
+        return None
+    else:
+        exact = since * per_epoch if convention.at == "start" else (since + 1.0) * per_epoch - 1.0
+        counted = round(exact)
+        if abs(exact - counted) > 1e-6 * max(abs(exact), 1.0):
+            return None
+    return -1.0 if counted < 0 else float(counted + after)
 
 
 def _from_steps(schedule: CompiledSchedule, convention: Convention, steps: FloatArray) -> Ticks:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -25,6 +26,12 @@ FULL_TOLERANCE: Final = 1e-6
 """Of the schedule's peak: what full-precision values may differ by (a float32 library, another order of operations)."""
 _NOISE: Final = 1e-9
 _HALF: Final = 0.5005
+_NUDGE: Final = 1.0 + 2.4e-12
+"""A float just below a power of ten is meant to be one."""
+_POWERS: Final = np.array([float(f"1e{power}") for power in range(-307, 309)])
+_TENTHS: Final = np.array([float(f"1e-{power}") for power in range(MAX_DECIMALS, -1, -1)])
+_POWER_LIST: Final = _POWERS.tolist()
+_TENTH_LIST: Final = _TENTHS.tolist()
 _NUMBER: Final = re.compile(r"^\s*[+-]?(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\s*$")
 
 
@@ -132,9 +139,10 @@ class PrintFormat:
 
 def _decade(values: FloatArray) -> FloatArray:
     """Return 10^floor(log10 |v|), 0 for 0."""
-    size = np.abs(values)
-    logs = np.log10(size, out=np.zeros_like(size), where=size > 0)
-    return np.where(size > 0, 10.0 ** np.floor(logs + 1e-12), 0.0)
+    with np.errstate(over="ignore"):
+        size = np.abs(values) * _NUDGE
+    places = np.searchsorted(_POWERS, size, side="right") - 1
+    return np.where(places >= 0, _POWERS[np.maximum(places, 0)], 0.0)
 
 
 def deviations(
@@ -150,14 +158,11 @@ def deviations(
         off_by = np.abs(values - expected)
         beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
         relative = beyond / (10.0 * _decade(np.broadcast_to(values, beyond.shape)))
-        by_digits = np.floor(-np.log10(relative)) + 1
-        by_decimals = np.floor(-np.log10(beyond)) + 1
-    by_digits = np.where(
-        beyond > 0, np.clip(np.nan_to_num(by_digits, nan=2.0, posinf=2.0, neginf=2.0), 2, FULL_DIGITS), FULL_DIGITS
-    )
-    by_decimals = np.where(
-        beyond > 0, np.clip(np.nan_to_num(by_decimals, nan=0.0, neginf=0.0), 0, MAX_DECIMALS), MAX_DECIMALS
-    )
+    # The number of k >= 0 with beyond <= 10^-k; tables, not logarithms, so that one point gives what an array does.
+    by_digits = len(_TENTHS) - np.searchsorted(_TENTHS, relative, side="left")
+    by_decimals = len(_TENTHS) - np.searchsorted(_TENTHS, beyond, side="left")
+    by_digits = np.where(beyond > 0, np.clip(by_digits, 2, FULL_DIGITS), FULL_DIGITS)
+    by_decimals = np.where(beyond > 0, np.clip(by_decimals, 0, MAX_DECIMALS), MAX_DECIMALS)
     full = np.where(off_by > FULL_TOLERANCE * peak, 0, 1)
     never = ~np.isfinite(values)  # a NaN or an infinity is no print of any LR
     return (
@@ -165,6 +170,22 @@ def deviations(
         np.where(never, 0, by_decimals).astype(np.int64),
         np.where(never, 0, full).astype(np.int64),
     )
+
+
+def deviation(value: float, expected: float, peak: float) -> tuple[int, int, int]:
+    """Return what `deviations` gives for one point."""
+    if not math.isfinite(value):
+        return 0, 0, 0
+    off_by = abs(value - expected)
+    beyond = max(off_by - _NOISE * peak, 0.0) / _HALF
+    full = 0 if off_by > FULL_TOLERANCE * peak else 1
+    if not beyond > 0.0:
+        return FULL_DIGITS, MAX_DECIMALS, full
+    place = bisect_right(_POWER_LIST, abs(value) * _NUDGE) - 1
+    relative = beyond / (10.0 * _POWER_LIST[place]) if place >= 0 else math.inf
+    by_digits = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, relative)
+    by_decimals = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, beyond)
+    return min(max(by_digits, 2), FULL_DIGITS), min(by_decimals, MAX_DECIMALS), full
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
+from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint
-from trackside_service.conformance.printing import FULL_DIGITS, MAX_DECIMALS, PrintStats, deviations, read_print
-from trackside_service.schedules.compiled import CompiledSchedule
+from trackside_service.conformance.printing import (
+    FULL_DIGITS,
+    MAX_DECIMALS,
+    PrintStats,
+    deviation,
+    deviations,
+    read_print,
+)
+from trackside_service.schedules.compiled import CompiledSchedule, Reporting
 
-SERIES: Final = 128
-"""Points kept for the diagnosis of a run in progress; when full, every second one is dropped."""
+_BLOCK: Final = 256
+_SCHEDULES, _BLOCKS = 64, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +42,6 @@ class Suspect:
     """A point that a fine enough format calls off: `key` as `deviations` gives it."""
 
     key: tuple[int, int, int]
-    index: int
-    point: LrPoint
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A point kept for the diagnosis, with its index."""
-
     index: int
     point: LrPoint
 
@@ -62,8 +63,12 @@ class TrackerState:
     first_epoch: float | None = None
     prints: PrintStats = field(default_factory=PrintStats)
     fronts: tuple[tuple[Suspect, ...], ...] = ()
-    series: tuple[Kept, ...] = ()
-    stride: int = 1
+    keeping: Keeping = field(default_factory=Keeping)
+
+    @property
+    def series(self) -> tuple[Kept, ...]:
+        """The points kept for the diagnosis, in order."""
+        return self.keeping.all()
 
 
 def start(schedule: CompiledSchedule) -> TrackerState:
@@ -82,6 +87,8 @@ def absorb(
     """Return the state after `points` in their order, as if each had been advanced by."""
     if not points:
         return state
+    if len(points) == 1:
+        return _one(schedule, state, points[0], capacity)
     shown = [read_print(point.lr, point.text) for point in points]
     prints = state.prints
     for one in shown:
@@ -116,7 +123,7 @@ def absorb(
     first_epoch = state.first_epoch
     if first_epoch is None:
         first_epoch = next((point.epoch for point in points if point.epoch is not None), None)
-    series, stride = _thinned(state, points, capacity)
+    fronts = _fronts(state.fronts, rows, found)
     return TrackerState(
         peak=state.peak,
         points=state.points + len(points),
@@ -125,10 +132,92 @@ def absorb(
         magnitude=max(state.magnitude, float(np.max(np.abs(values), initial=0.0, where=finite))),
         first_epoch=first_epoch,
         prints=prints,
-        fronts=_fronts(state.fronts, rows, found),
-        series=series,
-        stride=stride,
+        fronts=fronts,
+        keeping=state.keeping.with_points(state.points, points, _news(state.fronts, fronts), capacity),
     )
+
+
+def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capacity: int) -> TrackerState:
+    """Do for one point what `absorb` does for many, without arrays: the usual case of a run that is logged live."""
+    shown = read_print(point.lr, point.text)
+    value, peak = shown.value, state.peak
+    keys: dict[float, tuple[int, int, int] | None] = {}
+    done: dict[tuple[float, int], tuple[Suspect, ...]] = {}
+    fronts = list(state.fronts)
+    placeable = compared = grown = False
+    flat = schedule.flat
+    stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
+    for convention, alike in _alike(schedule.reporting, stepped):
+        tick = 0.0 if flat else tick_at(schedule, convention, point)
+        if tick is None:
+            continue
+        if tick not in keys:
+            placeable = True
+            expected = _expected(schedule, tick) if tick >= 0 else 0.0
+            known = not math.isnan(expected)
+            compared |= known
+            keys[tick] = None if not known else (0, 0, 0) if tick < 0 else deviation(value, expected, peak)
+        key = keys[tick]
+        if key is None or key == _NEVER:
+            continue
+        for place in alike:
+            front = fronts[place]
+            same = (tick, id(front))
+            if same not in done:
+                done[same] = _front(front, (Suspect(key, state.points, point),))
+            if done[same] is not front:
+                fronts[place] = done[same]
+                grown = True
+    news = (state.points,) if grown else ()
+    return TrackerState(
+        peak=peak,
+        points=state.points + 1,
+        placed=state.placed + compared,
+        unknown=state.unknown + (placeable and not compared),
+        magnitude=max(state.magnitude, abs(value)) if compared and math.isfinite(value) else state.magnitude,
+        first_epoch=point.epoch if state.first_epoch is None else state.first_epoch,
+        prints=state.prints.seen(shown),
+        fronts=tuple(fronts) if grown else state.fronts,
+        keeping=state.keeping.with_points(state.points, (point,), news, capacity),
+    )
+
+
+@cache
+def _alike(reporting: Reporting, stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
+    """Return the conventions that differ for a point with or without a step, and which others each stands for."""
+    found: dict[object, tuple[Convention, list[int]]] = {}
+    for place, one in enumerate(candidates(reporting)):
+        key = (one.when, one.step_base) if stepped else (one.when, one.at, one.epoch_base)
+        found.setdefault(key, (one, []))[1].append(place)
+    return tuple((one, tuple(places)) for one, places in found.values())
+
+
+_NEVER: Final = (FULL_DIGITS, MAX_DECIMALS, 1)
+_Blocks: TypeAlias = dict[int, list[float]]
+_values: dict[int, tuple[CompiledSchedule, _Blocks]] = {}
+"""LRs of the schedules compared lately, in blocks of ticks: one point costs no array. Dropped at will."""
+
+
+def _expected(schedule: CompiledSchedule, tick: float) -> float:
+    known = _values.get(id(schedule))
+    if known is None or known[0] is not schedule:
+        if len(_values) >= _SCHEDULES:
+            _values.clear()
+        known = _values[id(schedule)] = (schedule, {})
+    block, place = divmod(int(tick), _BLOCK)
+    blocks = known[1]
+    lrs = blocks.get(block)
+    if lrs is None:
+        if len(blocks) >= _BLOCKS:
+            blocks.clear()
+        ticks = np.arange(block * _BLOCK, (block + 1) * _BLOCK, dtype=np.float64)
+        lrs = blocks[block] = schedule.lrs(ticks).tolist()
+    return lrs[place]
+
+
+def _news(before: Sequence[tuple[Suspect, ...]], after: Sequence[tuple[Suspect, ...]]) -> set[int]:
+    """Return the indices of the points that entered a front."""
+    return {suspect.index for old, new in zip(before, after, strict=True) for suspect in new[len(old) :]}
 
 
 def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
@@ -174,18 +263,6 @@ def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspec
     return tuple(kept) if len(kept) > len(front) else front
 
 
-def _thinned(state: TrackerState, points: Sequence[LrPoint], capacity: int) -> tuple[tuple[Kept, ...], int]:
-    """Return the series with every `stride`-th point, and the stride, doubled as often as the capacity asks."""
-    series, stride = state.series, state.stride
-    offset = -state.points % stride
-    if offset < len(points):
-        series += tuple(Kept(state.points + i, points[i]) for i in range(offset, len(points), stride))
-    while len(series) > capacity:
-        stride *= 2
-        series = tuple(kept for kept in series if kept.index % stride == 0)
-    return series, stride
-
-
 def dump(state: TrackerState) -> dict[str, Any]:
     """Return the state as JSON values, a few kilobytes; equal fronts are written once."""
     fronts = list(dict.fromkeys(state.fronts))
@@ -197,11 +274,19 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "unknown": state.unknown,
         "magnitude": state.magnitude,
         "first_epoch": state.first_epoch,
-        "stride": state.stride,
         "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
         "fronts": [[[*s.key, s.index, *_point(s.point)] for s in front] for front in fronts],
         "of": [fronts.index(front) for front in state.fronts],
-        "series": [[kept.index, *_point(kept.point)] for kept in state.series],
+        "stride": state.keeping.stride,
+        "marks": list(state.keeping.marks),
+        **{
+            name: [[kept.index, *_point(kept.point)] for kept in part]
+            for name, part in (
+                ("series", state.keeping.series),
+                ("recent", state.keeping.recent),
+                ("around", state.keeping.around),
+            )
+        },
     }
 
 
@@ -230,9 +315,14 @@ def load(data: dict[str, Any]) -> TrackerState:
         first_epoch=data["first_epoch"],
         prints=prints,
         fronts=tuple(fronts[index] for index in data["of"]),
-        series=tuple(Kept(entry[0], _unpoint(entry[1:])) for entry in data["series"]),
-        stride=data["stride"],
+        keeping=Keeping(
+            _kept(data["series"]), data["stride"], _kept(data["recent"]), _kept(data["around"]), tuple(data["marks"])
+        ),
     )
+
+
+def _kept(entries: Sequence[Sequence[Any]]) -> tuple[Kept, ...]:
+    return tuple(Kept(entry[0], _unpoint(entry[1:])) for entry in entries)
 
 
 def _plain(value: Any) -> Any:
@@ -258,4 +348,4 @@ def _unpoint(parts: Sequence[Any]) -> LrPoint:
 
 def without_series(state: TrackerState) -> TrackerState:
     """Return the state without its series, for comparing two that were thinned differently."""
-    return replace(state, series=(), stride=1)
+    return replace(state, keeping=state.keeping.without_series())

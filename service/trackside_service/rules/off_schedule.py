@@ -229,7 +229,7 @@ def _open(
         open=True,
         severity=severity,
         convention=state.convention if anew else explanation.convention,
-        diagnose_at=max(points + 1, points * 3 // 2),
+        diagnose_at=points + max(1, points - off.index),  # as often as the points since then have doubled
     )
     return state, [_finding(context, explanation, off, severity, reading)]
 
