@@ -9,12 +9,18 @@ FRAMEWORKS := .venv-frameworks
 PIP_FLAGS := --quiet --disable-pip-version-check
 PROJECTS := pyproject.toml client/pyproject.toml client/trackside/_version.py
 
+# Debian's python3 makes half an environment, without pip, until python3-venv is installed: no half may stay behind.
+define environment
+	test -x $(1)/bin/pip || $(PYTHON) -m venv $(1) || { rm -rf $(1); \
+		echo "No virtual environment can be made with $(PYTHON). On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+endef
+
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.run: requirements.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Trackside needs Python 3.11; name one: make PYTHON=/path/to/python3.11 ...")'
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(call environment,$(VENV))
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements.lock
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -e ./client -e .
 	@touch $@
@@ -24,7 +30,7 @@ $(VENV)/.test: $(VENV)/.run tests/requirements.lock
 	@touch $@
 
 $(FRAMEWORKS)/.test: requirements.lock tests/requirements.lock tests/requirements-frameworks.txt $(PROJECTS)
-	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(call environment,$(FRAMEWORKS))
 	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements.lock
 	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r tests/requirements.lock
 	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) -r tests/requirements-frameworks.txt

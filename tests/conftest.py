@@ -10,8 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support import postgres
+from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
 from trackside_service.storage import migrate
 from trackside_service.storage.engine import open_engine
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,10 @@ import pytest
 
 from tests.client.environment import clean
 from tests.client.receiver import Receiver
+from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
 from trackside import _delivery
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(autouse=True)
