@@ -137,7 +137,10 @@ def refusing(bad: set[int], status: int = 422) -> Any:
 
 
 @pytest.mark.parametrize("bad", [{0}, {399}, {7, 250, 251}])
-def test_a_bad_record_costs_itself_only(receiver: Receiver, capfd: pytest.CaptureFixture[str], bad: set[int]) -> None:
+def test_a_bad_record_costs_itself_only(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], bad: set[int]
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "60")  # on a busy machine the many requests take their time
     receiver.behave = refusing(bad)
     with trackside.Run(receiver.url) as run:
         for step in range(400):
@@ -199,7 +202,8 @@ def test_a_wait_that_the_service_asked_for_beyond_the_end_is_not_sat_out(receive
     assert len(list(environment.glob("*.jsonl"))) == 1
 
 
-def test_a_batch_that_is_too_large_is_halved(receiver: Receiver) -> None:
+def test_a_batch_that_is_too_large_is_halved(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "60")
     receiver.behave = lambda request: Reply(413) if len(request.body.get("records", [])) > 60 else None
     with trackside.Run(receiver.url) as run:
         for step in range(400):
