@@ -89,7 +89,7 @@ def _multiples(view: View, layout: Layout) -> Sequence[Fit]:
 
 def _perhaps_on_resume(view: View, whole: Fit) -> Sequence[Fit]:
     """Return the change of total on resume, where much of the log would be as declared under either total."""
-    if view.schedule.framework != "transformers" or view.first < max(3, view.length // 4):
+    if view.schedule.framework != "transformers" or view.first < max(2, view.length // 4):
         return ()
     total, declared = Interval(**whole.cause.params["total"]), int(whole.cause.params["declared"])
     return (_changed(view, declared, total, view.ticks[view.first - 1]),)

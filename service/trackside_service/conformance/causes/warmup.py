@@ -132,6 +132,8 @@ def _added(view: View, layout: Layout) -> Sequence[Fit]:
             if length is not None:
                 return (_added_fit(view, length),)
         return ()
+    if view.first:  # it begins as declared
+        return ()
     top = float(view.schedule.lrs(np.zeros(1))[0])
     if not top > 0.0 or view.values[0] > top * 1.0001 + view.halves[0]:
         return ()
