@@ -200,24 +200,35 @@ def load(context: RunContext, data: bytes, faults: list[RuleFault] | None = None
     """Undo `dump`. None where another version wrote it, or for another set of rules, or where a rule cannot read what
     it wrote: rebuild it from the stored points.
     """
+    state, missing = load_some(context, data, faults)
+    return None if missing else state
+
+
+def load_some(
+    context: RunContext, data: bytes, faults: list[RuleFault] | None = None
+) -> tuple[DetectorState, frozenset[str]]:
+    """Undo `dump` for the rules whose state can be read, and name the others that run: theirs is to be rebuilt."""
     try:
         body = json.loads(data)
-        if body["version"] != _VERSION:
-            return None
-        stored = [(rule, body["rules"][rule.code]) for rule, _ in _running(context)]
-        if any(held[0] != rule.state_version for rule, held in stored):
-            return None
+        stored: Mapping[str, Any] = body["rules"] if body["version"] == _VERSION else {}
     except (ValueError, LookupError, TypeError):
-        return None
+        stored = {}
     states: dict[str, Any] = {}
-    for rule, held in stored:
-        if len(held) > 1:
+    missing: set[str] = set()
+    for rule, _ in _running(context):
+        try:
+            version, *held = stored[rule.code]
+        except (ValueError, LookupError, TypeError):
+            version, held = None, []
+        if version != rule.state_version:
+            missing.add(rule.code)
+        elif held:
             try:
-                states[rule.code] = rule.load(held[1])
+                states[rule.code] = rule.load(held[0])
             except Exception as error:
                 _note(faults, rule, error)
-                return None
-    return DetectorState(states)
+                missing.add(rule.code)
+    return DetectorState(states), frozenset(missing)
 
 
 def _json(value: Any) -> str:

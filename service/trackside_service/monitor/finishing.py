@@ -39,7 +39,7 @@ def finish(
     faults = list(known.faults)
     inspection = detection.conclude(known.context, known.state)
     faults += inspection.faults
-    found = judge(known, inspection.outcomes, now=now)
+    found = judge(known, (*known.overdue, *inspection.outcomes), now=now)
     standing = [alert for alert in known.with_changes(found).alerts if alert.state == "open"]
     changes = folded(found, alerting.end(standing, now=now))
     after = known.with_changes(changes)
@@ -51,5 +51,6 @@ def finish(
     runs.update(connection, run_id, {**values, "health": health, "version": version})
     detectors.save(connection, run_id, detection.dump(inspection.state, faults), locked.next_ordinal)
     tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
-    MEMORY.keep(run_id, version, replace(after, state=inspection.state, saved=locked.next_ordinal, run=run, faults=()))
+    after = replace(after, state=inspection.state, saved=locked.next_ordinal, run=run, faults=(), overdue=())
+    MEMORY.keep(run_id, version, after)
     return FinishResult(run, True, changes, tuple(faults))

@@ -6,11 +6,10 @@ says whether what is kept still holds; another process's write, or a rollback of
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from datetime import datetime
 from threading import Lock
 from typing import Final
 from uuid import UUID
@@ -20,17 +19,17 @@ import sqlalchemy as sa
 from trackside_service import detection
 from trackside_service.detection import DetectorState, RuleFault
 from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.findings import Outcome
 from trackside_service.domain.lives import Progress
-from trackside_service.domain.records import Record
 from trackside_service.domain.runs import Run
 from trackside_service.errors import RunNotFoundError
-from trackside_service.rules.base import Reading, RunContext
-from trackside_service.storage import alerts, detectors, lives, metrics, points, runs
+from trackside_service.monitor.restoring import restore
+from trackside_service.rules.base import RunContext
+from trackside_service.storage import alerts, lives, metrics, runs
 from trackside_service.storage.metrics import Metric
 
-log: Final = logging.getLogger(__name__)
 MAX_RUNS: Final = 512
-_AT_ONCE: Final = 1_000  # records that are shown to the rules again
+MAX_LOOKED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ class Known:
     `saved` is the ordinal up to which the stored state reaches; `state` itself holds every record. `alerts` are those
     that count towards the run's health: open, or frozen by an end of it. `lives` holds the lives that were asked for so
     far, by process; `next_life` is the number that a new one gets. `faults` are the rules that failed while this was
-    read; the result of the next post carries them.
+    read; the result of the next post carries them. `overdue` is what brings the stored alerts in line with a state that
+    was rebuilt; the next post judges it before its own.
     """
 
     run: Run
@@ -53,6 +53,7 @@ class Known:
     episodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     lives: Mapping[str | None, Progress] = field(default_factory=dict)
     faults: tuple[RuleFault, ...] = ()
+    overdue: tuple[Outcome, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -105,18 +106,37 @@ class Memory:
 
 # A run's id and version say all there is to say, so one memory serves every database of the process.
 MEMORY: Final = Memory()
+# What was read only to be shown. It stands apart, since a slow reader must not replace what a post has kept meanwhile.
+LOOKED: Final = Memory(MAX_LOOKED)
 
 
 def look(connection: sa.Connection, run_id: UUID) -> Known:
     """Return what there is to know of a run, for reading. Raises `RunNotFoundError`."""
-    version = runs.version(connection, run_id)
-    found = None if version is None else MEMORY.recall(run_id, version)
-    return found or _read(connection, run_id)
+    found = runs.version(connection, run_id)
+    if found is None:
+        raise RunNotFoundError(f"there is no run {run_id}")
+    version, last_seen_at = found
+    known = MEMORY.recall(run_id, version) or LOOKED.recall(run_id, version)
+    if known is None:
+        known = _read(connection, run_id)
+        LOOKED.keep(run_id, version, known)
+    return _seen(known, last_seen_at)
 
 
 def known_of(connection: sa.Connection, locked: runs.Locked) -> Known:
-    """Return what there is to know of a run whose row is locked: kept from before, or read."""
-    return MEMORY.recall(locked.run_id, locked.version) or _read(connection, locked.run_id)
+    """Return what there is to know of a run whose row is locked: kept from before, or read.
+
+    Before anything else, the caller lets `judge` see what is `overdue`.
+    """
+    known = MEMORY.recall(locked.run_id, locked.version) or _read(connection, locked.run_id)
+    return _seen(known, locked.last_seen_at)
+
+
+def _seen(known: Known, last_seen_at: datetime) -> Known:
+    # A post without news changes this and not the version.
+    if known.run.last_seen_at == last_seen_at:
+        return known
+    return replace(known, run=replace(known.run, last_seen_at=last_seen_at))
 
 
 def _read(connection: sa.Connection, run_id: UUID) -> Known:
@@ -124,45 +144,17 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
     if run is None:
         raise RunNotFoundError(f"there is no run {run_id}")
     context = detection.configure(run.spec)
-    stored = detectors.load(connection, run_id)
-    state, saved, faults = None, 0, list[RuleFault]()
-    if stored is not None:
-        state, saved = detection.load(context, stored[0], faults), stored[1]
-    if state is None:
-        log.info("the rules' state of run %s is of another version: rebuilt from its points", run_id)
-        state, saved = detection.begin(context, faults), 0
+    counted = tuple(alerts.of_run(connection, run_id, states=("open", "ended")))
+    restored = restore(connection, run, context, counted)
     return Known(
         run=run,
         context=context,
-        state=_caught_up(connection, run_id, context, state, saved),
-        saved=saved,
+        state=restored.state,
+        saved=restored.saved,
         next_life=lives.next_number(connection, run_id),
         metrics={metric.name: metric for metric in metrics.of_run(connection, run_id)},
-        alerts=tuple(alerts.of_run(connection, run_id, states=("open", "ended"))),
+        alerts=counted,
         episodes=alerts.episodes(connection, run_id),
-        faults=tuple(faults),
+        overdue=restored.overdue,
+        faults=restored.faults,
     )
-
-
-def _caught_up(
-    connection: sa.Connection, run_id: UUID, context: RunContext, state: DetectorState, start: int
-) -> DetectorState:
-    """Show the rules the stored records from `start` on, of the lives under the present declaration.
-
-    Quietly: what the rules say on the way has been said.
-    """
-    readings = _readings(connection, run_id, start)
-    while some := list(islice(readings, _AT_ONCE)):
-        state = detection.inspect(context, state, some).state
-    return state
-
-
-def _readings(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[Reading]:
-    first = lives.first_of_declaration(connection, run_id)
-    # A post in which a life begins stores the state, so behind a stored one no life begins.
-    seen: set[int] = set() if start == 0 else {one.life.number for one in lives.of_run(connection, run_id)}
-    for stored in points.records(connection, run_id, start=start, first_life=first):
-        record = Record(stored.metrics, step=stored.step, epoch=stored.epoch, time=stored.time)
-        starts_life = stored.life > 0 and stored.life not in seen
-        seen.add(stored.life)
-        yield Reading(record, stored.ordinal, life=stored.life, behind=stored.behind, starts_life=starts_life)

@@ -87,18 +87,20 @@ def _resumed(
         raise RunConflictError(
             "a run stays in its project", faults=[Fault("/project", "give the project that the run was opened in")]
         )
+    changes = judge(known, known.overdue, now=now)
+    known = replace(known.with_changes(changes), overdue=())
     after, outcomes = known, tuple[Outcome, ...]()
     faults = list(known.faults)
     if differing(old, new):
         lives.keep_declaration(connection, known.run.id, old)
         runs.declare(connection, known.run.id, context.spec)
         after, outcomes = _declared_anew(connection, known, context, next_ordinal, faults)
-    changes: tuple[AlertChange, ...] = ()
     values: dict[str, Any] = {}
     if known.ended:
         values = {"status": "running", "reason": None, "ended_at": None}
         after = replace(after, run=replace(after.run, status="running", reason=None, ended_at=None))
-        changes = alerting.reopen([alert for alert in known.alerts if alert.state == "ended"], now=now)
+        frozen = [alert for alert in known.alerts if alert.state == "ended"]
+        changes = folded(changes, alerting.reopen(frozen, now=now))
     after = _with_life(connection, after, process, now)
     return _opened(connection, after, changes, outcomes, values=values, now=now, faults=faults)
 

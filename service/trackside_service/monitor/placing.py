@@ -42,12 +42,12 @@ class Placed:
     next_life: int
     metrics: dict[str, Metric]
     lives: dict[str | None, Progress]
+    duplicates: int = 0
     readings: list[Reading] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     changed: dict[str, Metric] = field(default_factory=dict)
     opened: dict[int, Progress] = field(default_factory=dict)
     moved: dict[int, Progress] = field(default_factory=dict)
-    duplicates: int = 0
 
 
 class _Places:

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service import detection
+from trackside_service.detection import Inspection
 from trackside_service.domain.alerts import health_of
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import ProcessLife
@@ -41,29 +42,37 @@ def record(
     known = known_of(connection, locked)
     seen = max(now, locked.last_seen_at)
     placed = place_all(connection, known, process, records, next_ordinal=locked.next_ordinal)
-    if not placed.readings:
+    if not placed.readings and not known.overdue:
         runs.update(connection, run_id, {"last_seen_at": seen, "version": locked.version})
-        MEMORY.keep(run_id, locked.version, known)
+        MEMORY.keep(run_id, locked.version, replace(known, run=replace(known.run, last_seen_at=seen)))
         return RecordResult(0, placed.duplicates, locked.health)
 
-    inspection = detection.inspect(known.context, known.state, placed.readings)
+    if placed.readings:
+        inspection = detection.inspect(known.context, known.state, placed.readings)
+    else:
+        inspection = Inspection(known.state)
+        placed = Placed(locked.next_ordinal, known.next_life, dict(known.metrics), dict(known.lives), placed.duplicates)
     faults = [*known.faults, *inspection.faults]
-    changes = judge(known, inspection.outcomes, now=now)
+    changes = judge(known, (*known.overdue, *inspection.outcomes), now=now)
     _store(connection, run_id, placed, now)
     saved = known.saved
     if changes or placed.next_ordinal - saved >= SAVE_EVERY or any(one.starts_life for one in placed.readings):
         saved = placed.next_ordinal
         detectors.save(connection, run_id, detection.dump(inspection.state, faults), saved)
+    counted = known.with_changes(changes)
+    health = health_of(counted.alerts)
+    run = replace(known.run, health=health, last_seen_at=seen)
     after = replace(
-        known.with_changes(changes),
+        counted,
+        run=run,
         state=inspection.state,
         saved=saved,
         next_life=placed.next_life,
         metrics=placed.metrics,
         lives=placed.lives,
         faults=(),
+        overdue=(),
     )
-    health = health_of(after.alerts)
     version = runs.new_version()
     runs.record(
         connection,
@@ -73,8 +82,7 @@ def record(
         health=health,
         last_seen_at=seen,
     )
-    told = replace(known.run, health=health)
-    tell(connection, told, changes, now=now, compared=(known.context, inspection.state))
+    tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, after)
     return RecordResult(
         len(placed.readings), placed.duplicates, health, changes, tuple(faults), points=len(placed.rows)

@@ -89,9 +89,11 @@ def get(connection: sa.Connection, run_id: UUID) -> Run | None:
     return None if row is None else _run(row)
 
 
-def version(connection: sa.Connection, run_id: UUID) -> int | None:
-    """Return the version of a run's row."""
-    return connection.scalar(sa.select(runs.c.version).where(runs.c.run_id == run_id))
+def version(connection: sa.Connection, run_id: UUID) -> tuple[int, datetime] | None:
+    """Return the version of a run's row, and when the run was last seen, which alone may change without it."""
+    query = sa.select(runs.c.version, runs.c.last_seen_at).where(runs.c.run_id == run_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.version, row.last_seen_at)
 
 
 def record(
