@@ -7,12 +7,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LR
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.places import Place, epoch_of, place_from, place_of, position, say, wire
+
+_DECLINES: Final = 3  # points of a gradual fall that make what follows a restart, or a 0 its end
+_SAME_FACTOR: Final = 0.02
+_RESTART: Final = (0.3, 1.05)  # of the cycle's highest LR
+_LAST_PART: Final = 0.1  # of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,22 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The latest LR and where, and the one before; how many points; while an alert is open, the LR before it."""
+    """The latest LR and where, and the one before; how many points; while an alert is open, the LR before it.
+
+    What makes a movement normal: `highest` is the highest LR since the last restart; `declines` counts the points at
+    which it has been falling gradually without a pause; `fell_by` is the ratio of the latest fall to half or less;
+    `decimals` is how many the log prints.
+    """
 
     last: float | None = None
     one_before: float | None = None
     last_at: Place | None = None
     points: int = 0
     before: float | None = None
+    highest: float = 0.0
+    declines: int = 0
+    fell_by: float | None = None
+    decimals: int = 0
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -67,8 +82,8 @@ def watch(
     here = place_of(reading.record)
     if reading.starts_life:
         # Another process may have been told another LR: what is comparable begins anew.
-        state = replace(state, points=0)
-    moved = replace(state, last=value, one_before=state.last, last_at=here, points=state.points + 1)
+        state = replace(state, points=0, declines=0)
+    moved = _moved(parameters, state, value, here)
     if state.before is not None:
         if max(value, state.before) <= parameters.back_within * min(value, state.before):
             return replace(moved, before=None), [Cleared(code, LR, reading.record.position)]
@@ -77,10 +92,10 @@ def watch(
     if last is None or state.points < parameters.min_points:
         return moved, ()
     if direction == "drop":
-        fell = 0 < value * parameters.factor <= last and not _goes_on(state, value)
-        abrupt = fell or (value == 0 < last and _before_known_end(context, here))
+        fell = 0 < value * parameters.factor <= last and not (_goes_on(state, value) or _repeats(state, value))
+        abrupt = fell or (value == 0 < last and _is_early(context, state, here))
     else:
-        abrupt = value >= parameters.factor * last > 0 and not _goes_on(state, value)
+        abrupt = value >= parameters.factor * last > 0 and not (_goes_on(state, value) or _restarts(state, value))
     if not abrupt:
         return moved, ()
     return replace(moved, before=last), [_finding(code, direction, state, value, here)]
@@ -95,12 +110,60 @@ def _goes_on(state: State, value: float) -> bool:
     return abs(value - state.last) <= 3 * abs(state.last - state.one_before)
 
 
-def _before_known_end(context: RunContext, here: Place) -> bool:
-    """Whether the run is known to go on: schedules end at 0, so a 0 in the last epoch is no news."""
+def _moved(parameters: Parameters, state: State, value: float, here: Place) -> State:
+    last, declines, fell_by = state.last, 0, state.fell_by
+    if last is not None and value < last:
+        gradual = value > 0 and last < parameters.back_within * value
+        declines = state.declines + 1 if gradual or _goes_on(state, value) else 0
+        if 0 < 2 * value <= last:
+            fell_by = last / value
+    # A cycle's own peak is what its next restart is measured by.
+    anew = last is not None and value >= parameters.back_within * last and _restarts(state, value)
+    return replace(
+        state,
+        last=value,
+        one_before=last,
+        last_at=here,
+        points=state.points + 1,
+        highest=value if anew else max(state.highest, value),
+        declines=declines,
+        fell_by=fell_by,
+        decimals=max(state.decimals, _decimals(value)),
+    )
+
+
+def _repeats(state: State, value: float) -> bool:
+    """Whether the LR falls by the factor by which it fell before: a milestone."""
+    if state.fell_by is None or state.last is None or not value > 0:
+        return False
+    return abs(state.last / value - state.fell_by) <= _SAME_FACTOR * state.fell_by
+
+
+def _restarts(state: State, value: float) -> bool:
+    """Whether the LR, having fallen gradually, is back near its highest: a warm restart (whose peaks may shrink)."""
+    return state.declines >= _DECLINES and _RESTART[0] * state.highest <= value <= _RESTART[1] * state.highest
+
+
+def _is_early(context: RunContext, state: State, here: Place) -> bool:
+    """Whether a 0 comes before the end that is known, and is no rounded step of what went on before.
+
+    Schedules end at 0, so that a 0 in the last epoch is no news; one that is reached gradually is none in the last
+    tenth of the run. A printed 0 stands for every number that prints so.
+    """
     total, epoch = context.spec.total_epochs, epoch_of(here, context.spec.steps_per_epoch)
     # Counted from 0 the last epoch is total - 1, counted from 1 it is total: only what is before both is known to be
     # early.
-    return total is not None and epoch is not None and epoch < total - 1
+    if total is None or epoch is None or epoch >= total - 1 or state.last is None:
+        return False
+    if state.fell_by is not None and state.last / state.fell_by < 0.5 * 10.0**-state.decimals:
+        return False
+    return state.declines < _DECLINES or epoch < (1 - _LAST_PART) * total
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals a printed value has: 0.00025 has 5."""
+    exponent = Decimal(repr(value)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _finding(code: str, direction: str, state: State, value: float, here: Place) -> Finding:
