@@ -111,7 +111,9 @@ def _grid(parameter: Parameter, peak: float, view: View) -> FloatArray:
         near = 1.0 - np.geomspace(1e-5, 0.5, _SAMPLES)
         return np.unique(np.concatenate([np.geomspace(1e-6, 0.5, _SAMPLES), near, [0.0, 1.0]]))
     if "lr" in name or "eta" in name:
-        return np.unique(np.concatenate([[0.0], np.geomspace(peak * 1e-8, peak * 2.0, 2 * _SAMPLES)]))
+        # A schedule that stays at 0 says nothing about the size of an LR: the log does.
+        size = peak or float(np.max(np.abs(view.values), initial=0.0, where=np.isfinite(view.values))) or 1.0
+        return np.unique(np.concatenate([[0.0], np.geomspace(size * 1e-8, size * 2.0, 2 * _SAMPLES)]))
     return np.geomspace(max(value, 1.0) * 1e-2, max(value, 1.0) * 30.0, 2 * _SAMPLES)
 
 
