@@ -72,6 +72,23 @@ def test_what_passes_by_loses_nothing(receiver: Receiver, capfd: pytest.CaptureF
     assert capfd.readouterr().err.count("\n") <= 1
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [*(Reply(status, raw=b"<html>the proxy says no</html>") for status in (400, 409, 413, 422)), problem(409)],
+    ids=lambda reply: f"{reply.status}-{'proxy' if reply.raw else 'service'}",
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_only_the_service_judges_and_never_a_record_by_409(receiver: Receiver, reply: Reply, method: str) -> None:
+    if method == "PATCH" and reply.raw is None:
+        reply = Reply(503)  # the service's own 409 is its word about an end
+    receiver.behave = failing(2, reply, method)
+    run = trackside.Run(receiver.url)
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1)
+    run.finish()
+    assert receiver.ends[run.id] == {"status": "finished"}
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_the_run_is_opened_and_ended_in_spite_of_failures(receiver: Receiver, method: str) -> None:
     receiver.behave = failing(2, Reply(500), method)
