@@ -104,6 +104,25 @@ def test_a_stream_is_in_arrival_order_whatever_its_window(engine: sa.Engine, win
     ]
 
 
+@pytest.mark.parametrize("window", [1, 40, 20_000])
+def test_a_stream_of_many_metrics_reported_one_a_record_takes_few_steps(engine: sa.Engine, window: int) -> None:
+    # 100 metrics in turn, and then twenty records of all of them: from sparse to dense.
+    columns = {
+        f"m{number}": [float(at) if at % 100 == number or at >= 3_000 else None for at in range(3_020)]
+        for number in range(100)
+    }
+    run_id = _store(engine, columns)
+    statements: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    with read_transaction(engine) as connection:
+        found = [(one.ordinal, one.metric) for one in points.series(connection, run_id, window=window)]
+    expected = [(at, f"m{at % 100}") for at in range(3_000)]
+    expected += [(at, f"m{number}") for at in range(3_000, 3_020) for number in range(100)]
+    assert found == expected
+    if window == 20_000:
+        assert len(statements) < 12  # each range is looked up once a metric
+
+
 def test_pages_of_records_join_without_gap_or_overlap(engine: sa.Engine) -> None:
     run_id = _store(engine, {"a": [float(index) for index in range(25)]})
     found: list[int] = []

@@ -153,17 +153,31 @@ def _together(row: Any, values: Mapping[str, float]) -> StoredRecord:
 def _stream(
     connection: sa.Connection, run_id: UUID, known: Mapping[int, str], *, start: int, stop: int | None, window: int
 ) -> Iterator[Any]:
+    """Yield rows by ordinal and metric. A step of it is a range of ordinals, read as one short range of the primary key
+    for each metric; it grows until it yields about `window` rows, since metrics may be reported one a record.
+    """
     if not known:
         return
     end = connection.scalar(sa.select(runs.c.next_ordinal).where(runs.c.run_id == run_id)) or 0
     end = end if stop is None else min(end, stop)
     columns = (points.c.metric_id, *(points.c[name] for name in Point._fields[1:]), points.c.kind, points.c.behind)
+    limit = 2 * max(window, len(known))  # holds at least one whole record
     query = (
         sa.select(*columns)
         .where(points.c.run_id == run_id, points.c.metric_id.in_(list(known)))
         .where(points.c.ordinal >= sa.bindparam("low"), points.c.ordinal < sa.bindparam("high"))
         .order_by(points.c.ordinal, points.c.metric_id)
+        .limit(limit)
     )
-    step = max(1, window // len(known))
-    for low in range(start, end, step):
-        yield from connection.execute(query, {"low": low, "high": min(low + step, end)})
+    low, step = start, max(1, window // len(known))
+    while low < end:
+        high = min(low + step, end)
+        rows = connection.execute(query, {"low": low, "high": high}).all()
+        if len(rows) == limit:  # denser than before: the last record may have been cut
+            high = rows[-1].ordinal
+            step = max(1, step // 2)
+            rows = [row for row in rows if row.ordinal < high]
+        elif len(rows) * 2 <= window:
+            step *= 2
+        yield from rows
+        low = high
