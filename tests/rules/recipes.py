@@ -126,6 +126,13 @@ def _torch() -> list[Recipe]:
             500,
         ),
         ("exponential", torch("ExponentialLR", 0.001, gamma=0.97), 100, 500),
+        ("a few epochs of a slow exponential", torch("ExponentialLR", 0.001, gamma=0.99), 6, 8),
+        (
+            "a cycle in less than an epoch",
+            torch("CosineAnnealingWarmRestarts", 0.02, "step", T_0=8, eta_min=0.002),
+            5,
+            20,
+        ),
         ("exponential, per update", torch("ExponentialLR", 0.001, "step", gamma=0.9999), 30, 1000),
         ("plateau", torch("ReduceLROnPlateau", 0.1, patience=5), 100, 391),
         ("constant at first", torch("ConstantLR", 0.1, factor=0.5, total_iters=4), 90, 100),

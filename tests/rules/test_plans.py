@@ -222,12 +222,17 @@ def test_nothing_is_said_where_the_length_is_not_known(
         assert not detection.plan(context)
 
 
+def test_numbers_that_fit_neither_unit_are_no_evidence_of_one() -> None:
+    decay = keras("PolynomialDecay", initial_learning_rate=0.1, decay_steps=9, power=2.0, end_learning_rate=0.001)
+    assert only(decay, 4, 7).code == "PLAN002"
+
+
 def test_a_few_steps_an_epoch_are_no_evidence_of_a_unit() -> None:
     assert only(torch("CosineAnnealingLR", 0.1, "step", T_max=90), 90, 3).code == "PLAN005"
 
 
 def test_the_cost_does_not_grow_with_the_run() -> None:
-    schedule = torch("CosineAnnealingLR", 0.1, "step", T_max=700_000_000) | {"base_lr": [0.1] * 50}
+    schedule = torch("CosineAnnealingLR", 0.1, "step", T_max=700_000_000) | {"base_lr": [0.1] * 1000}
     context = detection.configure(spec_of(schedule=schedule, total_epochs=1000, steps_per_epoch=1_000_000))
     ahead = outlook(context)
     assert ahead is not None
@@ -240,6 +245,17 @@ def test_the_cost_does_not_grow_with_the_run() -> None:
         assert plan is not None
         assert bool(plan(context, rules[code].parameters())) == (code == "PLAN005")
     assert time.perf_counter() - begun < 2
+
+
+def test_what_can_only_be_followed_tick_by_tick_is_not_followed_for_long() -> None:
+    plateau = inner("ReduceOnPlateau", learning_rate=0.1)
+    warm = paddle("LinearWarmup", "step", learning_rate=plateau, warmup_steps=5, start_lr=0.0, end_lr=0.1)
+    chain = [inner("LinearLR", total_iters=1000), inner("CosineAnnealingLR", T_max=4000)]
+    begun = time.perf_counter()
+    assert not planned(warm, 1000, 10_000)
+    assert not planned(torch("ChainedScheduler", 0.1, "step", schedulers=chain), 40_000, 1000)
+    assert time.perf_counter() - begun < 5
+    assert only(torch("ChainedScheduler", 0.1, "step", schedulers=chain), 40, 200).code == "PLAN005"
 
 
 @pytest.mark.parametrize(

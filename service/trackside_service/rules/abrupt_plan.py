@@ -31,6 +31,7 @@ import numpy as np
 from trackside_service.domain.findings import Finding
 from trackside_service.rules import advice
 from trackside_service.rules.base import RunContext
+from trackside_service.rules.outlook import MAX_REPLAYED, replayed
 from trackside_service.rules.planning import plan_rule
 from trackside_service.schedules import CompiledSchedule
 
@@ -104,7 +105,8 @@ def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
     epochs = context.spec.total_epochs
     if known is None and epochs is not None:
         known = epochs if schedule.unit == "epoch" else epochs * (schedule.steps_per_epoch or 1)
-    return min(MAX_TICKS // len(schedule.groups), _UNKNOWN_TICKS if known is None else max(known, 1))
+    most = MAX_REPLAYED if replayed(schedule) else MAX_TICKS // len(schedule.groups)
+    return min(most, _UNKNOWN_TICKS if known is None else max(known, 1))
 
 
 def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) -> Finding:

@@ -18,10 +18,12 @@ from trackside_service.rules.base import RunContext
 from trackside_service.schedules import CompiledSchedule, Curve
 from trackside_service.schedules.curve import FloatArray
 from trackside_service.schedules.kinds.phases import Phases
+from trackside_service.schedules.kinds.plateau import PlateauOfTicks
 from trackside_service.schedules.kinds.product import Product
 
 MAX_SAMPLES: Final = 20_000
 MAX_FOLLOWED: Final = 500_000  # ticks of schedulers that can only be followed one by one
+MAX_REPLAYED: Final = 100_000  # the same for a plateau scheduler that is fed with the ticks
 _LANDMARKS: Final = 1_000
 
 
@@ -100,6 +102,11 @@ def alone(schedule: CompiledSchedule) -> Outlook | None:
     return _over(schedule, schedule.unit, length, length, schedule.steps_per_epoch)
 
 
+def replayed(schedule: CompiledSchedule) -> bool:
+    """Say whether asking for a tick means to replay a plateau scheduler up to it, which is slow."""
+    return any(isinstance(leg.curve, PlateauOfTicks) for leg in _legs(schedule.groups[0], 0.0, math.inf, 0.0))
+
+
 def in_the_other_unit(ahead: Outlook) -> Outlook | None:
     """Return how it would be if one tick were an epoch where it is declared as a step, and the reverse."""
     if ahead.steps_per_epoch is None:
@@ -115,8 +122,11 @@ def _over(
 ) -> Outlook | None:
     if length > MAX_FOLLOWED and any(hasattr(curve, "outline") for curve in schedule.groups):
         return None
+    if length > MAX_REPLAYED and replayed(schedule):
+        return None
     # Groups mostly differ by a factor; one that is frozen at 0 is no finding.
-    group = max(range(len(schedule.groups)), key=schedule.peak) if len(schedule.groups) > 1 else 0
+    bases = schedule.base_lrs or ()
+    group = int(np.argmax(bases)) if len(bases) == len(schedule.groups) else 0
     ticks = _ticks(schedule, length, group)
     counts = np.diff(np.append(ticks, length)).astype(np.float64)
     return Outlook(schedule, unit, length, epochs, per_epoch, group, ticks, np.abs(schedule.lrs(ticks, group)), counts)

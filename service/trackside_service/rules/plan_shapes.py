@@ -172,10 +172,10 @@ def endless_warmup(ahead: Outlook) -> Rise | None:
 
 
 def still(ahead: Outlook) -> bool:
-    """Say whether a schedule that is not constant changes the LR by no more than a twentieth over the run."""
+    """Say whether a schedule that is not constant changes the LR by less than a hundredth over the run."""
     if not ahead.known or ahead.length < 2 or ahead.schedule.flat or not ahead.peak > 0:
         return False
-    return float(ahead.lrs.min()) >= 0.95 * ahead.peak
+    return float(ahead.lrs.min()) > 0.99 * ahead.peak
 
 
 def _risen(leg: Leg) -> float | None:

@@ -14,7 +14,7 @@ from trackside_service.schedules.kinds.table import Table
 
 CODE: Final = "PLAN007"
 _AT_ONCE: Final = 0.1  # of the run: a schedule that is over by then
-_LEAST_PASSED: Final = 0.3  # of the run: where a schedule of the right unit has its last event, at least
+_FITS: Final = (0.3, 1.1)  # times the run: where a schedule of the right unit has its last event
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,11 @@ def mistaken_unit(ahead: Outlook, parameters: Parameters) -> Mistake | None:
     if sign is None:
         return None
     other = in_the_other_unit(ahead)
-    return Mistake(sign, other) if other is not None and _odd(other) is None and _eventful(other) else None
+    if other is None or _odd(other) is not None or not _eventful(other):
+        return None
+    if ahead.schedule.horizon is None and _cycles(ahead) and not _cycles(other):
+        return None
+    return Mistake(sign, other)
 
 
 def told(context: RunContext, ahead: Outlook) -> bool:
@@ -84,10 +88,14 @@ def _odd(ahead: Outlook) -> str | None:
         return f"its warm-up is longer than the run of {ahead.say(ahead.length)}"
     if plan_shapes.still(ahead):
         return f"the LR hardly moves in {ahead.say(ahead.length)}"
-    cycles = len(ahead.schedule.restarts(ahead.length, ahead.group))
+    cycles = _cycles(ahead)
     if cycles > 2 * ahead.epochs:
         return f"it begins anew {cycles} times in {ahead.epochs} epochs"
     return None
+
+
+def _cycles(ahead: Outlook) -> int:
+    return len(ahead.schedule.restarts(ahead.length - 1, ahead.group))
 
 
 def _falls(ahead: Outlook) -> bool:
@@ -96,6 +104,6 @@ def _falls(ahead: Outlook) -> bool:
 
 def _eventful(ahead: Outlook) -> bool:
     horizon = ahead.schedule.horizon
-    if horizon is not None and horizon < _LEAST_PASSED * ahead.length:
+    if horizon is not None and not _FITS[0] * ahead.length <= horizon <= _FITS[1] * ahead.length:
         return False
     return ahead.peak > 0 and float(ahead.lrs.min()) <= 0.8 * ahead.peak
