@@ -1,0 +1,349 @@
+"""The search that most families share: an optional rise to a top, then a fall of a known shape and unknown length.
+
+Lengths are found by least squares over a grid that is refined, then the exact bounds of the prints decide which whole
+numbers are possible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from trackside_service.conformance.identify.bounds import Leg, least_squares, roundest, roundness
+from trackside_service.conformance.identify.found import Number
+from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.intervals import simplest
+from trackside_service.schedules.curve import FloatArray
+
+Fall = Callable[[FloatArray, FloatArray], FloatArray]
+"""f(ticks since the top, length): 1 at the top and 0 at the foot; both broadcast."""
+
+HOPELESS: Final = 3.0
+"""A residual (in half widths of the prints) above which no exact fit is looked for."""
+_SOFT: Final = 3e-3
+"""Of the peak: what prints are taken for at first, in the search for the least residual."""
+_TURNS: Final = 40
+_STRETCH: Final = 20.0
+"""A length is at most so many times the ticks seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What to look for. `foot`: "zero" or "free". `start` of the rise likewise, None without a rise.
+
+    `cosine_rise`: the rise is half a cosine and its end need not be whole (one cycle). `from_start`: the fall's clock
+    starts with the run, not at the top. `whole`: only whole lengths are tried, those in `window`. `as_wide`: a length
+    equal to the rise's is the usual one.
+    """
+
+    fall: Fall
+    foot: Literal["zero", "free"] = "free"
+    start: Literal["zero", "free"] | None = None
+    cosine_rise: bool = False
+    from_start: bool = False
+    whole: bool = False
+    as_wide: bool = False
+    window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """A fit: the levels, and the lengths of the rise (0 without) and of the fall."""
+
+    top: Number
+    foot: Number
+    start: Number | None
+    rise: Number
+    length: Number
+
+
+def rise_share(ticks: FloatArray, width: FloatArray, *, cosine: bool) -> FloatArray:
+    """Return how far the rise has come: 0 at its start, 1 at its end."""
+    share = np.minimum(ticks / width, 1.0)
+    return (1.0 - np.cos(math.pi * share)) / 2.0 if cosine else share
+
+
+def residuals(log: Log, shape: Shape, widths: FloatArray, lengths: FloatArray, soft: float) -> FloatArray:
+    """Return the residual of every (width of the rise, length of the fall); widths of 0 without a rise.
+
+    Prints are taken for no finer than `soft`, in the LR's unit.
+    """
+    ticks = log.ticks[None, :]
+    width, length = widths[:, None], lengths[:, None]
+    before = ticks < width
+    since = np.where(before, 0.0, ticks if shape.from_start else ticks - width)
+    fall = shape.fall(np.maximum(since, 0.0), length)
+    share = rise_share(ticks, np.maximum(width, 1e-9), cosine=shape.cosine_rise)
+    columns = [np.where(before, share, fall)]
+    if shape.start == "free":
+        columns.append(np.where(before, 1.0 - share, 0.0))
+    if shape.foot == "free":
+        columns.append(np.where(before, 0.0, 1.0 - fall))
+    return least_squares(columns, log.values, np.maximum(log.halves, soft))
+
+
+def tops(log: Log, shape: Shape, width: float, length: float) -> tuple[float, float]:
+    """Return the interval of the top; low above high where nothing fits."""
+    rise, fall = _split(log, shape, width, length)
+    least, most = fall.top()
+    if rise is not None:
+        low, high = rise.top()
+        least, most = max(least, low), min(most, high)
+    return least, most
+
+
+def _split(log: Log, shape: Shape, width: float, length: float) -> tuple[Leg | None, Leg]:
+    before = log.ticks < width
+    after = log.part(~before)
+    since = after.ticks if shape.from_start else after.ticks - width
+    fall = shape.fall(since, np.asarray(length)) - 1.0
+    zero = (0.0, 0.0)
+    main = after.leg(fall, zero if shape.foot == "zero" else (0.0, 1e30))
+    if not before.any():
+        return None, main
+    early = log.part(before)
+    share = rise_share(early.ticks, np.asarray(width), cosine=shape.cosine_rise) - 1.0
+    return early.leg(share, zero if shape.start == "zero" else (0.0, 1e30)), main
+
+
+def settle(log: Log, shape: Shape, width: Number, length: Number) -> Legs | None:
+    """Return the simplest levels for these lengths, None where no top is possible."""
+    least, most = tops(log, shape, width.value, length.value)
+    if not 0.0 < most or least > most:
+        return None
+    top = Number(simplest(max(least, 0.0), most), max(least, 0.0), most)
+    rise, fall = _split(log, shape, width.value, length.value)
+    foot = _level(fall, top.value, shape.foot)
+    start = None if rise is None else _level(rise, top.value, shape.start or "zero")
+    if foot is None or (rise is not None and start is None):
+        return None
+    if start is not None and not start.value < top.value:
+        return None
+    return Legs(top, foot, start, width, length)
+
+
+def _level(leg: Leg, top: float, known: Literal["zero", "free"]) -> Number | None:
+    if known == "zero":
+        return Number(0.0, 0.0, 0.0)
+    least, most = leg.drop(top)
+    if least > most:
+        return None
+    low, high = max(top - most, 0.0), max(top - least, 0.0)
+    return Number(simplest(low, high), low, high)
+
+
+def possible(log: Log, shape: Shape, rise: Rise | None) -> float:
+    """Return the least residual of the shape: above HOPELESS, none of its special cases fits either."""
+    found = _approached(log, shape, rise)
+    return math.inf if found is None else found[2]
+
+
+def _widths(shape: Shape, rise: Rise | None) -> FloatArray | None:
+    if shape.start is None:
+        return np.zeros(1)
+    if rise is None:
+        return None
+    low, high = math.floor(rise.after) + 1.0, max(rise.until, math.floor(rise.after) + 1.0)
+    return np.asarray(np.unique(np.round(np.linspace(low, high, 17))), dtype=np.float64)
+
+
+def _approached(log: Log, shape: Shape, rise: Rise | None) -> tuple[float, float, float] | None:
+    widths = _widths(shape, rise)
+    if widths is None:
+        return None
+    return nearest(log, shape, widths, shape.window or (1.0, max(log.span * _STRETCH, 2.0)))
+
+
+def search(log: Log, shape: Shape, rise: Rise | None) -> Iterator[Legs]:
+    """Return the fits of the shape, at most one: the roundest whole numbers that the prints allow."""
+    window = shape.window or (1.0, max(log.span * _STRETCH, 2.0))
+    widths, found = _widths(shape, rise), _approached(log, shape, rise)
+    if widths is None or found is None or found[2] > HOPELESS:
+        return
+    width, length, _ = found
+    if shape.start is None:
+        fit = _lengths(log, shape, 0.0, length, window)
+        if fit is not None:
+            yield from _settled(log, shape, Number(0.0, 0.0, 0.0), fit)
+        return
+    yield from _with_rise(log, shape, width, length, window, (float(widths[0]), float(widths[-1])))
+
+
+def _settled(log: Log, shape: Shape, width: Number, fit: tuple[float, float]) -> Iterator[Legs]:
+    number = round_length(log, shape, width.value, fit)
+    if number is None:
+        return
+    legs = settle(log, shape, width, number)
+    if legs is not None:
+        yield legs
+
+
+def round_length(log: Log, shape: Shape, width: float, fit: tuple[float, float]) -> Number | None:
+    """Return the length to name: one that makes the whole a number to be expected, else the roundest."""
+    wanted = tuple(each - width for each in log.wanted) + log.wanted
+    if shape.as_wide and width:
+        wanted = (width, *wanted)
+    own = roundest(*fit, wanted)
+    if own is None or own < 1:
+        return None
+    if own not in wanted:
+        total = roundest(fit[0] + width, fit[1] + width)
+        if total is not None and total - width >= 1 and roundness(total) <= roundness(own):
+            own = int(total - width)
+    return Number(float(own), *fit)
+
+
+def _with_rise(
+    log: Log, shape: Shape, width: float, length: float, window: tuple[float, float], reach: tuple[float, float]
+) -> Iterator[Legs]:
+    """Go from the best whole width up and down as long as there are fits, then name the roundest width among them."""
+    known: dict[int, tuple[float, float] | None] = {}
+
+    def fit(whole: int) -> tuple[float, float] | None:
+        if whole not in known:
+            inside = reach[0] <= whole <= reach[1]
+            guess = nearest(log, shape, np.asarray([float(whole)]), (length * 0.8, length * 1.25))[1] if inside else 0
+            known[whole] = _lengths(log, shape, float(whole), guess, window) if inside else None
+        return known[whole]
+
+    centre = round(width)
+    start = next((centre + step for step in (0, 1, -1, 2, -2) if fit(centre + step) is not None), None)
+    if start is None:
+        return
+    ends = []
+    for way in (-1, 1):
+        good, step = start, 1
+        while step >= 1:
+            if fit(good + way * step) is not None:
+                good, step = good + way * step, step * 2
+            elif step > 1:
+                step //= 4
+            else:
+                break
+            step = max(step, 1)
+        ends.append(good)
+    tried = [each for each in (roundest(ends[0], ends[1], log.wanted), start) if each is not None]
+    for whole in dict.fromkeys(tried):
+        lengths = fit(whole)
+        if lengths is None:
+            continue
+        settled = list(_settled(log, shape, Number(float(whole), float(ends[0]), float(ends[1])), lengths))
+        if settled:
+            yield from settled
+            return
+
+
+def nearest(log: Log, shape: Shape, widths: FloatArray, window: tuple[float, float]) -> tuple[float, float, float]:
+    """Return width, length and residual of the least residual: a grid, refined around its best places.
+
+    What is varied is the rise's width and the fall's end: those two the log shows by themselves. The prints are taken
+    for coarser than they are at first, so that a fine print does not hide the way to the minimum.
+    """
+    low, high = window
+    exact = shape.whole and (high - low) * len(widths) <= 12_000
+    if exact:
+        lengths = np.arange(math.ceil(low), math.floor(high) + 1.0)
+    elif high > 3.0 * low:
+        lengths = np.geomspace(low, high, 120 if len(widths) == 1 else 60)
+    else:
+        lengths = np.linspace(low, high, 60)
+    if not len(lengths):
+        return 0.0, 0.0, math.inf
+    peak = float(np.max(np.abs(log.values)))
+    soft = _SOFT * peak
+    wide, tall = np.repeat(widths, len(lengths)), np.tile(lengths, len(widths))
+    off = residuals(log, shape, wide, tall, soft)
+    if exact:
+        least = int(np.argmin(residuals(log, shape, wide, tall, 0.0)))
+        return float(wide[least]), float(tall[least]), float(off[least])
+    best = (math.inf, 0.0, 0.0)
+    for place in _minima(off, len(lengths)):
+        width, length, here = float(wide[place]), float(tall[place]), math.inf
+        across = float(widths[-1] - widths[0]) / max(len(widths) - 1, 1)
+        along = max(float(lengths[1] / lengths[0]) - 1.0, 1e-9) * length
+        soft = _SOFT * peak
+        for turn in range(_TURNS):
+            near = np.unique(np.clip(width + across * np.linspace(-1, 1, 5), widths[0], widths[-1]))
+            ends = width + length + along * np.linspace(-1, 1, 9)
+            first, last = np.repeat(near, len(ends)), np.tile(ends, len(near))
+            possible = last - first >= 0.5
+            first, last = first[possible], last[possible]
+            if not len(first):
+                break
+            fits = residuals(log, shape, first, last - first, soft)
+            least = int(np.argmin(fits))
+            width, length, here = float(first[least]), float(last[least] - first[least]), float(fits[least])
+            if turn >= 5 and here > 5.0 * HOPELESS:  # a right shape keeps up with the prints as they get finer
+                break
+            # Where the best is at an edge, the place is followed before it is looked at more closely.
+            edge = across > 0.0 and width in (near[0], near[-1]) and widths[0] < width < widths[-1]
+            border = last[least] in (ends[0], ends[-1])
+            across, along = across * (1.0 if edge else 0.5), along * (1.0 if border else 0.45)
+            soft *= 0.8 if edge or border else 0.45
+            if soft < float(np.min(log.halves)) and (here < 0.6 or along < 1e-9 * length):
+                break
+        best = min(best, (here, width, length))
+    return best[1], best[2], best[0]
+
+
+def _minima(off: FloatArray, row: int) -> list[int]:
+    """Return the best places of a grid that are not neighbours, at most three."""
+    chosen: list[int] = []
+    for place in np.argsort(off)[:60]:
+        if all(abs(int(place) % row - other % row) > 2 for other in chosen):
+            chosen.append(int(place))
+        if len(chosen) == 3:
+            break
+    return [place for place in chosen if off[place] <= 10.0 * off[chosen[0]] + 1.0]
+
+
+def _lengths(
+    log: Log, shape: Shape, width: float, guess: float, window: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return the interval of lengths around `guess` that the prints allow, None where there is none."""
+
+    def room(length: float) -> float:
+        least, most = tops(log, shape, width, length)
+        return most - least if most > 0.0 else -1.0
+
+    if shape.whole:
+        good = [whole for whole in range(max(round(guess) - 3, 1), round(guess) + 4) if room(float(whole)) >= 0.0]
+        return (float(good[0]), float(good[-1])) if good else None
+    best = next((near for near in (round(guess), round(guess + width) - width) if room(near) >= 0.0), guess)
+    here, spread = room(best), 0.02
+    for _ in range(12):
+        if here >= 0.0:
+            break
+        for other in best * np.exp(spread * np.linspace(-1, 1, 9)):
+            gain = room(float(other))
+            if gain > here:
+                here, guess = gain, float(other)
+        best, spread = guess, spread * 0.3
+    if here < 0.0:
+        return None
+    edges = []
+    for way in (-1.0, 1.0):
+        inside, outside, step = best, None, 1e-6
+        while outside is None:
+            other = best * math.exp(way * step)
+            if not window[0] * 0.99 <= other <= window[1] * 1.01:
+                outside = min(max(other, window[0]), window[1])
+                if room(outside) >= 0.0:
+                    inside = outside
+                break
+            if room(other) >= 0.0:
+                inside, step = other, step * 4.0
+            else:
+                outside = other
+        for _ in range(18):
+            middle = (inside + outside) / 2.0
+            if room(middle) >= 0.0:
+                inside = middle
+            else:
+                outside = middle
+        edges.append(inside)
+    return edges[0], edges[1]
