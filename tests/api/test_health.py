@@ -111,6 +111,7 @@ def test_the_lr_expected_and_observed(api: httpx.Client) -> None:
     assert expected == pytest.approx([0.1] * 10 + [0.01] * 3)
     assert [point["observed"] for point in lr["series"]] == [0.1] * 13
     assert lr["causes"]
+    assert lr["identified"] is None
 
 
 def test_the_lr_of_a_long_run_is_thinned(api: httpx.Client) -> None:
@@ -130,3 +131,12 @@ def test_without_a_schedule_nothing_is_compared(api: httpx.Client) -> None:
     lr = api.get(f"{path}/lr").json()
     assert (lr["verdict"], lr["schedule"]) == ("undetermined", None)
     assert lr["series"] == [{"step": 1, "epoch": None, "observed": 0.1, "expected": None}]
+
+
+def test_without_a_schedule_the_ones_that_the_series_shows_are_named(api: httpx.Client) -> None:
+    path = opened(api, {"project": "vision", "name": "undeclared", "total_epochs": 9})
+    assert api.get(f"{path}/lr").json()["identified"] is None
+    posted(api, path, [{"epoch": epoch, "metrics": {"lr": 0.1 * 0.5 ** (epoch // 3)}} for epoch in range(9)])
+    identified = api.get(f"{path}/lr").json()["identified"]
+    assert (identified["verdict"], identified["families"]) == ("identified", ["step"])
+    assert identified["schedules"][0]["params"]["every"]["value"] == 3

@@ -63,6 +63,36 @@ def test_explain(api: httpx.Client) -> None:
     assert answer["verdict"] == "undetermined"
 
 
+def test_identify(api: httpx.Client) -> None:
+    rates = [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
+    observed = [{"epoch": epoch, "lr": lr, "lr_text": f"{lr:.4f}"} for epoch, lr in enumerate(rates, 1)]
+    body = {"observed": observed, "framework": "torch", "total_epochs": 8}
+    answer = api.post("/v1/schedules/identify", json=body).json()
+    assert (answer["verdict"], answer["families"], answer["points"]) == ("identified", ["step"], 8)
+    (found,) = answer["schedules"]
+    assert found["schedule"]["params"] == {"step_size": 2, "gamma": 0.5}
+    # What it names is what explain takes, and finds the log to be on.
+    explained = api.post("/v1/schedules/explain", json={"schedule": found["schedule"], "observed": observed}).json()
+    assert explained["verdict"] == "on_schedule"
+    answer = api.post("/v1/schedules/identify", json={"observed": []}).json()
+    assert (answer["verdict"], answer["schedules"]) == ("undetermined", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/observed"),
+        ({"observed": [{"lr": True}]}, "/observed/0/lr"),
+        ({"observed": [], "framework": "jax"}, "/framework"),
+        ({"observed": [], "steps_per_epoch": 0}, "/steps_per_epoch"),
+        ({"observed": [], "schedule": CONSTANT}, "/schedule"),
+    ],
+)
+def test_identifications_that_are_refused(api: httpx.Client, body: dict[str, Any], pointer: str) -> None:
+    problem = assert_problem(api.post("/v1/schedules/identify", json=body), 422, "invalid_input")
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+
+
 def test_check_replays_a_log_and_stores_nothing(api: httpx.Client) -> None:
     records = [{"epoch": epoch, "metrics": {"lr": 0.1, "loss": 2.0 if epoch < 3 else "NaN"}} for epoch in range(5)]
     body = {"run": {"project": "p", "name": "n", "schedule": STEP_LR}, "records": records}

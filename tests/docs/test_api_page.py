@@ -43,6 +43,7 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, sqlite_template: Path) -
     assert '"status":"failed"' in answer_to("PATCH")
     assert '"evidence"' in answer_to("/v1/alerts/$ALERT")
     assert '"family":"scale"' in answer_to("/explain")
+    assert '"class":"StepLR"' in answer_to("/identify")
     assert '"code":"LOSS001"' in answer_to("/v1/check")
     assert '"delivered":true' in answer_to("/test")
     assert "trackside_points_total 9.0" in answer_to("/metrics")

@@ -169,6 +169,41 @@ EXPLAIN: Final[dict[str, Any]] = {
     "schedule": STEP_LR,
     "observed": [{"epoch": 0, "lr": 0.01, "lr_text": "0.0100"}, {"epoch": 1, "lr": 0.01, "lr_text": "0.0100"}],
 }
+IDENTIFY: Final[dict[str, Any]] = {
+    "observed": [
+        {"epoch": epoch, "lr": lr, "lr_text": f"{lr:.4f}"}
+        for epoch, lr in enumerate([0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125])
+    ],
+    "framework": "torch",
+    "total_epochs": 8,
+}
+IDENTIFIED: Final[dict[str, Any]] = {
+    "verdict": "identified",
+    "statement": "Step decay from 0.1: times 0.5 every 2 epochs (3 drops seen).",
+    "families": ["step"],
+    "schedules": [
+        {
+            "family": "step",
+            "warmup": False,
+            "params": {
+                "lr": {"value": 0.1, "low": 0.09995, "high": 0.10005},
+                "gamma": {"value": 0.5, "low": 0.4992, "high": 0.5008},
+                "every": {"value": 2, "low": 2, "high": 2},
+            },
+            "schedule": {
+                "framework": "torch",
+                "class": "StepLR",
+                "params": {"step_size": 2, "gamma": 0.5},
+                "base_lr": 0.1,
+                "unit": "epoch",
+            },
+            "framework": "torch",
+            "convention": {"when": "in_use", "at": "start", "step_base": 0, "epoch_base": 0},
+            "statement": "Step decay from 0.1: times 0.5 every 2 epochs (3 drops seen).",
+        }
+    ],
+    "points": 8,
+}
 CHECK: Final[dict[str, Any]] = {"run": RUN, "records": RECORDS["records"]}
 RULE: Final[dict[str, Any]] = {
     "code": "LOSS001",

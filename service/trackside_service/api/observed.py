@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from trackside_service import detection, monitor
-from trackside_service.conformance import Explanation, LrPoint
+from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
@@ -37,3 +38,14 @@ def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Po
     placed = ~np.isnan(ticks) & (ticks >= 0)
     expected = np.where(placed, schedule.lrs(np.where(placed, ticks, 0.0)), math.nan)
     return [float(lr) if math.isfinite(lr) else None for lr in expected]
+
+
+def identified_in(run: Run, observed: Sequence[Point]) -> dict[str, Any] | None:
+    """Return the schedules that the observed learning rates show, as the wire has them; None where one was declared, or
+    no learning rate reported.
+    """
+    if run.spec.schedule is not None or not observed:
+        return None
+    points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
+    total = run.spec.total_epochs
+    return identification_as_wire(identify(points, total_epochs=total, steps_per_epoch=run.spec.steps_per_epoch))

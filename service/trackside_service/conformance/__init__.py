@@ -8,6 +8,7 @@ Both are one engine and give one verdict. `judge` is `conclude` without the sear
 from __future__ import annotations
 
 from trackside_service.conformance.explanation import Cause, Explanation, Family, FirstOff, Verdict, as_wire
+from trackside_service.conformance.identification import Identification, identification_as_wire, identify
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.tracker import TrackerState, absorb, advance, dump, load, start
 from trackside_service.conformance.verdicts import conclude, explain, judge
@@ -17,6 +18,7 @@ __all__ = [
     "Explanation",
     "Family",
     "FirstOff",
+    "Identification",
     "LrPoint",
     "TrackerState",
     "Verdict",
@@ -26,6 +28,8 @@ __all__ = [
     "conclude",
     "dump",
     "explain",
+    "identification_as_wire",
+    "identify",
     "judge",
     "load",
     "start",

@@ -10,7 +10,7 @@ from trackside_service.api import examples
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
-from trackside_service.api.observed import expected_at, explanation_of
+from trackside_service.api.observed import expected_at, explanation_of, identified_in
 from trackside_service.api.schemas.schedules import LrShown
 from trackside_service.conformance import as_wire
 from trackside_service.domain.metrics import LR
@@ -49,7 +49,8 @@ def read_lr(
     """Return the expected and the observed learning rate at the places where it was reported (thinned, keeping the
     extremes), the verdict, the first point off schedule, and every cause that the log cannot rule out.
 
-    `expected` is given in the index convention that was stated or found.
+    `expected` is given in the index convention that was stated or found. Of a run without a declared schedule,
+    `identified` names the schedules that the series shows.
     """
     with read_transaction(context(request).engine) as connection:
         run = run_of(connection, run_id)
@@ -63,4 +64,5 @@ def read_lr(
             {"step": point.step, "epoch": point.epoch, "observed": to_wire(point.value), "expected": lr}
             for point, lr in zip(observed, expected, strict=True)
         ],
+        "identified": identified_in(run, observed),
     }

@@ -12,9 +12,17 @@ from trackside_service.api import examples
 from trackside_service.api.bodies import read_json
 from trackside_service.api.documents import operation
 from trackside_service.api.pointing import at
-from trackside_service.api.schemas.schedules import ExplainBody, Explanation, Preview, PreviewBody
+from trackside_service.api.schemas.schedules import (
+    ExplainBody,
+    Explanation,
+    Identification,
+    IdentifyBody,
+    ObservedLr,
+    Preview,
+    PreviewBody,
+)
 from trackside_service.api.validation import validate
-from trackside_service.conformance import LrPoint, as_wire, explain
+from trackside_service.conformance import LrPoint, as_wire, explain, identification_as_wire, identify
 from trackside_service.domain.numbers import from_wire
 from trackside_service.errors import Fault, InvalidInputError, ScheduleError
 
@@ -72,6 +80,29 @@ async def explain_schedule(request: Request) -> Any:
     return await run_in_threadpool(_explain, body)
 
 
+@router.post(
+    "/identify",
+    **operation(
+        summary="Identify the schedule behind a log",
+        says="The simplest schedules that reproduce the learning rates, and what the log leaves open.",
+        answer=Identification,
+        example=examples.IDENTIFIED,
+        body=IdentifyBody,
+        bodies={"halved every two epochs": examples.IDENTIFY},
+        problems=(),
+        stored=False,
+    ),
+)
+async def identify_schedule(request: Request) -> Any:
+    """Name the schedules whose learning rates lie within every print, simplest first, where none was declared.
+
+    Each comes as a declaration that explain and preview take: in the words of `framework` where it has them, else as a
+    canonical kind. Where several families fit, or too little was logged, the answer says so.
+    """
+    body = validate(IdentifyBody, await read_json(request))
+    return await run_in_threadpool(_identify, body)
+
+
 def _preview(body: PreviewBody, metric: list[float] | None) -> dict[str, Any]:
     with at("/schedule", ScheduleError):
         groups = schedules.preview(body.schedule, steps=body.steps, total=body.total, metric=metric)
@@ -82,14 +113,28 @@ def _preview(body: PreviewBody, metric: list[float] | None) -> dict[str, Any]:
 
 
 def _explain(body: ExplainBody) -> dict[str, Any]:
-    lrs = _numbers([each.lr for each in body.observed], "/observed", "/lr")
-    points = [
-        LrPoint(lr=lr, step=each.step, epoch=each.epoch, text=each.lr_text)
-        for lr, each in zip(lrs, body.observed, strict=True)
-    ]
+    points = _points(body.observed)
     with at("/schedule", ScheduleError):
         compiled = schedules.compile_schedule(body.schedule)
     return as_wire(explain(compiled, points, run_updates=body.run_updates))
+
+
+def _identify(body: IdentifyBody) -> dict[str, Any]:
+    found = identify(
+        _points(body.observed),
+        framework=body.framework,
+        total_epochs=body.total_epochs,
+        steps_per_epoch=body.steps_per_epoch,
+    )
+    return identification_as_wire(found)
+
+
+def _points(observed: list[ObservedLr]) -> list[LrPoint]:
+    lrs = _numbers([each.lr for each in observed], "/observed", "/lr")
+    return [
+        LrPoint(lr=lr, step=each.step, epoch=each.epoch, text=each.lr_text)
+        for lr, each in zip(lrs, observed, strict=True)
+    ]
 
 
 def _numbers(values: list[Any], pointer: str, below: str = "") -> list[float]:

@@ -52,6 +52,53 @@ class ExplainBody(Body):
     run_updates: int | None = Field(None, ge=1, description="How many updates the run makes, where known.")
 
 
+class IdentifyBody(Body):
+    """The body of POST /v1/schedules/identify."""
+
+    observed: list[ObservedLr] = Field(max_length=100_000)
+    framework: Literal["torch", "paddle", "transformers", "timm", "keras"] | None = Field(
+        None, description="Whose words the schedules are put in, where it has them."
+    )
+    total_epochs: int | None = Field(None, ge=1, le=10**9, description="Epochs of the whole run, where known.")
+    steps_per_epoch: int | None = Field(None, ge=1, le=10**9, description="Updates an epoch, where known.")
+
+
+class IdentifiedSchedule(Shown):
+    """A schedule that lies within every print."""
+
+    family: Literal[
+        "constant",
+        "step",
+        "multi_step",
+        "exponential",
+        "linear",
+        "polynomial",
+        "cosine",
+        "warm_restarts",
+        "one_cycle",
+        "inverse_sqrt",
+    ]
+    warmup: bool = Field(description="Whether a linear warm-up comes first.")
+    params: dict[str, Any] = Field(description="Its numbers, each with the interval that the prints allow.")
+    schedule: dict[str, Any] = Field(description="The declaration, ready for explain and preview.")
+    framework: str | None = Field(description="In whose words; null for a canonical kind.")
+    convention: dict[str, Any] = Field(description="How the log's step or epoch maps to the schedule's ticks.")
+    statement: str
+
+
+class Identification(Shown):
+    """What schedule a log shows."""
+
+    verdict: Literal["identified", "ambiguous", "undetermined", "none"] = Field(
+        description="One family; several; too little to say; no listed schedule fits."
+    )
+    statement: str
+    reason: str | None = Field(None, description="Why it is ambiguous or undetermined.")
+    families: list[str] = Field(description="All that the log does not rule out.")
+    schedules: list[IdentifiedSchedule] = Field(description="Simplest first, at most six.")
+    points: int
+
+
 class FirstOff(Shown):
     """The first point that the schedule does not explain."""
 
@@ -105,3 +152,6 @@ class LrShown(Explanation):
 
     schedule: dict[str, Any] | None = Field(description="As declared.")
     series: list[LrPoint] = Field(description="In the order of arrival, thinned.")
+    identified: Identification | None = Field(
+        None, description="Where no schedule was declared: the ones that the series shows."
+    )

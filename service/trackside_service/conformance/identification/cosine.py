@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from trackside_service.conformance.identify.families import FamilySpec, falls, warmup_of
-from trackside_service.conformance.identify.found import Found
-from trackside_service.conformance.identify.legs import Legs
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.families import FamilySpec, falls, warmup_of
+from trackside_service.conformance.identification.found import Found
+from trackside_service.conformance.identification.legs import Legs
+from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.schedules.curve import FloatArray
 
 

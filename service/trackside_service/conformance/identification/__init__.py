@@ -5,13 +5,13 @@ One file a family (`table.FAMILIES`). The searches look at few points of the log
 
 from __future__ import annotations
 
-from trackside_service.conformance.identify.answer import (
+from trackside_service.conformance.identification.answer import (
     Candidate,
     Identification,
     Outcome,
     ScheduleFamily,
     identification_as_wire,
 )
-from trackside_service.conformance.identify.engine import identify
+from trackside_service.conformance.identification.engine import identify
 
 __all__ = ["Candidate", "Identification", "Outcome", "ScheduleFamily", "identification_as_wire", "identify"]

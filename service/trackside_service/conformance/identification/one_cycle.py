@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from trackside_service.conformance.identify.bounds import roundest
-from trackside_service.conformance.identify.cosine import rebounding
-from trackside_service.conformance.identify.families import FamilySpec
-from trackside_service.conformance.identify.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identify.legs import Legs, Shape, nearest, settle, tops
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.bounds import roundest
+from trackside_service.conformance.identification.cosine import rebounding
+from trackside_service.conformance.identification.families import FamilySpec
+from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
+from trackside_service.conformance.identification.legs import Legs, Shape, around, nearest, settle, tops
+from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.conformance.intervals import simplest
 
 _SHAPE = Shape(rebounding, foot="free", start="free", cosine_rise=True)
@@ -34,7 +34,7 @@ def search(log: Log, rise: Rise | None) -> Iterable[Found]:
         return known[total]
 
     centre = round(up + down + 1.0)
-    start = next((centre + step for step in (0, 1, -1, 2, -2, 3, -3) if fit(centre + step) is not None), None)
+    start = next((whole for whole in around(centre, log.wanted) if fit(whole) is not None), None)
     if start is None:
         return
     ends = []

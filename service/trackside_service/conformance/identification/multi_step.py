@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
 
-from trackside_service.conformance.identify.bounds import geometric, roundest
-from trackside_service.conformance.identify.families import FamilySpec, factors
-from trackside_service.conformance.identify.found import Found, Number
-from trackside_service.conformance.identify.log import Log, Rise, levels_of
+from trackside_service.conformance.identification.bounds import geometric, roundest
+from trackside_service.conformance.identification.families import FamilySpec, factors
+from trackside_service.conformance.identification.found import Found, Number
+from trackside_service.conformance.identification.log import Log, Rise, levels_of
 from trackside_service.schedules.curve import FloatArray
 
 MOST_DROPS = 12
@@ -28,7 +29,7 @@ def search(log: Log, rise: Rise | None) -> Iterable[Found]:
     levels = levels_of(main)
     if not 2 <= len(levels) <= MOST_DROPS + 1:
         return
-    if any(later[2] >= earlier[3] for earlier, later in zip(levels, levels[1:], strict=False)):
+    if any(later[2] >= earlier[3] for earlier, later in itertools.pairwise(levels)):
         return
     if any(begin == end for begin, end, _, _ in levels[1:-1]):
         return
@@ -37,7 +38,7 @@ def search(log: Log, rise: Rise | None) -> Iterable[Found]:
     if counts is None:
         return
     milestones = []
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in itertools.pairwise(levels):
         least, most = float(main.ticks[before[1]]) + 1.0, float(main.ticks[after[0]])
         named = roundest(least, most, log.wanted)
         if named is None:

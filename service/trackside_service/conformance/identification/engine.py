@@ -9,15 +9,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from trackside_service.conformance.identify.answer import Candidate, Identification
-from trackside_service.conformance.identify.bounds import Leg
-from trackside_service.conformance.identify.clocks import Clock, clocks_of
-from trackside_service.conformance.identify.families import FamilySpec
-from trackside_service.conformance.identify.found import Found, Number
-from trackside_service.conformance.identify.log import Log, Rise, levels_of, rise_of
-from trackside_service.conformance.identify.table import FAMILIES
-from trackside_service.conformance.identify.wording import NAMES, sentence
-from trackside_service.conformance.identify.words import declared
+from trackside_service.conformance.identification.answer import Candidate, Identification
+from trackside_service.conformance.identification.bounds import Leg
+from trackside_service.conformance.identification.clocks import Clock, clocks_of
+from trackside_service.conformance.identification.constant import CONSTANT
+from trackside_service.conformance.identification.families import FamilySpec
+from trackside_service.conformance.identification.found import Found, Number
+from trackside_service.conformance.identification.log import Log, rise_of
+from trackside_service.conformance.identification.table import FAMILIES
+from trackside_service.conformance.identification.wording import NAMES, sentence
+from trackside_service.conformance.identification.words import declared
 from trackside_service.conformance.intervals import simplest
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintStats, read_print
@@ -29,6 +30,7 @@ MOST_ANSWERS: Final = 6
 _LOOKED_AT: Final = 64
 _ROUNDS: Final = 6
 _LEAST_POINTS: Final = 4
+_LONG: Final = 150.0
 _WEIGHT: Final = {
     "constant": 0.0,
     "step": 3.0,
@@ -46,11 +48,14 @@ _WEIGHT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """A schedule verified at every point, the clock it is in, and what it costs to say."""
+    """A schedule verified at every point, the clock it is in, what it costs to say, and whether the points are more
+    than it has numbers to fit them with.
+    """
 
     found: Found
     clock: Clock
     cost: float
+    enough: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,7 @@ def identify(
     if len({(point.step, point.epoch) for point in placed}) < _LEAST_POINTS:
         return _undetermined(count, f"too few points: {len(placed)}; from {_LEAST_POINTS} on a schedule can be named")
     if not style.informs(magnitude):
-        return _undetermined(
-            count, f"the LR is printed too coarsely to tell: {style} for values up to {magnitude:.3g}"
-        )
+        return _undetermined(count, f"the LR is printed too coarsely to tell: {style} for values up to {magnitude:.3g}")
     whole = _Whole(values, style.half_widths(values, magnitude), steps_per_epoch, total_epochs)
     clocks = clocks_of(placed, steps_per_epoch)
     if not clocks:
@@ -111,25 +114,42 @@ def identify(
             "is needed",
         )
     fits: dict[str, _Fit] = {}
+    loose: set[str] = set()
     rising: list[tuple[Found, Clock]] = []
     for clock in clocks:
-        for fit in _fits(whole, clock):
+        for fit in _fits(whole, clock, (CONSTANT,)):
+            if fit.enough:
+                fits.setdefault("constant", fit)
+    for clock in () if "constant" in fits else clocks:
+        if any(fit.clock.unit != clock.unit for fit in fits.values()):
+            break  # the same schedule, counted in another unit
+        # On a long log one tick more or less does not make another family of it.
+        long = float(np.max(clock.ticks)) >= _LONG
+        specs = [spec for spec in FAMILIES if spec is not CONSTANT and (not (fits and long) or spec.family in fits)]
+        for fit in _fits(whole, clock, specs):
+            if not fit.enough:
+                loose.add(fit.found.family)
+                continue
             known = fits.get(fit.found.family)
             if known is None or fit.cost < known.cost:
                 fits[fit.found.family] = fit
-        if "constant" in fits:
-            break
         if not fits:
             rising += _rising(whole, clock)
-    return _answer(whole, fits, rising, framework, count, placed)
+    if not fits and not rising and loose:
+        names = " or ".join(NAMES[name] for name in NAMES if name in loose)
+        return replace(
+            _undetermined(count, f"too few points: {len(placed)} are as many as {names} has numbers to fit them with"),
+            families=tuple(name for name in NAMES if name in loose),
+        )
+    return _answer(whole, fits, rising, framework)
 
 
-def _fits(whole: _Whole, clock: Clock) -> Iterator[_Fit]:
+def _fits(whole: _Whole, clock: Clock, specs: Sequence[FamilySpec]) -> Iterator[_Fit]:
     order = np.argsort(clock.ticks, kind="stable")
     looked_at = _thinned(whole.values[order], whole.halves[order])
     distinct = len(np.unique(clock.ticks))
     wanted = _wanted(whole, clock)
-    for spec in FAMILIES:
+    for spec in specs:
         active = order[looked_at]
         for _ in range(_ROUNDS):
             log = Log(clock.ticks[active], whole.values[active], whole.halves[active], wanted)
@@ -142,10 +162,8 @@ def _fits(whole: _Whole, clock: Clock) -> Iterator[_Fit]:
                     break
                 off = excess
             if verified is not None:
-                if distinct >= _needed(spec, verified):
-                    yield _Fit(verified, clock, _cost(verified, clock))
-                    if spec.family == "constant":  # all others have it as a limit
-                        return
+                enough = distinct >= _needed(spec, verified)
+                yield _Fit(verified, clock, _cost(verified, clock), enough)
                 break
             if off is None:
                 break
@@ -169,7 +187,9 @@ def _thinned(values: FloatArray, halves: FloatArray) -> npt.NDArray[np.int64]:
     top = values + halves >= np.max(values - halves)
     peak = np.flatnonzero(top)[[0, -1]]
     early = np.asarray([1, 2, 3])
-    near = np.concatenate([jumps, jumps + 1, peak, peak - 1, peak + 1, [int(np.argmin(values)), int(np.argmax(values))]])
+    near = np.concatenate(
+        [jumps, jumps + 1, peak, peak - 1, peak + 1, [int(np.argmin(values)), int(np.argmax(values))]]
+    )
     return np.unique(np.clip(np.concatenate([spread, early, near]), 0, count - 1))
 
 
@@ -215,24 +235,20 @@ def _rising(whole: _Whole, clock: Clock) -> list[tuple[Found, Clock]]:
 
 
 def _answer(
-    whole: _Whole,
-    fits: dict[str, _Fit],
-    rising: list[tuple[Found, Clock]],
-    framework: str | None,
-    count: int,
-    points: Sequence[LrPoint],
+    whole: _Whole, fits: dict[str, _Fit], rising: list[tuple[Found, Clock]], framework: str | None
 ) -> Identification:
+    count = len(whole.values)
     kept = sorted(_without_special_cases(fits), key=lambda fit: fit.cost)
     candidates = tuple(_candidate(fit.found, fit.clock, whole, framework) for fit in kept[:MOST_ANSWERS])
-    families = list(dict.fromkeys(fit.found.family for fit in kept))
+    families: list[str] = list(dict.fromkeys(fit.found.family for fit in kept))
     if not candidates and rising:
         found, clock = rising[0]
-        every = tuple(["linear", *(name for name in NAMES if name != "linear")])
+        every = ("linear", *(name for name in NAMES if name != "linear"))
         text = "The log ends while the LR rises in a line: a warm-up, and what follows it is not seen yet."
         only = (_candidate(found, clock, whole, framework),)
         return Identification("ambiguous", text, "the log ends in a warm-up", only, every, count)
     if not candidates:
-        if _still_rising(whole, points):
+        if _still_rising(whole):
             return _undetermined(count, "the log ends while the LR rises, and not in a line")
         return _none(
             count,
@@ -245,6 +261,10 @@ def _answer(
         text = f"{candidates[0].statement} A drop after the last point cannot be ruled out."
         reason = "the log may end before the first drop: total_epochs was not given, or is not reached"
         return Identification("ambiguous", text, reason, candidates, tuple(families), count)
+    if families == ["cosine"] and _before_the_end(kept[0]) and not _complete(whole, kept[0]):
+        text = f"{candidates[0].statement} The log ends before that: it may be the first cycle of warm restarts."
+        reason = "the log ends before the cosine does"
+        return Identification("ambiguous", text, reason, candidates, ("cosine", "warm_restarts"), count)
     if len(families) == 1:
         return Identification("identified", candidates[0].statement, None, candidates, tuple(families), count)
     names = " or ".join(NAMES[name] for name in families)
@@ -306,9 +326,18 @@ def _complete(whole: _Whole, fit: _Fit) -> bool:
     return per_epoch is not None and last >= (whole.total_epochs - 1.0) * per_epoch
 
 
-def _still_rising(whole: _Whole, points: Sequence[LrPoint]) -> bool:
+def _before_the_end(fit: _Fit) -> bool:
+    """Say whether the log ends well before the length of its fall."""
+    over, warmup = fit.found.numbers["over"], fit.found.warmup
+    assert isinstance(over, Number)
+    begun = 0.0 if warmup is None or fit.found.clock_from_start else warmup.ticks.value
+    ticks = np.unique(fit.clock.ticks)
+    return float(ticks[-1]) + 2.0 * float(np.max(np.diff(ticks))) < begun + over.value
+
+
+def _still_rising(whole: _Whole) -> bool:
     low, high = whole.values - whole.halves, whole.values + whole.halves
-    return len(points) > 1 and bool(np.all(high[1:] >= low[:-1])) and bool(high[0] < low[-1])
+    return bool(np.all(high[1:] >= low[:-1])) and bool(high[0] < low[-1])
 
 
 def _undetermined(count: int, reason: str) -> Identification:

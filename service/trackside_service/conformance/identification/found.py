@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trackside_service.conformance.identify.answer import ScheduleFamily
-from trackside_service.conformance.identify.bounds import roundness
+from trackside_service.conformance.identification.answer import ScheduleFamily
+from trackside_service.conformance.identification.bounds import roundness
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Found:
     @property
     def whole_curve(self) -> dict[str, Any]:
         """The canonical declaration, less unit and reporting."""
-        if self.warmup is None or self.family in ("one_cycle",):
+        if self.warmup is None or self.family == "one_cycle":
             return dict(self.curve)
         peak = self.numbers["lr"]
         assert isinstance(peak, Number)

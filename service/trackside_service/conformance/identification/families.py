@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from trackside_service.conformance.identify.answer import ScheduleFamily
-from trackside_service.conformance.identify.bounds import geometric, roundness
-from trackside_service.conformance.identify.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identify.legs import HOPELESS, Fall, Legs, Shape, possible, rise_share, search
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.answer import ScheduleFamily
+from trackside_service.conformance.identification.bounds import geometric, roundness
+from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
+from trackside_service.conformance.identification.legs import HOPELESS, Fall, Legs, Shape, possible, rise_share, search
+from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.conformance.intervals import simplest
 from trackside_service.schedules.curve import FloatArray
 

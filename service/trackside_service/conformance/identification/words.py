@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trackside_service.conformance.identify.found import Found, Number
+from trackside_service.conformance.identification.found import Found, Number
 
 
 def declared(found: Found, framework: str | None) -> dict[str, Any] | None:
@@ -56,7 +56,7 @@ def _torch(found: Found) -> dict[str, Any] | None:
         main = _torch_main(found, 0.0)
         return None if main is None else {**main, "base_lr": peak}
     width = int(warmup.ticks.value)
-    if not 0.0 < warmup.start.value:
+    if not warmup.start.value > 0.0:
         return None
     rise = _scheduler("LinearLR", start_factor=_tidy(warmup.start.value / peak), end_factor=1.0, total_iters=width)
     if found.family == "constant":

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from trackside_service.conformance.identify.cosine import rebounding
-from trackside_service.conformance.identify.families import FamilySpec, falls, warmup_of
-from trackside_service.conformance.identify.found import Found, whole
-from trackside_service.conformance.identify.legs import Fall
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.cosine import rebounding
+from trackside_service.conformance.identification.families import FamilySpec, falls, warmup_of
+from trackside_service.conformance.identification.found import Found, whole
+from trackside_service.conformance.identification.legs import Fall
+from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.schedules.curve import FloatArray
 
 
@@ -29,7 +29,7 @@ def fall_of(t_mult: int) -> Fall:
 
 
 def search(log: Log, rise: Rise | None) -> Iterable[Found]:
-    """Return the first cycle's length, which lies where the LR first goes up again, and the factor from cycle to cycle."""
+    """Return the first cycle's length, which ends where the LR first goes up again, and the factor between cycles."""
     if rise is not None and not rise.peaked:
         return
     window = _first_restart(log, rise)
@@ -52,7 +52,7 @@ def search(log: Log, rise: Rise | None) -> Iterable[Found]:
 
 
 def _first_restart(log: Log, rise: Rise | None) -> tuple[float, float] | None:
-    """Return what the first cycle may last: up to the first point that is higher than the one before it, after a fall."""
+    """Return how long the first cycle may be: up to the first point, after a fall, above the one before it."""
     first = 0 if rise is None else rise.count
     low, high = log.low[first:], log.high[first:]
     ticks = log.ticks[first:]

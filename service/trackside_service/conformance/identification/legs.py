@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from trackside_service.conformance.identify.bounds import Leg, least_squares, roundest, roundness
-from trackside_service.conformance.identify.found import Number
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.bounds import Leg, least_squares, roundest, roundness
+from trackside_service.conformance.identification.found import Number
+from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.conformance.intervals import simplest
 from trackside_service.schedules.curve import FloatArray
 
@@ -113,7 +113,7 @@ def _split(log: Log, shape: Shape, width: float, length: float) -> tuple[Leg | N
 def settle(log: Log, shape: Shape, width: Number, length: Number) -> Legs | None:
     """Return the simplest levels for these lengths, None where no top is possible."""
     least, most = tops(log, shape, width.value, length.value)
-    if not 0.0 < most or least > most:
+    if not most > 0.0 or least > most:
         return None
     top = Number(simplest(max(least, 0.0), most), max(least, 0.0), most)
     rise, fall = _split(log, shape, width.value, length.value)
@@ -170,7 +170,7 @@ def search(log: Log, shape: Shape, rise: Rise | None) -> Iterator[Legs]:
         if fit is not None:
             yield from _settled(log, shape, Number(0.0, 0.0, 0.0), fit)
         return
-    yield from _with_rise(log, shape, width, length, window, (float(widths[0]), float(widths[-1])))
+    yield from _with_rise(log, shape, (width, length), window, (float(widths[0]), float(widths[-1])))
 
 
 def _settled(log: Log, shape: Shape, width: Number, fit: tuple[float, float]) -> Iterator[Legs]:
@@ -198,20 +198,24 @@ def round_length(log: Log, shape: Shape, width: float, fit: tuple[float, float])
 
 
 def _with_rise(
-    log: Log, shape: Shape, width: float, length: float, window: tuple[float, float], reach: tuple[float, float]
+    log: Log, shape: Shape, place: tuple[float, float], window: tuple[float, float], reach: tuple[float, float]
 ) -> Iterator[Legs]:
     """Go from the best whole width up and down as long as there are fits, then name the roundest width among them."""
+    width, length = place
     known: dict[int, tuple[float, float] | None] = {}
 
     def fit(whole: int) -> tuple[float, float] | None:
         if whole not in known:
             inside = reach[0] <= whole <= reach[1]
-            guess = nearest(log, shape, np.asarray([float(whole)]), (length * 0.8, length * 1.25))[1] if inside else 0
-            known[whole] = _lengths(log, shape, float(whole), guess, window) if inside else None
+            near = nearest(log, shape, np.asarray([float(whole)]), (length * 0.8, length * 1.25)) if inside else None
+            if near is None or near[2] > HOPELESS:
+                known[whole] = None
+            else:
+                known[whole] = _lengths(log, shape, float(whole), near[1], window)
         return known[whole]
 
     centre = round(width)
-    start = next((centre + step for step in (0, 1, -1, 2, -2) if fit(centre + step) is not None), None)
+    start = next((whole for whole in around(centre, log.wanted) if fit(whole) is not None), None)
     if start is None:
         return
     ends = []
@@ -235,6 +239,18 @@ def _with_rise(
         if settled:
             yield from settled
             return
+
+
+def around(centre: int, wanted: tuple[float, ...] = ()) -> list[int]:
+    """Return whole numbers near `centre` in the order to try them: itself, its neighbours, and round ones nearby.
+
+    The least squares of a coarse print may lie a little outside of what it allows.
+    """
+    near = [centre, centre + 1, centre - 1, centre + 2, centre - 2]
+    for part in (0.0005, 0.002, 0.006, 0.02):
+        whole = roundest(centre * (1.0 - part), centre * (1.0 + part), wanted)
+        near += [] if whole is None else [whole]
+    return [whole for whole in dict.fromkeys(near) if whole > 0]
 
 
 def nearest(log: Log, shape: Shape, widths: FloatArray, window: tuple[float, float]) -> tuple[float, float, float]:
@@ -314,6 +330,9 @@ def _lengths(
         good = [whole for whole in range(max(round(guess) - 3, 1), round(guess) + 4) if room(float(whole)) >= 0.0]
         return (float(good[0]), float(good[-1])) if good else None
     best = next((near for near in (round(guess), round(guess + width) - width) if room(near) >= 0.0), guess)
+    if shape.foot == "free" and room(best) < 0.0:  # least squares may have taken the foot below 0, too far out
+        nearer = guess * np.exp(np.linspace(-3.0, 0.0, 160))
+        guess = best = float(nearer[int(np.argmax([room(float(each)) for each in nearer]))])
     here, spread = room(best), 0.02
     for _ in range(12):
         if here >= 0.0:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
 
-from trackside_service.conformance.identify.bounds import geometric, roundest
-from trackside_service.conformance.identify.families import FamilySpec, factors
-from trackside_service.conformance.identify.found import Found, Number
-from trackside_service.conformance.identify.log import Log, Rise, levels_of
+from trackside_service.conformance.identification.bounds import geometric, roundest
+from trackside_service.conformance.identification.families import FamilySpec, factors
+from trackside_service.conformance.identification.found import Found, Number
+from trackside_service.conformance.identification.log import Log, Rise, levels_of
 from trackside_service.schedules.curve import FloatArray
 
 MOST_SIZES = 20_000
@@ -35,7 +36,7 @@ def _sized(log: Log, rise: Rise | None, *, from_start: bool) -> Found | None:
     levels = levels_of(main)
     if len(levels) < 2 or len(levels) == len(main.ticks):
         return None
-    if any(later[2] >= earlier[3] for earlier, later in zip(levels, levels[1:], strict=False)):
+    if any(later[2] >= earlier[3] for earlier, later in itertools.pairwise(levels)):
         return None
     origin = 0.0
     if rise is not None and not from_start:
@@ -54,7 +55,7 @@ def _sized(log: Log, rise: Rise | None, *, from_start: bool) -> Found | None:
         sizes = np.unique(np.round(np.linspace(sizes[0], sizes[-1], MOST_SIZES)))
     begun, ended = np.floor(starts[None, :] / sizes[:, None]), np.floor(ends[None, :] / sizes[:, None])
     sizes = sizes[np.all(begun == ended, axis=1) & np.all(begun[:, 1:] > begun[:, :-1], axis=1)]
-    good = [size for size in sizes[:: max(len(sizes) // 400, 1)] if _fits(main, levels, starts, float(size))]
+    good = [size for size in sizes[:: max(len(sizes) // 400, 1)] if _fits(levels, starts, float(size))]
     if not good:
         return None
     size = roundest(good[0], good[-1], log.wanted)
@@ -75,7 +76,7 @@ def _sized(log: Log, rise: Rise | None, *, from_start: bool) -> Found | None:
     return Found("step", numbers, curve, fit.warmup, clock_from_start=from_start, note=note)
 
 
-def _fits(main: Log, levels: list[tuple[int, int, float, float]], starts: FloatArray, size: float) -> bool:
+def _fits(levels: list[tuple[int, int, float, float]], starts: FloatArray, size: float) -> bool:
     low, high = np.asarray([level[2] for level in levels]), np.asarray([level[3] for level in levels])
     least, most = geometric(np.floor(starts / size), low, high).top()
     return least <= most

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trackside_service.conformance.identify.found import Found, Number
+from trackside_service.conformance.identification.found import Found, Number
 
 NAMES = {
     "constant": "constant",
@@ -48,7 +48,9 @@ def _body(found: Found, ticks: str, tick: str) -> str:
             return f"linear decay from {lr} to {_of(found, 'end')} over {_of(found, 'over')} {ticks}"
         case "polynomial":
             power = _of(found, "power")
-            return f"polynomial decay of power {power} from {lr} to {_of(found, 'end')} over {_of(found, 'over')} {ticks}"
+            return (
+                f"polynomial decay of power {power} from {lr} to {_of(found, 'end')} over {_of(found, 'over')} {ticks}"
+            )
         case "cosine":
             return f"cosine annealing from {lr} to {_of(found, 'min')} over {_of(found, 'over')} {ticks}"
         case "warm_restarts":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trackside_service.conformance.identify.families import FamilySpec, factors
-from trackside_service.conformance.identify.found import Found
-from trackside_service.conformance.identify.log import Log, Rise
+from trackside_service.conformance.identification.families import FamilySpec, factors
+from trackside_service.conformance.identification.found import Found
+from trackside_service.conformance.identification.log import Log, Rise
 
 
 def search(log: Log, rise: Rise | None) -> Iterable[Found]:

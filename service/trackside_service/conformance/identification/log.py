@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trackside_service.conformance.identify.bounds import Leg
+from trackside_service.conformance.identification.bounds import Leg
 from trackside_service.schedules.curve import FloatArray
 
 
