@@ -19,6 +19,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.RecordsBody,
     schedules.PreviewBody,
     schedules.ExplainBody,
+    schedules.IdentifyBody,
     check.CheckBody,
     channels.ChannelBody,
 )
@@ -33,6 +34,7 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     records.History,
     schedules.Preview,
     schedules.Explanation,
+    schedules.Identification,
     schedules.LrShown,
     check.CheckReport,
     rules.RuleList,

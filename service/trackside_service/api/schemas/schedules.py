@@ -55,7 +55,7 @@ class ExplainBody(Body):
 class IdentifyBody(Body):
     """The body of POST /v1/schedules/identify."""
 
-    observed: list[ObservedLr] = Field(max_length=100_000)
+    observed: list[ObservedLr] = Field(max_length=100_000, description="The points of the log, in its order.")
     framework: Literal["torch", "paddle", "transformers", "timm", "keras"] | None = Field(
         None, description="Whose words the schedules are put in, where it has them."
     )
@@ -77,13 +77,13 @@ class IdentifiedSchedule(Shown):
         "warm_restarts",
         "one_cycle",
         "inverse_sqrt",
-    ]
+    ] = Field(description="Of which kind it is.")
     warmup: bool = Field(description="Whether a linear warm-up comes first.")
     params: dict[str, Any] = Field(description="Its numbers, each with the interval that the prints allow.")
     schedule: dict[str, Any] = Field(description="The declaration, ready for explain and preview.")
     framework: str | None = Field(description="In whose words; null for a canonical kind.")
     convention: dict[str, Any] = Field(description="How the log's step or epoch maps to the schedule's ticks.")
-    statement: str
+    statement: str = Field(description="In a sentence.")
 
 
 class Identification(Shown):
@@ -92,11 +92,11 @@ class Identification(Shown):
     verdict: Literal["identified", "ambiguous", "undetermined", "none"] = Field(
         description="One family; several; too little to say; no listed schedule fits."
     )
-    statement: str
+    statement: str = Field(description="In a sentence.")
     reason: str | None = Field(None, description="Why it is ambiguous or undetermined.")
     families: list[str] = Field(description="All that the log does not rule out.")
     schedules: list[IdentifiedSchedule] = Field(description="Simplest first, at most six.")
-    points: int
+    points: int = Field(description="How many were given.")
 
 
 class FirstOff(Shown):
