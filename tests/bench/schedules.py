@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -43,15 +43,16 @@ def main() -> None:
     )
     print(f"explain, 100,000 points off by 0.1:  {seconds(lambda: conformance.explain(schedule, wrong)) * 1000:.0f} ms")
     costs = {}
-    state = conformance.start(schedule)
-    for step in range(100_000):
-        if step in (100, 1_000, 10_000, 99_900):
-            held = state
+    every = schedule.lrs_at_updates(updates)
+    state, seen = conformance.start(schedule), 0
+    for mark in (100, 10_000, 999_800):
+        before = [LrPoint(lr=float(lr), step=seen + each) for each, lr in enumerate(every[seen:mark])]
+        state, seen = conformance.absorb(schedule, state, before), mark
+        following = [LrPoint(lr=float(lr), step=mark + each) for each, lr in enumerate(every[mark : mark + 100])]
 
-            def some(held: conformance.TrackerState = held, step: int = step) -> None:
-                for each in range(100):
-                    held = conformance.advance(schedule, held, LrPoint(lr=float(lrs[step + each]), step=step + each))
+        def some(state: conformance.TrackerState = state, points: Sequence[LrPoint] = following) -> None:
+            for point in points:
+                state = conformance.advance(schedule, state, point)
 
-            costs[step] = seconds(some) / 100
-        state = conformance.advance(schedule, state, points[step])
+        costs[mark] = seconds(some) / len(following)
     print("next point: " + ", ".join(f"{cost * 1e6:.0f} us after {count:,}" for count, cost in costs.items()))
