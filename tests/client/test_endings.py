@@ -273,6 +273,8 @@ def test_a_log_inside_a_signal_handler(process: Process, receiver: Receiver) -> 
 def test_ctrl_c_ends_the_run_as_killed(process: Process, receiver: Receiver, tmp_path: Path) -> None:
     script = tmp_path / "loop.py"
     script.write_text(
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it\n"
         "import sys, time, trackside\n"
         "with trackside.Run(sys.argv[1]) as run:\n"
         "    run.log(step=0, train_loss=1.0)\n"
@@ -315,6 +317,8 @@ def test_a_second_ctrl_c_ends_the_wait_and_keeps_the_records(
     receiver.behave = lambda _: Reply(fault="hang")
     script = tmp_path / "loop.py"
     script.write_text(
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it\n"
         "import sys, time, trackside\n"
         "other = trackside.Run(sys.argv[1], name='other')\n"
         "other.log(step=0, train_loss=1.0)\n"

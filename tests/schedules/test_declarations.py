@@ -409,6 +409,18 @@ def test_whatever_is_declared_is_computed_or_refused(declaration: dict[str, Any]
     assert schedule.restarts(1000).ndim == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 1e-300, "decay_rate": 0.5}),
+        ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 1e-300}),
+    ],
+)
+def test_a_length_too_small_for_keras_floats_is_no_crash(name: str, params: dict[str, float]) -> None:
+    schedule = compile_schedule({"framework": "keras", "class": name, "params": params, "unit": "step"})
+    assert schedule.lrs(np.arange(5.0)).shape == (5,)
+
+
 def test_preview_is_bounded_and_refuses_what_it_does_not_know() -> None:
     for steps, total in ((None, None), ([1], 3), (None, 0), (None, 10**9), ([-1], None)):
         with pytest.raises(ScheduleError):

@@ -20,7 +20,9 @@ def periods(ticks: FloatArray, every: float, *, staircase: bool, single: bool) -
     """
     clock = np.asarray(ticks, dtype=np.float64)
     if single:
-        quotient = clock.astype(np.float32) / np.float32(every)
+        # A period too small for a float32 is 0 there, and the quotient what Keras then makes of it.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            quotient = clock.astype(np.float32) / np.float32(every)
         return np.asarray(np.floor(quotient) if staircase else quotient, dtype=np.float64)
     if staircase:
         return np.asarray(np.floor_divide(clock, every), dtype=np.float64)

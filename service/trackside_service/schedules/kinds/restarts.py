@@ -62,7 +62,11 @@ class Restarts(Plain):
 
     def lrs(self, ticks: FloatArray) -> FloatArray:
         """Return the LR of the cycle that each tick lies in; NaN where the library has no cycle left (t_mult < 1)."""
-        clock = np.asarray(ticks, dtype=np.float64)
+        # As in Keras, a first cycle too small for a float32 is 0 there.
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            return self._lrs(np.asarray(ticks, dtype=np.float64))
+
+    def _lrs(self, clock: FloatArray) -> FloatArray:
         cycle: FloatArray
         if self.parts != 1.0:
             turns = self.parts * (clock / self.t0)
@@ -72,12 +76,11 @@ class Restarts(Plain):
         else:
             cycle = self._cycle(clock)
             share = self._grown32(clock, cycle) if self.counting == "log32" else self._grown(clock, cycle)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            decay = np.power(self.peak_decay, cycle)
-            height = (self.maximum - self.minimum) * decay if self.decay_range else self.maximum * decay - self.minimum
-            values = self.minimum + height * self._fall(share)
-            if self.limit is not None:
-                values = np.where(cycle < self.limit, values, self.minimum)
+        decay = np.power(self.peak_decay, cycle)
+        height = (self.maximum - self.minimum) * decay if self.decay_range else self.maximum * decay - self.minimum
+        values = self.minimum + height * self._fall(share)
+        if self.limit is not None:
+            values = np.where(cycle < self.limit, values, self.minimum)
         return np.asarray(np.where(np.isnan(cycle), np.nan, values), dtype=np.float64)
 
     def _equal(self, clock: FloatArray) -> tuple[FloatArray, FloatArray]:
