@@ -150,18 +150,23 @@ def conclude(context: RunContext, state: DetectorState) -> Inspection:
     return Inspection(DetectorState(states), tuple(outcomes), tuple(faults))
 
 
-def lr_state(state: DetectorState) -> TrackerState | None:
-    """Return the comparison of the LR so far; None without a schedule (or with its rule off)."""
+def lr_state(state: DetectorState, group: int = 0) -> TrackerState | None:
+    """Return the comparison of a parameter group's LR so far; None without a schedule (or with its rule off), and for
+    a further group that is not declared or was not reported.
+    """
     held = state.rules.get(off_schedule.CODE)
-    return held.tracker if isinstance(held, off_schedule.State) else None
+    own = held.groups.get(group) if isinstance(held, off_schedule.State) else None
+    return None if own is None else own.tracker
 
 
-def explanation(context: RunContext, state: DetectorState) -> Explanation | None:
-    """Return the verdict on the LR now, with causes. None: no schedule is declared, or no LR was reported."""
-    tracker = lr_state(state)
+def explanation(context: RunContext, state: DetectorState, group: int = 0) -> Explanation | None:
+    """Return the verdict on a parameter group's LR now, with causes. None: no schedule is declared (for it), or no such
+    LR was reported.
+    """
+    tracker = lr_state(state, group)
     if context.schedule is None or tracker is None or tracker.points == 0:
         return None
-    return conformance.conclude(context.schedule, tracker)
+    return conformance.conclude(context.schedule.of_group(group), tracker)
 
 
 def adopt(

@@ -124,6 +124,22 @@ def test_the_lr_of_a_long_run_is_thinned(api: httpx.Client) -> None:
         assert point["observed"] == pytest.approx(point["expected"])
 
 
+def test_every_group_has_its_verdict(api: httpx.Client) -> None:
+    path = opened(api, {**RUN, "schedule": {**STEP_LR, "base_lr": [0.1, 0.02]}})
+    rates = [{"lr": 0.1 * 0.1 ** (epoch // 10), "lr/1": 0.02, "lr/2": 5.0} for epoch in range(15)]
+    posted(api, path, [{"epoch": epoch, "metrics": lrs} for epoch, lrs in enumerate(rates)])
+    lr = api.get(f"{path}/lr").json()
+    assert lr["verdict"] == "on_schedule"
+    assert [(one["group"], one["metric"], one["verdict"]) for one in lr["groups"]] == [
+        (0, "lr", "on_schedule"),
+        (1, "lr/1", "off_schedule"),
+        (2, "lr/2", "undetermined"),
+    ]
+    assert lr["groups"][1]["first_off"]["epoch"] == 10.0
+    assert lr["groups"][1]["causes"][0]["cause"] == "never_stepped"
+    assert [alert["subject"] for alert in api.get(f"{path}/health").json()["alerts"]] == ["lr/1"]
+
+
 def test_without_a_schedule_nothing_is_compared(api: httpx.Client) -> None:
     path = opened(api)
     posted(api, path, [{"step": 1, "metrics": {"lr": 0.1}}])
@@ -131,6 +147,7 @@ def test_without_a_schedule_nothing_is_compared(api: httpx.Client) -> None:
     lr = api.get(f"{path}/lr").json()
     assert (lr["verdict"], lr["schedule"]) == ("undetermined", None)
     assert lr["series"] == [{"step": 1, "epoch": None, "observed": 0.1, "expected": None}]
+    assert "groups" not in lr
 
 
 def test_without_a_schedule_the_ones_that_the_series_shows_are_named(api: httpx.Client) -> None:

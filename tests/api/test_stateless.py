@@ -54,6 +54,18 @@ def test_previews_that_are_refused(api: httpx.Client, body: dict[str, Any], code
     assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
 
 
+def test_explain_takes_the_group_whose_rates_are_given(api: httpx.Client) -> None:
+    schedule = {**STEP_LR, "base_lr": [0.1, 0.02]}
+    body = {
+        "schedule": schedule,
+        "observed": [{"epoch": epoch, "lr": 0.02 * 0.1 ** (epoch // 10)} for epoch in range(15)],
+    }
+    assert api.post("/v1/schedules/explain", json=body).json()["verdict"] == "off_schedule"
+    assert api.post("/v1/schedules/explain", json={**body, "group": 1}).json()["verdict"] == "on_schedule"
+    problem = assert_problem(api.post("/v1/schedules/explain", json={**body, "group": 2}), 422, "invalid_input")
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/group"]
+
+
 def test_explain(api: httpx.Client) -> None:
     observed = [{"epoch": epoch, "lr": 0.01, "lr_text": "0.0100"} for epoch in range(5)]
     answer = api.post("/v1/schedules/explain", json={"schedule": STEP_LR, "observed": observed}).json()

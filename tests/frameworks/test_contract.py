@@ -79,6 +79,53 @@ def test_torch_stepped_per_batch_is_told(url: str) -> None:
     assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]
 
 
+def train_groups(url: str, *, frozen: bool) -> trackside.Run:
+    """Train two param groups under one StepLR; with `frozen`, the second one's LR is set back before each step."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.Linear(4, 3))
+    groups = [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[1].parameters(), "lr": 0.02}]
+    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    with trackside.Run(
+        url,
+        project="contract",
+        name="torch-groups",
+        optimizer=optimizer,
+        scheduler=scheduler,
+        scheduler_unit="epoch",
+        total_epochs=EPOCHS,
+        steps_per_epoch=BATCHES,
+    ) as run:
+        for epoch in range(EPOCHS):
+            for batch in range(BATCHES):
+                x, y = torch.randn(16, 8), torch.randint(0, 3, (16,))
+                if frozen:
+                    optimizer.param_groups[1]["lr"] = 0.02
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                run.log(step=epoch * BATCHES + batch, train_loss=loss)
+                optimizer.step()
+            scheduler.step()
+    return run
+
+
+def test_torch_groups_each_on_its_curve_are_silent(url: str) -> None:
+    run = train_groups(url, frozen=False)
+    assert [group["verdict"] for group in read(url, run, "lr")["groups"]] == ["on_schedule", "on_schedule"]
+    assert read(url, run, "health")["alerts"] == []
+
+
+def test_a_torch_group_frozen_by_hand_is_told(url: str) -> None:
+    run = train_groups(url, frozen=True)
+    lr = read(url, run, "lr")
+    assert lr["verdict"] == "on_schedule"
+    assert [group["verdict"] for group in lr["groups"]] == ["on_schedule", "off_schedule"]
+    (alert,) = read(url, run, "health")["alerts"]
+    assert (alert["code"], alert["subject"]) == ("LR001", "lr/1")
+    assert alert["opened"]["step"] == 2 * BATCHES
+
+
 def train_paddle(url: str, *, step_each: str) -> trackside.Run:
     """Like `train_torch`, under Paddle's warm-up over a cosine."""
     paddle.seed(0)

@@ -12,17 +12,34 @@ import sqlalchemy as sa
 from trackside_service import detection, monitor
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.domain.metrics import LRS
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
+from trackside_service.storage import metrics
 from trackside_service.storage.points import Point
 
 
 def explanation_of(connection: sa.Connection, run: Run) -> Explanation | None:
     """Return the verdict as of the last post; None without a schedule, or where no learning rate was reported."""
+    return explanations_of(connection, run, 1)[0]
+
+
+def explanations_of(connection: sa.Connection, run: Run, count: int) -> list[Explanation | None]:
+    """Return the verdicts on the first `count` parameter groups, each as `explanation_of` does for the first."""
     if run.spec.schedule is None:
-        return None
+        return [None] * count
     known = monitor.look(connection, run.id)
-    return detection.explanation(known.context, known.state)
+    return [detection.explanation(known.context, known.state, group) for group in range(count)]
+
+
+def groups_of(connection: sa.Connection, run: Run) -> int:
+    """Return how many parameter groups are declared or reported: 1 or more, and as many as are compared at most."""
+    reported = {metric.name for metric in metrics.of_run(connection, run.id)}
+    last = max((group for group, name in enumerate(LRS) if name in reported), default=0)
+    declared = 1
+    if run.spec.schedule is not None:
+        declared = len(compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch).groups)
+    return min(max(last + 1, declared), len(LRS))
 
 
 def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point]) -> list[float | None]:

@@ -56,6 +56,8 @@ VAL_ACC: Final = "val_acc"
 GRAD_NORM: Final = "grad_norm"
 LOSSES: Final = (TRAIN_LOSS, VAL_LOSS)
 ACCURACIES: Final = (VAL_ACC, TRAIN_ACC)
+LRS: Final = (LR, *(f"lr/{group}" for group in range(1, 16)))
+"""The LRs that are compared, by parameter group: further groups' are stored, and no more."""
 
 
 def canonical(name: str, own: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from trackside_service.conformance.curve import curve
 from trackside_service.detection import DetectorState
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.findings import Outcome
-from trackside_service.domain.metrics import LR
+from trackside_service.domain.metrics import LRS
 from trackside_service.domain.runs import Run
 from trackside_service.monitor.memory import Known
 from trackside_service.rules.base import RunContext
@@ -65,15 +65,20 @@ def tell(
     """
     if changes:
         alerts.save(connection, changes)
-        deliveries.enqueue_all(connection, changes, run, now, lr_plot=_lr_plot(changes, compared))
+        deliveries.enqueue_all(connection, changes, run, now, lr_plots=_lr_plots(changes, compared))
 
 
-def _lr_plot(
+def _lr_plots(
     changes: Sequence[AlertChange], compared: tuple[RunContext, DetectorState] | None
-) -> dict[str, Any] | None:
-    if compared is None or not any(change.alert.subject == LR for change in changes):
-        return None
-    context, state = compared
-    tracker = detection.lr_state(state)
-    drawn = None if context.schedule is None or tracker is None else curve(context.schedule, tracker)
-    return None if drawn is None else drawn.as_wire()
+) -> dict[str, dict[str, Any]]:
+    """Return the curves of the parameter groups that the changes are about, by metric."""
+    found: dict[str, dict[str, Any]] = {}
+    if compared is None or compared[0].schedule is None:
+        return found
+    subjects = {change.alert.subject for change in changes}
+    for group, name in enumerate(LRS):
+        tracker = detection.lr_state(compared[1], group) if name in subjects else None
+        drawn = None if tracker is None else curve(compared[0].schedule.of_group(group), tracker)
+        if drawn is not None:
+            found[name] = drawn.as_wire()
+    return found

@@ -15,6 +15,10 @@ optimizer's parameter groups.
 **What to try.** The alert names the causes that the log cannot rule out, the simplest first, each with the line to
 change.
 
+**Several groups.** Where the declaration has several parameter groups (`base_lr` is a list), each reported LR, `lr`,
+`lr/1` and on to the sixteenth group's, is compared with its own group's curve. A group that is off is an alert with
+that subject; groups that leave the schedule at the same point for the same cause are one alert, which names them.
+
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
 resolves after ten points in a row are back on schedule. Logs of real schedulers that ran as declared raise nothing.
@@ -24,7 +28,6 @@ If the LR differs by a constant factor from the first record on, the framework i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,13 +35,13 @@ from typing import Any
 import numpy as np
 
 from trackside_service import conformance
-from trackside_service.conformance import Explanation, FirstOff, LrPoint, TrackerState
+from trackside_service.conformance import FirstOff, LrPoint, TrackerState
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity, rank
-from trackside_service.domain.metrics import LR
-from trackside_service.domain.numbers import said, to_wire
-from trackside_service.domain.records import Position
+from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.lr_groups import Told, joined, leaders, told_of
+from trackside_service.rules.lr_wording import finding_of, severity_of
 from trackside_service.schedules import CompiledSchedule
 
 CODE = "LR001"
@@ -62,10 +65,12 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`tracker` compares the whole log. Once that is `off`, `convention` says how its points are placed from there on.
+    """One group's LR; of the first group, with those of the `others` that were reported, by number.
 
-    `back`: points in a row that were on schedule again. `open`: an alert stands, of `severity`. `diagnose_at`: the
-    number of points at which its causes are looked for again.
+    `tracker` compares the whole log. Once that is `off`, `convention` says how its points are placed from there on.
+    `back`: points in a row that were on schedule again. `open`: it counts as off, with `severity`. `diagnose_at`: the
+    number of points at which its causes are looked for again. `told`: what was found; `under`: the group whose alert
+    tells it along, None where it has its own.
     """
 
     tracker: TrackerState | None = None
@@ -75,6 +80,14 @@ class State:
     open: bool = False
     severity: Severity = "warning"
     diagnose_at: int = 0
+    told: Told | None = None
+    under: int | None = None
+    others: tuple[tuple[int, State], ...] = ()
+
+    @property
+    def groups(self) -> dict[int, State]:
+        """The groups' states by number, in order."""
+        return {0: replace(self, others=()) if self.others else self, **dict(self.others)}
 
 
 _Points = Sequence[tuple[int, Reading, LrPoint]]
@@ -98,36 +111,120 @@ def check_many(
     context: RunContext, parameters: Parameters, state: State, readings: Sequence[Reading]
 ) -> tuple[State, _Found]:
     """Compare the LRs of several records: at once as far as they bring no news, else half by half."""
-    points = [
-        (place, reading, LrPoint(reading.record.metrics[LR], reading.record.step, reading.record.epoch))
-        for place, reading in enumerate(readings)
-        if LR in reading.record.metrics
-    ]
-    if context.schedule is None or state.tracker is None or not points:
+    if context.schedule is None or state.tracker is None:
         return state, []
-    return _compare(context, parameters, state, points)
+    points: dict[int, _Points] = {}
+    for group, name in enumerate(LRS[: len(context.schedule.groups)]):
+        found = [
+            (place, reading, LrPoint(reading.record.metrics[name], reading.record.step, reading.record.epoch))
+            for place, reading in enumerate(readings)
+            if name in reading.record.metrics
+        ]
+        if found:
+            points[group] = found
+    return _compare(context, parameters, state, points) if points else (state, [])
 
 
-def _compare(context: RunContext, parameters: Parameters, state: State, points: _Points) -> tuple[State, _Found]:
+def _compare(
+    context: RunContext, parameters: Parameters, state: State, points: Mapping[int, _Points]
+) -> tuple[State, _Found]:
+    """Compare the points of one or more groups, each in the order of the log."""
+    before = state.groups
+    after = dict(before)
+    news: dict[int, TrackerState] = {}
+    for group, own in points.items():
+        here = _of_group(context, group)
+        held = before.get(group) or start(here, parameters)
+        tracker, following = _absorb(here, parameters, held, own)
+        if following is None:
+            news[group] = tracker
+        else:
+            after[group] = following
+    if not news:
+        return _whole(after), []
+    places = sorted({place for own in points.values() for place, _, _ in own})
+    if len(places) > 1:
+        middle = places[len(places) // 2]
+        state, first = _compare(context, parameters, state, _between(points, places[0], middle))
+        state, second = _compare(context, parameters, state, _between(points, middle, places[-1] + 1))
+        return state, first + second
+    said: dict[int, Outcome] = {}
+    for group, tracker in news.items():
+        here = _of_group(context, group)
+        _, reading, point = points[group][0]
+        held = replace(before.get(group) or start(here, parameters), tracker=tracker)
+        after[group], outcomes = _one(here, parameters, held, reading, point)
+        said.update((group, outcome) for outcome in outcomes)
+    if len(after) > 1:
+        said = _settled(context, parameters, before, after, said=said, reading=reading)
+    return _whole(after), [(places[0], said[group]) for group in sorted(said)]
+
+
+def _of_group(context: RunContext, group: int) -> RunContext:
+    assert context.schedule is not None
+    return replace(context, schedule=context.schedule.of_group(group)) if group else context
+
+
+def _whole(groups: Mapping[int, State]) -> State:
+    others = tuple((group, groups[group]) for group in sorted(groups) if group)
+    return replace(groups[0], others=others) if others else groups[0]
+
+
+def _between(points: Mapping[int, _Points], low: int, high: int) -> dict[int, _Points]:
+    cut = {group: [one for one in own if low <= one[0] < high] for group, own in points.items()}
+    return {group: own for group, own in cut.items() if own}
+
+
+def _absorb(
+    context: RunContext, parameters: Parameters, state: State, points: _Points
+) -> tuple[TrackerState, State | None]:
+    """Return the comparison after one group's points, and the state then; None where they may call for a word."""
     assert context.schedule is not None
     assert state.tracker is not None
     before = state.tracker
     tracker = conformance.absorb(context.schedule, before, [point for _, _, point in points])
-    same_format = _same_format(before, tracker)
-    if not state.off and same_format and tracker.fronts == before.fronts and before.points:
-        return replace(state, tracker=tracker), []
-    if state.off and same_format:
-        following = _no_news(context.schedule, parameters, state, tracker, points)
-        if following is not None:
-            return following, []
-    if len(points) > 1:
-        middle = len(points) // 2
-        state, first = _compare(context, parameters, state, points[:middle])
-        state, second = _compare(context, parameters, state, points[middle:])
-        return state, first + second
-    place, reading, point = points[0]
-    state, outcomes = _one(context, parameters, replace(state, tracker=tracker), reading, point)
-    return state, [(place, outcome) for outcome in outcomes]
+    if not _same_format(before, tracker):
+        return tracker, None
+    if state.off:
+        return tracker, _no_news(context.schedule, parameters, state, tracker, points)
+    return tracker, replace(state, tracker=tracker) if tracker.fronts == before.fronts and before.points else None
+
+
+def _settled(
+    context: RunContext,
+    parameters: Parameters,
+    before: Mapping[int, State],
+    after: dict[int, State],
+    *,
+    said: Mapping[int, Outcome],
+    reading: Reading,
+) -> dict[int, Outcome]:
+    """Return what is said at one record of a run with several groups: those that are off alike are one alert.
+
+    Who tells whom is noted in `after`.
+    """
+    own = {group for group, state in before.items() if state.open and state.under is None}
+    for group, leader in leaders({group: state.told for group, state in after.items() if state.open}, own).items():
+        after[group] = replace(after[group], under=leader)
+    outcomes: dict[int, Outcome] = {}
+    for group in sorted(after):
+        state, outcome = after[group], said.get(group)
+        if not state.open:
+            if group in own and outcome is not None:
+                outcomes[group] = outcome
+            continue
+        if state.under is not None:
+            continue
+        along = {other for other, held in after.items() if held.open and held.under == group}
+        had = {other for other, held in before.items() if held.open and held.under == group}
+        if outcome is None and (group not in own or along != had or not along.isdisjoint(said)):
+            after[group], found = _open(_of_group(context, group), parameters, state, reading, None)
+            outcome = next(iter(found), None)
+        if isinstance(outcome, Finding):
+            worst = max([outcome.severity, *(after[other].severity for other in along)], key=rank)
+            told = [(other, after[other].told) for other in sorted(along)]
+            outcomes[group] = joined(replace(outcome, severity=worst), told)
+    return outcomes
 
 
 def _same_format(before: TrackerState, after: TrackerState) -> bool:
@@ -150,7 +247,7 @@ def _no_news(
             return None
         if not on and not state.open:
             return None
-        if not on and rank(_severity(schedule, parameters, point.lr, expected)) > rank(severity):
+        if not on and rank(severity_of(schedule, parameters.critical_factor, point.lr, expected)) > rank(severity):
             return None
     return replace(state, tracker=tracker, back=back)
 
@@ -186,7 +283,7 @@ def _one(
     whole = conformance.judge(context.schedule, state.tracker)
     if whole.verdict != "off_schedule":
         # Also where a later print showed that the log is coarser than it seemed, and no point was ever off.
-        cleared = [Cleared(CODE, LR, reading.record.position)] if state.open else []
+        cleared = [_cleared(context, reading)] if state.open else []
         return State(state.tracker), cleared
     if not state.off:
         return _open(context, parameters, state, reading, whole.first_off)
@@ -197,13 +294,20 @@ def _one(
     points, state = state.tracker.points, replace(state, back=state.back + 1 if on else 0)
     if on:
         if state.open and state.back >= parameters.back_after:
-            return replace(state, open=False), [Cleared(CODE, LR, reading.record.position)]
+            return replace(state, open=False, told=None, under=None), [_cleared(context, reading)]
         return _open(context, parameters, state, reading, None) if again else (state, ())
     here = FirstOff(points - 1, point.step, point.epoch, expected, point.lr)
-    worse = rank(_severity(context.schedule, parameters, here.observed, expected)) > rank(state.severity)
+    worse = rank(severity_of(context.schedule, parameters.critical_factor, here.observed, expected)) > rank(
+        state.severity
+    )
     if again or worse or not state.open:
         return _open(context, parameters, state, reading, here)
     return state, ()
+
+
+def _cleared(context: RunContext, reading: Reading) -> Cleared:
+    assert context.schedule is not None
+    return Cleared(CODE, LRS[context.schedule.first], reading.record.position)
 
 
 def _open(
@@ -220,7 +324,11 @@ def _open(
     off = latest if anew else explanation.first_off
     if off is None:
         return state, ()
-    worst = [_severity(context.schedule, parameters, one.observed, one.expected) for one in (off, latest) if one]
+    worst = [
+        severity_of(context.schedule, parameters.critical_factor, one.observed, one.expected)
+        for one in (off, latest)
+        if one
+    ]
     severity = max([*worst, *([state.severity] if state.open else [])], key=rank)
     points = state.tracker.points
     state = replace(
@@ -230,82 +338,35 @@ def _open(
         severity=severity,
         convention=state.convention if anew else explanation.convention,
         diagnose_at=points + max(1, points - off.index),  # as often as the points since then have doubled
+        told=told_of(explanation, off),
     )
-    return state, [_finding(context, explanation, off, severity, reading)]
-
-
-def _severity(schedule: CompiledSchedule, parameters: Parameters, observed: float, expected: float | None) -> Severity:
-    if expected is None or not math.isfinite(observed):
-        return "critical"
-    # At the ends of a schedule both are next to nothing: there a ratio says nothing either.
-    slack = 1e-4 * schedule.peak()
-    low, high = sorted((abs(observed) + slack, abs(expected) + slack))
-    return "critical" if high >= parameters.critical_factor * low else "warning"
-
-
-def _finding(
-    context: RunContext, explanation: Explanation, off: FirstOff, severity: Severity, reading: Reading
-) -> Finding:
-    assert context.schedule is not None
-    where = str(Position(off.step, off.epoch))
-    is_number = math.isfinite(off.observed)
-    ratio = off.observed / off.expected if off.expected and is_number else None
-    observed = said(off.observed) if is_number else f"not a finite number ({said(off.observed)})"
-    # That no other schedule explains a NaN need not be said.
-    causes = [each for each in explanation.causes if is_number or each.family != "other_schedule"]
-    cause = causes[0] if causes else None
-    expected = "nothing: the real scheduler would have refused" if off.expected is None else f"{off.expected:.6g}"
-    detail = f"At {where} the learning rate is {observed}; {context.schedule.name} gives {expected} there"
-    detail += f" (a ratio of {ratio:.4g})." if ratio is not None else "."
-    if cause is not None:
-        detail += f" {cause.statement}"
-    others = [other.cause for other in causes[1:]]
-    if others:
-        detail += f" The log cannot rule out: {', '.join(others)}."
-    advice = (
-        cause.advice
-        if cause is not None
-        else "Compare where the scheduler is built and stepped with what was declared."
-    )
-    evidence: dict[str, Any] = {
-        "lr_expected": off.expected,
-        "lr_observed": to_wire(off.observed),
-        "ratio": None if ratio is None else to_wire(ratio),
-        "first_off": {"index": off.index, "step": off.step, "epoch": off.epoch},
-        "causes": conformance.as_wire(explanation)["causes"],
-        "convention": None if explanation.convention is None else dict(explanation.convention),
-    }
-    return Finding(
-        code=CODE,
-        subject=LR,
-        severity=severity,
-        title=f"The LR is off schedule from {where} on",
-        detail=detail,
-        advice=advice,
-        opened=Position(off.step, off.epoch),
-        detected=reading.record.position,
-        evidence=evidence,
-    )
+    return state, [finding_of(CODE, context.schedule, explanation, off, severity=severity, at=reading.record.position)]
 
 
 def dump(state: State) -> dict[str, Any]:
-    """State as JSON values."""
-    tracker = None if state.tracker is None else conformance.dump(state.tracker)
-    return {
-        "tracker": tracker,
+    """State as JSON values; of further groups only where they were reported."""
+    held: dict[str, Any] = {
+        "tracker": None if state.tracker is None else conformance.dump(state.tracker),
         "off": state.off,
         "convention": state.convention,
         "back": state.back,
         "open": state.open,
         "severity": state.severity,
         "diagnose_at": state.diagnose_at,
+        "told": None if state.told is None else state.told.as_json(),
+        "under": state.under,
     }
+    if state.others:
+        held["others"] = [[group, dump(other)] for group, other in state.others]
+    return held
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
     tracker = None if data["tracker"] is None else conformance.load(data["tracker"])
-    return State(**{**data, "tracker": tracker})
+    told = None if data["told"] is None else Told.from_json(data["told"])
+    others = tuple((group, load(other)) for group, other in data.get("others", ()))
+    return State(**{**data, "tracker": tracker, "told": told, "others": others})
 
 
 RULE = Rule(
@@ -319,6 +380,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
+    state_version=2,
     dump=dump,
     load=load,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -35,6 +35,9 @@ class CompiledSchedule:
     `total` is the number of ticks configured where the constructor names it; `refused_after` the last tick that
     the real
     library takes, and `refusal` what it raises then.
+
+    `first`: the declaration's number of the parameter group that stands first in `groups`; `of_group` puts another
+    there.
     """
 
     unit: Literal["step", "epoch"]
@@ -48,6 +51,33 @@ class CompiledSchedule:
     total: float | None = None
     refused_after: int | None = None
     refusal: str = ""
+    first: int = 0
+    _of_group: dict[int, CompiledSchedule] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of_group(self, number: int) -> CompiledSchedule:
+        """Return the schedule with the declaration's group `number` first, and the others behind it in their order.
+
+        It is the same object every time. Raises `IndexError` where the declaration has no such group.
+        """
+        if number == self.first:
+            return self
+        if not 0 <= number < len(self.groups):
+            raise IndexError(f"the schedule has {len(self.groups)} parameter groups: there is no group {number}")
+        if number not in self._of_group:
+            order = sorted(range(len(self.groups)), key=self.number_of)
+            order.insert(0, order.pop(number))
+            bases = self.base_lrs
+            if bases is not None and len(bases) == len(order):
+                bases = tuple(bases[place] for place in order)
+            groups = tuple(self.groups[place] for place in order)
+            self._of_group[number] = replace(self, groups=groups, base_lrs=bases, first=number)
+        return self._of_group[number]
+
+    def number_of(self, place: int) -> int:
+        """Return the declaration's number of the group at `place` in `groups`."""
+        if place == 0:
+            return self.first
+        return place - 1 if place <= self.first else place
 
     @property
     def flat(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
 from uuid import UUID, uuid4
 
@@ -99,7 +100,7 @@ def enqueue(
     lr_plot: Mapping[str, Any] | None = None,
 ) -> int:
     """Write one delivery for each subscribed channel, and return how many. Belongs into the alert's transaction."""
-    return enqueue_all(connection, (change,), run, now, lr_plot=lr_plot)
+    return enqueue_all(connection, (change,), run, now, lr_plots={} if lr_plot is None else {LR: lr_plot})
 
 
 def enqueue_all(
@@ -108,13 +109,13 @@ def enqueue_all(
     run: Run,
     now: datetime,
     *,
-    lr_plot: Mapping[str, Any] | None = None,
+    lr_plots: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> int:
     """`enqueue` for all changes of one post: one query for the channels, none without changes.
 
-    `lr_plot` goes with the alerts about the learning rate, for people's channels to draw: {"at": [places], "unit":
-    "step" |
-    "epoch", "expected": [rates], "observed": [rates]}, of one length; a few hundred points at most.
+    `lr_plots` go with the alerts about a learning rate, by their subject, for people's channels to draw: {"at":
+    [places], "unit": "step" | "epoch", "expected": [rates], "observed": [rates]}, of one length; a few hundred points
+    at most.
     """
     told = [change for change in changes if change.event != "changed" or change.worsened]
     if not told:
@@ -127,7 +128,7 @@ def enqueue_all(
             "run_id": run.id,
             "alert_id": change.alert.id,
             "event": f"alert.{change.event}",
-            "snapshot": _snapshot(change.alert, run, lr_plot),
+            "snapshot": _snapshot(change.alert, run, lr_plots.get(change.alert.subject)),
             "status": "pending",
             "attempts": 0,
             "due_at": now,
@@ -321,7 +322,7 @@ def _wants(channel: StoredChannel, change: AlertChange) -> bool:
 
 def _snapshot(alert: Alert, run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:
     snapshot = {"alert": alert_to_wire(alert), "run": _run_to_wire(run)}
-    if lr_plot is not None and alert.subject.partition("/")[0] == LR:
+    if lr_plot is not None:
         snapshot["lr_plot"] = dict(lr_plot)
     return snapshot
 

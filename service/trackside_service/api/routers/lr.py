@@ -10,10 +10,10 @@ from trackside_service.api import examples
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
-from trackside_service.api.observed import expected_at, explanation_of, identified_in
+from trackside_service.api.observed import expected_at, explanations_of, groups_of, identified_in
 from trackside_service.api.schemas.schedules import LrShown
-from trackside_service.conformance import as_wire
-from trackside_service.domain.metrics import LR
+from trackside_service.conformance import Explanation, as_wire
+from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.numbers import to_wire
 from trackside_service.errors import RunNotFoundError
 from trackside_service.storage import thinning
@@ -22,7 +22,7 @@ from trackside_service.storage.engine import read_transaction
 router = APIRouter(prefix="/v1/runs", tags=["health"])
 _NOT_COMPARED: Final[dict[str, Any]] = {
     "verdict": "undetermined",
-    "reason": "No schedule was declared, or no learning rate reported.",
+    "reason": "No schedule was declared for it, or no learning rate reported.",
     "causes": [],
     "convention": None,
     "points": 0,
@@ -51,14 +51,17 @@ def read_lr(
 
     `expected` is given in the index convention that was stated or found. Of a run without a declared schedule,
     `identified` names the schedules that the series shows.
+
+    All this is of the first parameter group;
+    where several are declared or reported, `groups` has the verdict on each.
     """
     with read_transaction(context(request).engine) as connection:
         run = run_of(connection, run_id)
-        explanation = explanation_of(connection, run)
+        explanations = explanations_of(connection, run, groups_of(connection, run))
         observed = thinning.thinned(connection, run_id, LR, points)
-    expected = expected_at(run, explanation, observed)
-    return {
-        **(_NOT_COMPARED if explanation is None else as_wire(explanation)),
+    expected = expected_at(run, explanations[0], observed)
+    answer = {
+        **_shown(explanations[0]),
         "schedule": None if run.spec.schedule is None else dict(run.spec.schedule),
         "series": [
             {"step": point.step, "epoch": point.epoch, "observed": to_wire(point.value), "expected": lr}
@@ -66,3 +69,13 @@ def read_lr(
         ],
         "identified": identified_in(run, observed),
     }
+    if len(explanations) > 1:
+        answer["groups"] = [
+            {"group": group, "metric": LRS[group], **_shown(explanation)}
+            for group, explanation in enumerate(explanations)
+        ]
+    return answer
+
+
+def _shown(explanation: Explanation | None) -> dict[str, Any]:
+    return _NOT_COMPARED if explanation is None else as_wire(explanation)

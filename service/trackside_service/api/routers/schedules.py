@@ -74,7 +74,8 @@ async def explain_schedule(request: Request) -> Any:
     """Compare logged learning rates with a schedule.
 
     A print stands for every number that prints so; give `lr_text` where you have it. How the log counts (from 0 or 1,
-    read before or after the scheduler's step) is found unless the schedule's `reporting` states it.
+    read before or after the scheduler's step) is found unless the schedule's `reporting` states it. Where `base_lr` is
+    a list, `group` says whose rates they are.
     """
     body = validate(ExplainBody, await read_json(request))
     return await run_in_threadpool(_explain, body)
@@ -116,7 +117,13 @@ def _explain(body: ExplainBody) -> dict[str, Any]:
     points = _points(body.observed)
     with at("/schedule", ScheduleError):
         compiled = schedules.compile_schedule(body.schedule)
-    return as_wire(explain(compiled, points, run_updates=body.run_updates))
+    count = len(compiled.groups)
+    if body.group >= count:
+        raise InvalidInputError(
+            "The schedule has no such parameter group.",
+            faults=[Fault("/group", f"below {count}: base_lr names one LR a group")],
+        )
+    return as_wire(explain(compiled.of_group(body.group), points, run_updates=body.run_updates))
 
 
 def _identify(body: IdentifyBody) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class ExplainBody(Body):
     schedule: Schedule
     observed: list[ObservedLr] = Field(max_length=100_000, description="In the order of the log.")
     run_updates: int | None = Field(None, ge=1, description="How many updates the run makes, where known.")
+    group: int = Field(0, ge=0, description="The parameter group whose rates these are, where base_lr is a list.")
 
 
 class IdentifyBody(Body):
@@ -147,11 +148,21 @@ class LrPoint(Shown):
     expected: float | None = Field(description="null where the point cannot be placed on the schedule.")
 
 
+class GroupLr(Explanation):
+    """The verdict on one parameter group's learning rate."""
+
+    group: int = Field(description="The parameter group, from 0.")
+    metric: str = Field(description="What its learning rate is reported as.")
+
+
 class LrShown(Explanation):
-    """Expected and observed learning rate of a run."""
+    """Expected and observed learning rate of a run, of its first parameter group."""
 
     schedule: dict[str, Any] | None = Field(description="As declared.")
     series: list[LrPoint] = Field(description="In the order of arrival, thinned.")
     identified: Identification | None = Field(
         None, description="Where no schedule was declared: the ones that the series shows."
+    )
+    groups: list[GroupLr] | None = Field(
+        None, description="Each group's verdict, where several are declared or reported; at most 16."
     )

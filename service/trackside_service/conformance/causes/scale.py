@@ -41,13 +41,14 @@ def _other_groups(evidence: Evidence) -> Sequence[Fit]:
             if bool(view.allows(schedule.lrs(view.ticks, group))):
                 base = schedule.base_lrs[group] if schedule.base_lrs and group < len(schedule.base_lrs) else None
                 rate = "" if base is None else f", whose base LR is {base:.4g}"
+                own, other = schedule.first, schedule.number_of(group)
                 cause = Cause(
                     "other_group",
                     "scale",
-                    {"group": group} if base is None else {"group": group, "base_lr": base},
-                    f"The LRs are those of parameter group {group}{rate}, not of group 0.",
-                    "Log `optimizer.param_groups[0]['lr']` (or report this one as "
-                    f"`lr/{group}`): the log reads another group's.",
+                    {"group": other} if base is None else {"group": other, "base_lr": base},
+                    f"The LRs are those of parameter group {other}{rate}, not of group {own}.",
+                    f"Log `optimizer.param_groups[{own}]['lr']` (or report this one as "
+                    f"`lr/{other}`): the log reads another group's.",
                 )
                 return (Fit(cause, view.convention),)
     return ()

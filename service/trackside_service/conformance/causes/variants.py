@@ -96,8 +96,8 @@ def rebuilt(schedule: CompiledSchedule, declaration: Mapping[str, Any] | None) -
     if "steps_per_epoch" not in declaration and schedule.steps_per_epoch is not None:
         declaration = {**declaration, "steps_per_epoch": schedule.steps_per_epoch}
     try:
-        return compile_schedule(declaration)
-    except (ScheduleError, ArithmeticError):
+        return compile_schedule(declaration).of_group(schedule.first)
+    except (ScheduleError, ArithmeticError, IndexError):
         return None
 
 
