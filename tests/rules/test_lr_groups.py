@@ -115,12 +115,12 @@ def test_the_other_groups_rate_is_named_by_its_number() -> None:
 
 def test_a_group_that_is_not_declared_is_not_compared() -> None:
     observed: dict[str, Any] = groups(STEPS, 20)
-    assert not alerts_of(epochs(**observed, **{"lr/3": [7.0] * 20}), CODE, schedule=STEPS)
+    assert not alerts_of(epochs(**{**observed, "lr/3": [7.0] * 20}), CODE, schedule=STEPS)
     one = {**STEPS, "base_lr": 0.2}
     assert not alerts_of(epochs(**observed), CODE, schedule=one)
     wide = {**STEPS, "base_lr": [0.1] * 20}
     observed = groups({**STEPS, "base_lr": [0.1] * 16}, 20)
-    assert not alerts_of(epochs(**observed, **{"lr/16": [7.0] * 20}), CODE, schedule=wide)
+    assert not alerts_of(epochs(**{**observed, "lr/16": [7.0] * 20}), CODE, schedule=wide)
 
 
 def test_a_run_that_reports_one_group_keeps_nothing_of_the_others() -> None:
