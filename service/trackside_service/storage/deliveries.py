@@ -100,7 +100,9 @@ def enqueue(
     lr_plot: Mapping[str, Any] | None = None,
 ) -> int:
     """Write one delivery for each subscribed channel, and return how many. Belongs into the alert's transaction."""
-    return enqueue_all(connection, (change,), run, now, lr_plots={} if lr_plot is None else {LR: lr_plot})
+    return enqueue_all(
+        connection, (change,), run, now, lr_plots={} if lr_plot is None else {change.alert.subject: lr_plot}
+    )
 
 
 def enqueue_all(
@@ -322,7 +324,7 @@ def _wants(channel: StoredChannel, change: AlertChange) -> bool:
 
 def _snapshot(alert: Alert, run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:
     snapshot = {"alert": alert_to_wire(alert), "run": _run_to_wire(run)}
-    if lr_plot is not None:
+    if lr_plot is not None and alert.subject.partition("/")[0] == LR:
         snapshot["lr_plot"] = dict(lr_plot)
     return snapshot
 
