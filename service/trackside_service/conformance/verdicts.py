@@ -104,8 +104,34 @@ def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintForma
         _Reading(convention, next((suspect for suspect in front if not shown.explains(suspect.key)), None))
         for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
     ]
-    readings.sort(key=lambda reading: (-reading.prefix, preference(reading.convention, state.first_epoch)))
+    # A convention under which the schedule is known at none of the points explains nothing, however long its prefix.
+    blind = _blind(schedule, state, readings)
+    readings.sort(
+        key=lambda reading: (
+            reading.convention in blind,
+            -reading.prefix,
+            preference(reading.convention, state.first_epoch),
+        )
+    )
     return readings
+
+
+def _blind(schedule: CompiledSchedule, state: TrackerState, readings: Sequence[_Reading]) -> frozenset[Convention]:
+    """Return the conventions that could compare none of the kept points: those of a schedule known in part only (it
+    follows a metric, refuses ticks past its end, or is a table).
+    """
+    partly = schedule.metric_driven or schedule.refused_after is not None or schedule.name == "table"
+    if not partly or not state.series:
+        return frozenset()
+    places = places_of(schedule, [kept.point for kept in state.series])
+    blind = []
+    for reading in readings:
+        if reading.off is None:
+            ticks = ticks_at(schedule, reading.convention, places)
+            known = ~np.isnan(schedule.lrs(np.where(ticks >= 0, ticks, 0.0))) & (ticks >= 0)
+            if not known.any():
+                blind.append(reading.convention)
+    return frozenset(blind)
 
 
 def _first_off(schedule: CompiledSchedule, reading: _Reading) -> FirstOff | None:

@@ -1,0 +1,45 @@
+"""Schedules whose LR is known at some ticks only: what cannot be compared explains nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trackside_service.conformance import LrPoint, explain
+from trackside_service.schedules import compile_schedule
+
+PLATEAU = {"framework": "torch", "class": "ReduceLROnPlateau", "params": {}, "base_lr": 0.1, "unit": "epoch"}
+TABLE = {"kind": "table", "values": [0.1, 0.09, 0.08], "unit": "epoch"}
+ONE_CYCLE = {
+    "framework": "torch",
+    "class": "OneCycleLR",
+    "params": {"max_lr": 0.1, "total_steps": 4},
+    "base_lr": 0.1,
+    "unit": "epoch",
+}
+
+
+@pytest.mark.parametrize(
+    ("declaration", "first", "lrs"),
+    [
+        (PLATEAU, 0, [0.05] * 12),
+        (PLATEAU, 0, [3.0]),
+        (TABLE, 2, [5.0] * 6),
+        (ONE_CYCLE, 4, [0.5, 0.5]),
+    ],
+)
+def test_a_convention_that_compares_nothing_does_not_win(
+    declaration: dict[str, Any], first: int, lrs: list[float]
+) -> None:
+    points = [LrPoint(lr=lr, epoch=float(first + at)) for at, lr in enumerate(lrs)]
+    found = explain(compile_schedule(declaration), points)
+    assert found.verdict == "off_schedule"
+    assert found.first_off is not None
+    assert found.first_off.index == 0
+
+
+@pytest.mark.parametrize(("declaration", "lr"), [(PLATEAU, 0.1), (TABLE, 0.1)])
+def test_what_is_known_and_right_is_on_schedule(declaration: dict[str, Any], lr: float) -> None:
+    points = [LrPoint(lr=lr, epoch=0.0), LrPoint(lr=lr / 7, epoch=9.0)]
+    assert explain(compile_schedule(declaration), points).verdict == "on_schedule"
