@@ -130,7 +130,7 @@ def train_paddle(url: str, *, step_each: str) -> trackside.Run:
     """Like `train_torch`, under Paddle's warm-up over a cosine."""
     paddle.seed(0)
     model = paddle.nn.Linear(8, 3)
-    cosine = paddle.optimizer.lr.CosineAnnealingDecay(learning_rate=0.1, T_max=EPOCHS)
+    cosine = paddle.optimizer.lr.CosineAnnealingDecay(learning_rate=0.1, T_max=EPOCHS - 3)
     scheduler = paddle.optimizer.lr.LinearWarmup(cosine, warmup_steps=3, start_lr=0.02, end_lr=0.1)
     optimizer = paddle.optimizer.Momentum(learning_rate=scheduler, parameters=model.parameters())
     with trackside.Run(
