@@ -64,7 +64,7 @@ def with_params(declaration: dict[str, Any], **params: Any) -> dict[str, Any]:
         ({**STEP, "reporting": {"step_base": 2}}, "/reporting/step_base", "at most 1"),
         ({**STEP, "reporting": {"steps_base": 1}}, "/reporting/steps_base", "'step_base'"),
         (with_params(STEP, stepsize=3), "/params/stepsize", "'step_size'"),
-        (with_params(STEP, **{"a/b~": 3}), "/params/a~1b~0", "no parameter"),
+        (with_params(STEP, **{"a/b~": 3}), "/params/a~1b~0", "no such parameter"),
         (with_params(STEP, gamma="0.1"), "/params/gamma", "a number, not a string"),
         (with_params(STEP, gamma=math.inf), "/params/gamma", "finite"),
         (with_params(STEP, gamma=10**400), "/params/gamma", "finite"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,8 @@ def places_of(schedule: CompiledSchedule, points: Sequence[LrPoint]) -> Places:
 
 Ticks: TypeAlias = FloatArray
 """Ticks at points: NaN where a point cannot be placed, negative where the convention is impossible there."""
+_MOST: Final = float(2**52)
+"""Ticks beyond it are not placeable: as floats they can hardly be told apart."""
 
 
 def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places) -> Ticks:
@@ -91,11 +93,12 @@ def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places)
     if schedule.flat:
         return np.zeros(places.steps.shape)
     if places.all_stepped:
-        return _from_steps(schedule, convention, places.steps)
-    by_epoch = _from_epochs(schedule, convention, places.epochs)
-    if not places.any_stepped:
-        return by_epoch
-    return np.where(places.stepped, _from_steps(schedule, convention, places.steps), by_epoch)
+        ticks = _from_steps(schedule, convention, places.steps)
+    else:
+        ticks = _from_epochs(schedule, convention, places.epochs)
+        if places.any_stepped:
+            ticks = np.where(places.stepped, _from_steps(schedule, convention, places.steps), ticks)
+    return np.where(ticks > _MOST, np.nan, ticks)
 
 
 def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) -> float | None:
@@ -108,7 +111,8 @@ def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) 
         update = point.step - convention.step_base
         if update < 0:
             return -1.0
-        return float((update + after) // (per_epoch or 1) if by_epoch else update + after)
+        taken = (update + after) // (per_epoch or 1) if by_epoch else update + after
+        return float(taken) if taken <= _MOST else None
     if point.epoch is None or not math.isfinite(point.epoch):
         return None
     since = point.epoch - convention.epoch_base
@@ -121,7 +125,9 @@ def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) 
         counted = round(exact)
         if abs(exact - counted) > 1e-6 * max(abs(exact), 1.0):
             return None
-    return -1.0 if counted < 0 else float(counted + after)
+    if counted < 0:
+        return -1.0
+    return float(counted + after) if counted + after <= _MOST else None
 
 
 def _from_steps(schedule: CompiledSchedule, convention: Convention, steps: FloatArray) -> Ticks:

@@ -95,6 +95,10 @@ class CompiledSchedule:
             values = np.where(np.atleast_1d(clock) > self.refused_after, np.nan, values)
         return values.reshape(clock.shape)
 
+    def followed_to(self, tick: float) -> int:
+        """Return how many ticks, in all groups, are computed one after another to know the LR at `tick`."""
+        return sum(curve.followed_to(tick) for curve in self.groups)
+
     @property
     def metric_driven(self) -> bool:
         """Whether the LR depends on a metric that the run reports: `driven_by` makes it known."""

@@ -21,7 +21,6 @@ from trackside_service.schedules.params import (
     number,
     read,
     refuse,
-    shown,
 )
 
 _BESIDE = ("unit", "steps_per_epoch", "reporting")
@@ -68,7 +67,7 @@ def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | N
         if name not in _FORM:
             raise refuse(
                 f"/{escape(name)}",
-                f"a schedule has no field {shown(name)}; the nearest is {nearest(str(name), _FORM)!r}",
+                f"a schedule has no such field; the nearest is {nearest(str(name), _FORM)!r}",
             )
     base_lrs = _base_lrs(declaration.get("base_lr"))
     built, spec_name = _construct(framework, declaration, "", base_lrs, 1)
@@ -99,7 +98,7 @@ def _kind(declaration: Any, pointer: str, depth: int) -> Curve:
     spec = next((kind for kind in KINDS if kind.kind == name), None)
     if spec is None:
         known = ", ".join(kind.kind for kind in KINDS)
-        raise refuse(f"{pointer}/kind", f"kind {shown(name)} is not known; known are {known}")
+        raise refuse(f"{pointer}/kind", f"this kind is not known; known are {known}")
     params = {key: value for key, value in declaration.items() if key != "kind"}
     values = read(params, spec.params, owner=f"kind {spec.kind!r}", pointer=pointer)
     return spec.build(values, pointer, lambda inner, place: _kind(inner, place, depth + 1))
@@ -131,7 +130,7 @@ def _construct(
         for name in inner:
             if name not in ("framework", "class", "params"):
                 raise refuse(
-                    f"{place}/{escape(name)}", f"a nested scheduler has class and params, no field {shown(name)}"
+                    f"{place}/{escape(name)}", "a nested scheduler has class and params, no other field"
                 )
         if inner.get("framework", framework.framework) != framework.framework:
             raise refuse(
@@ -151,7 +150,7 @@ def _framework(declaration: Mapping[str, Any]) -> FrameworkSpec:
     for spec in FRAMEWORKS:
         if spec.framework == name:
             return spec
-    raise refuse("/framework", f"framework {shown(name)} is not known; known are {known}")
+    raise refuse("/framework", f"this framework is not known; known are {known}")
 
 
 def _class(framework: FrameworkSpec, name: Any, pointer: str) -> ClassSpec:
@@ -168,7 +167,7 @@ def _class(framework: FrameworkSpec, name: Any, pointer: str) -> ClassSpec:
     close = nearest(name, names)
     raise refuse(
         f"{pointer}/class",
-        f"class {shown(name)} is not known; the nearest is {close!r}; known for {framework.framework} are {known}",
+        f"this class is not known for {framework.framework}; the nearest is {close!r}; known are {known}",
     )
 
 

@@ -32,6 +32,9 @@ class Curve(Protocol):
     def restarts(self, up_to: float) -> FloatArray:
         """Return the ticks in (0, up_to] at which a cycle begins anew by design."""
 
+    def followed_to(self, tick: float) -> int:
+        """Return how many ticks are computed one after another to know the LR at `tick`: 0 for a closed form."""
+
     @property
     def metric_driven(self) -> bool:
         """Whether the LR depends on a metric that the run reports: without it, only tick 0 is known."""
@@ -57,6 +60,10 @@ class Plain:
     def restarts(self, up_to: float) -> FloatArray:  # noqa: ARG002
         """Return none."""
         return np.empty(0)
+
+    def followed_to(self, tick: float) -> int:  # noqa: ARG002
+        """Return 0: the LR is a function of the tick."""
+        return 0
 
     @property
     def metric_driven(self) -> bool:

@@ -114,12 +114,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return max(known, key=lambda k: SequenceMatcher(None, wanted, k.lower()).ratio(), default=None)
 
 
-def shown(name: object) -> str:
-    """Quote a name that a user sent, cut to a readable length."""
-    text = str(name)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 def read(params: Mapping[str, Any], known: Sequence[Param], *, owner: str, pointer: str) -> dict[str, Any]:
     """Return every known parameter with the value given or its default, numbers checked and converted.
 
@@ -132,7 +126,7 @@ def read(params: Mapping[str, Any], known: Sequence[Param], *, owner: str, point
         if name not in names:
             close = nearest(str(name), names)
             hint = f"; the nearest that it has is {close!r}" if close else "; it takes none"
-            faults.add(f"{pointer}/{escape(name)}", f"{owner} has no parameter {shown(name)}{hint}")
+            faults.add(f"{pointer}/{escape(name)}", f"{owner} has no such parameter{hint}")
     values: dict[str, Any] = {}
     for param in known:
         place = f"{pointer}/{param.name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,26 @@ from trackside_service.schedules.curve import FloatArray
 
 SCREEN: Final = 24
 """Points that a hypothesis is tried on before the whole log is."""
+
+
+_MOST_WORK: Final = 40_000_000
+_A_SCHEDULE: Final = 2_000
+
+
+@dataclass(slots=True)
+class Work:
+    """What one diagnosis may still cost, in computed LRs: shared by its searches, and the same on every machine.
+
+    Usual logs take a tenth of it; it ends the search on declarations and places that nobody has, where hypotheses
+    are as many as the ticks. Causes that were not found until then are not named.
+    """
+
+    left: int = _MOST_WORK
+
+    def spend(self, lrs: int, schedules: int = 0) -> bool:
+        """Note that so many LRs are computed and schedules are built; say whether that is still within the bounds."""
+        self.left -= lrs + _A_SCHEDULE * schedules
+        return self.left > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,7 @@ class View:
     expected: FloatArray
     off: npt.NDArray[np.bool_]
     screen: npt.NDArray[np.int64]
+    work: Work
 
     @property
     def first(self) -> int:
@@ -80,6 +101,8 @@ class View:
             if not len(left):
                 break
             places = np.arange(self.length) if where is None else where
+            if not self.work.spend(len(left) * len(places)):
+                return left[:0]
             size = max(1, 400_000 // max(len(places), 1))
             kept = [
                 part[self.allows(predict(part[:, None], self.ticks[places]), places)]
@@ -112,6 +135,7 @@ class Evidence:
     first_off: FirstOff
     run_updates: int | None = None
     views: tuple[View, ...] = ()
+    work: Work = field(default_factory=Work)
 
     def ticks(self, convention: Convention) -> FloatArray:
         """Return the ticks at the points: NaN where not placeable, negative where the convention is impossible."""
@@ -153,6 +177,7 @@ class Evidence:
                 expected=expected,
                 off=off,
                 screen=_screen(off, values),
+                work=self.work,
             )
 
 

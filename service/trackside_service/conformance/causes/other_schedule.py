@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -152,9 +153,18 @@ def different_schedule(evidence: Evidence) -> Cause:
     )
     where = f"From {place} on" if place else f"From point {off.index} on"
     wanted = "none is defined there" if off.expected is None else f"{off.expected:.4g} was declared"
-    ratio = ""
-    if off.expected and off.observed == off.observed:
+    finite, ratio = math.isfinite(off.observed), ""
+    if off.expected and finite:
         ratio = f", {off.observed / off.expected:.3g} times as much"
+    if not finite:
+        return Cause(
+            "different_schedule",
+            "other_schedule",
+            {"observed": off.observed, "expected": off.expected},
+            f"{where} the LR is not a finite number where {wanted}: no schedule gives such an LR.",
+            "Look for what computes the LR there: a division by zero, an overflow, or an LR that is derived from a "
+            "loss or a gradient that is not finite.",
+        )
     return Cause(
         "different_schedule",
         "other_schedule",

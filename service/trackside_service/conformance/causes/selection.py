@@ -7,13 +7,16 @@ searches solve for a number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.intervals import digits_of
+
+_LOG: Final = logging.getLogger(__name__)
 
 MOST: Final = 6
 """Causes named at most."""
@@ -28,8 +31,8 @@ _PLENTY_FULL: Final = 4
 
 
 def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]:
-    """Return the fits to name, simplest first."""
-    found = [list(spec.search(evidence)) for spec in causes]
+    """Return the fits to name, simplest first. A family whose search raises is logged by its name and left out."""
+    found = [_searched(spec, spec.search, evidence) for spec in causes]
     if not _settled(evidence, found):
         for fits, spec in zip(found, causes, strict=True):
             if spec.deep is None or (spec is not causes[-1] and any(not fit.changes for fit in fits)):
@@ -37,8 +40,18 @@ def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]
             if spec is causes[-1] and sum(map(len, found)) >= _ENOUGH:
                 continue
             named = {fit.cause.cause for fit in fits}
-            fits += [fit for fit in spec.deep(evidence) if fit.cause.cause not in named]
+            fits += [fit for fit in _searched(spec, spec.deep, evidence) if fit.cause.cause not in named]
     return _few([fit for fits in found for fit in fits])
+
+
+def _searched(spec: CauseSpec, search: Callable[[Evidence], Sequence[Fit]], evidence: Evidence) -> list[Fit]:
+    try:
+        # Hypotheses far from the log overflow and divide by zero; what is not finite agrees with no print.
+        with np.errstate(all="ignore"):
+            return list(search(evidence))
+    except Exception:
+        _LOG.exception("the search for causes of the family %s failed", spec.family)
+        return []
 
 
 def _settled(evidence: Evidence, found: Sequence[Sequence[Fit]]) -> bool:

@@ -26,6 +26,8 @@ _ROUNDS: Final = 14
 _CELLS: Final = 12
 _PARTS: Final = 4
 _MOST_SCREENED: Final = 64
+_FOLLOWED: Final = 4
+"""What a tick costs that is followed, in LRs."""
 
 
 def solve(
@@ -68,6 +70,7 @@ class _Trial:
     def __init__(self, view: View, predict: Predict) -> None:
         self.view, self.predict = view, predict
         self.where = view.screen
+        self.each = view.schedule.followed_to(view.last_tick) * _FOLLOWED
         self.cache: dict[float, FloatArray | None] = {}
 
     def miss(self, value: float) -> FloatArray | None:
@@ -77,7 +80,10 @@ class _Trial:
         return self.cache[value]
 
     def _miss(self, value: float, where: npt.NDArray[np.int64] | slice) -> FloatArray | None:
-        lrs = self.predict(value, self.view.ticks[where])
+        ticks = self.view.ticks[where]
+        if not self.view.work.spend(len(ticks) + self.each, 1):
+            return None
+        lrs = self.predict(value, ticks)
         if lrs is None:
             return None
         beside = (lrs - self.view.values[where]) / self.view.halves[where]

@@ -64,7 +64,7 @@ def _known(view: View, layout: Layout) -> Sequence[Fit]:
 def _changed(view: View, layout: Layout) -> Sequence[Fit]:
     declared = layout.warmup
     most = 16 * max(view.last_tick, layout.total or 0, declared)
-    grid = np.concatenate([[0.0], np.geomspace(1, most, _SAMPLES)])
+    grid = np.concatenate([[0.0], np.geomspace(1.0, float(most), _SAMPLES)])
     for predict in _lengthened(layout):
         solved = solve(view, predict, grid, integer=True, avoid=float(declared))
         if solved is not None:
@@ -125,7 +125,7 @@ def _predicting(build: Rebuild) -> Predict:
 
 def _added(view: View, layout: Layout) -> Sequence[Fit]:
     """Search a warm-up that was not declared: a line up to the first declared LR, then the schedule."""
-    grid = np.geomspace(1, 4 * max(view.last_tick, layout.total or 0, 2), _SAMPLES)
+    grid = np.geomspace(1.0, 4.0 * max(view.last_tick, layout.total or 0, 2), _SAMPLES)
     if layout.style == "param":
         for predict in _lengthened(layout):
             length = solve(view, predict, grid, integer=True)
