@@ -34,7 +34,7 @@ FAMILIES = {
     "other_schedule": ["param_mismatch", "different_schedule", "clamped"],
 }
 FAMILY = {cause: family for family, causes in FAMILIES.items() for cause in causes}
-CASES = 10
+CASES = 6
 """Logs of every cause."""
 
 
@@ -65,15 +65,15 @@ def test_the_cause_is_named_among_few(cause: str) -> None:
         names = {one.cause for one in answer.causes}
         named += bool(names & case.inseparable)
         first += answer.causes[0].family in ({FAMILY[cause]} | case.families) or len(case.points) <= 3
-    assert asked >= 3
-    assert named >= asked - 2
+    assert asked >= 2
+    assert named >= asked - 1
     assert first >= asked * 0.6
     assert given <= asked * 4.5
 
 
 def test_over_all_causes_most_are_right_and_few_are_named() -> None:
     count: Counter[str] = Counter()
-    for seed in range(4):
+    for seed in range(2):
         for cause, family in FAMILY.items():
             case = draw_case(Random(f"all {cause} {seed}"), cause)
             if case.visible_from is None or case.own_digits_from is None or not case.shows:
@@ -83,13 +83,13 @@ def test_over_all_causes_most_are_right_and_few_are_named() -> None:
             count["given"] += len(answer.causes)
             count["named"] += bool({one.cause for one in answer.causes} & case.inseparable)
             count["first"] += answer.causes[0].family in ({family} | case.families)
-    assert count["asked"] > 80
+    assert count["asked"] > 40
     assert count["named"] >= 0.97 * count["asked"]
     assert count["first"] >= 0.86 * count["asked"]
     assert count["given"] <= 3.0 * count["asked"]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_right_run_is_never_off(seed: int) -> None:
     case = draw_case(Random(f"right {seed}"), "ok")
     schedule = case.setting.schedule()
@@ -99,7 +99,7 @@ def test_a_right_run_is_never_off(seed: int) -> None:
 
 def test_numbers_carry_intervals_that_hold_the_truth() -> None:
     held = seen = 0
-    for seed in range(30):
+    for seed in range(15):
         case = draw_case(Random(f"interval {seed}"), "scale")
         answer = answered(case)
         for one in answer.causes:
@@ -109,5 +109,5 @@ def test_numbers_carry_intervals_that_hold_the_truth() -> None:
                 truth = float(case.info.split()[0].removeprefix("x"))
                 held += factor["low"] <= truth * (1 + 1e-6) and truth * (1 - 1e-6) <= factor["high"]
                 assert factor["low"] <= factor["value"] <= factor["high"]
-    assert seen >= 20
+    assert seen >= 10
     assert held == seen

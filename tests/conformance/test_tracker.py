@@ -50,7 +50,7 @@ def logs(draw: st.DrawFn) -> tuple[dict[str, Any], list[LrPoint]]:
     return declaration, points
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(logs())
 def test_point_by_point_agrees_with_the_whole_log(log: tuple[dict[str, Any], list[LrPoint]]) -> None:
     declaration, points = log
@@ -65,7 +65,7 @@ def test_point_by_point_agrees_with_the_whole_log(log: tuple[dict[str, Any], lis
     assert conclude(schedule, state) == explain(schedule, points)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(logs(), st.integers(1, 8))
 def test_posts_of_any_size_give_the_same_state(log: tuple[dict[str, Any], list[LrPoint]], size: int) -> None:
     declaration, points = log

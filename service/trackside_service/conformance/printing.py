@@ -157,7 +157,7 @@ def deviations(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         off_by = np.abs(values - expected)
         beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
-        relative = beyond / (10.0 * _decade(np.broadcast_to(values, beyond.shape)))
+        relative = beyond / 10.0 / _decade(np.broadcast_to(values, beyond.shape))
     # The number of k >= 0 with beyond <= 10^-k; tables, not logarithms, so that one point gives what an array does.
     by_digits = len(_TENTHS) - np.searchsorted(_TENTHS, relative, side="left")
     by_decimals = len(_TENTHS) - np.searchsorted(_TENTHS, beyond, side="left")
@@ -182,7 +182,7 @@ def deviation(value: float, expected: float, peak: float) -> tuple[int, int, int
     if not beyond > 0.0:
         return FULL_DIGITS, MAX_DECIMALS, full
     place = bisect_right(_POWER_LIST, abs(value) * _NUDGE) - 1
-    relative = beyond / (10.0 * _POWER_LIST[place]) if place >= 0 else math.inf
+    relative = beyond / 10.0 / _POWER_LIST[place] if place >= 0 else math.inf
     by_digits = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, relative)
     by_decimals = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, beyond)
     return min(max(by_digits, 2), FULL_DIGITS), min(by_decimals, MAX_DECIMALS), full

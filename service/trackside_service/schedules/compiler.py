@@ -129,9 +129,7 @@ def _construct(
             raise refuse(place, f"a scheduler is an object with class and params, not {brief(inner)}")
         for name in inner:
             if name not in ("framework", "class", "params"):
-                raise refuse(
-                    f"{place}/{escape(name)}", "a nested scheduler has class and params, no other field"
-                )
+                raise refuse(f"{place}/{escape(name)}", "a nested scheduler has class and params, no other field")
         if inner.get("framework", framework.framework) != framework.framework:
             raise refuse(
                 f"{place}/framework", f"a scheduler inside {framework.framework}'s is {framework.framework}'s too"

@@ -154,7 +154,7 @@ def different_schedule(evidence: Evidence) -> Cause:
     where = f"From {place} on" if place else f"From point {off.index} on"
     wanted = "none is defined there" if off.expected is None else f"{off.expected:.4g} was declared"
     finite, ratio = math.isfinite(off.observed), ""
-    if off.expected and finite:
+    if off.expected and math.isfinite(off.observed / off.expected):
         ratio = f", {off.observed / off.expected:.3g} times as much"
     if not finite:
         return Cause(

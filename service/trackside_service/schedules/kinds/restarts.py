@@ -132,9 +132,8 @@ class Restarts(Plain):
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.log(np.where(argument > 0.0, argument, np.nan)) / math.log(self.t_mult)
         doubtful = np.abs(ratio - np.rint(ratio)) < _DOUBT
-        flat = ratio.reshape(-1)
-        for place in np.flatnonzero(doubtful):
-            flat[place] = math.log(argument.reshape(-1)[place], self.t_mult)
+        if doubtful.any():
+            ratio[doubtful] = [math.log(each, self.t_mult) for each in argument[doubtful].tolist()]
         return np.asarray(np.floor(ratio), dtype=np.float64)
 
     def _starts(self, up_to: float) -> list[float]:
