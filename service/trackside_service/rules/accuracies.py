@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from trackside_service.domain.metrics import TRAIN_ACC
 from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules.base import RunContext
-from trackside_service.rules.places import Place, epoch_of
+from trackside_service.rules.places import Place, by_batch
 from trackside_service.rules.units import scale, unit_after
 
 _WINDOW: Final = 5
@@ -80,7 +80,7 @@ def follow(
     lr: float | None,
 ) -> Accuracy:
     """Return the accuracy `name` after `value` at `here`, with the LR as it is there."""
-    batched = one.batched or (name == TRAIN_ACC and _same_epoch(context, one.last_at, here))
+    batched = one.batched or (name == TRAIN_ACC and by_batch(one.last_at, here, context.spec.steps_per_epoch))
     if batched and not one.batched:
         one = replace(one, best=-math.inf, half=0, half_since=None, quarter=0, quarter_since=None)
     recent = (*one.recent, value)[-_WINDOW:]
@@ -100,14 +100,3 @@ def follow(
     if judged >= thresholds.share * one.best:
         return replace(one, half=0, half_since=None)
     return replace(one, half=one.half + 1, half_since=one.half_since or here)
-
-
-def _same_epoch(context: RunContext, before: Place | None, here: Place) -> bool:
-    """Whether two training accuracies lie in one epoch, so that each speaks for some batches only."""
-    if before is None or before == here:
-        return False
-    steps = context.spec.steps_per_epoch
-    one, other = epoch_of(before, steps), epoch_of(here, steps)
-    if one is None or other is None:
-        return here[0] is not None  # by step, and nothing tells the epochs
-    return one == other

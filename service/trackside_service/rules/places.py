@@ -45,6 +45,19 @@ def epoch_of(place: Place, steps_per_epoch: int | None) -> int | None:
     return None
 
 
+def by_batch(before: Place | None, here: Place, steps_per_epoch: int | None) -> bool:
+    """Say whether two values in a row of a training metric lie in one epoch, so that each speaks for some batches only.
+
+    By step where nothing tells the epochs, they do.
+    """
+    if before is None or before == here:
+        return False
+    one, other = epoch_of(before, steps_per_epoch), epoch_of(here, steps_per_epoch)
+    if one is None or other is None:
+        return here[0] is not None
+    return one == other
+
+
 def is_summary(place: Place) -> bool:
     """Say whether a record there speaks for a whole epoch: it names a whole epoch and no step."""
     step, epoch = place
