@@ -150,6 +150,34 @@ def _torch() -> list[Recipe]:
             100,
         ),
         (
+            "weights averaged at a constant rate at the end (SWA)",
+            sequential(
+                0.1,
+                [5, 75],
+                linear,
+                inner("CosineAnnealingLR", T_max=70, eta_min=0.001),
+                inner("ConstantLR", factor=0.05, total_iters=1000),
+            ),
+            100,
+            391,
+        ),
+        (
+            "the same as canonical phases, per update",
+            {
+                "kind": "phases",
+                "phases": [
+                    {
+                        "until": 8000,
+                        "schedule": {"kind": "ramp", "from": 0.1, "to": 0.0, "over": 8000, "shape": "cosine"},
+                    },
+                    {"schedule": {"kind": "constant", "lr": 0.004}},
+                ],
+                "unit": "step",
+            },
+            10,
+            1000,
+        ),
+        (
             "warm-up, plateau, decay",
             sequential(
                 1e-3,

@@ -47,6 +47,23 @@ MISTAKES = [
     ("PLAN002", timm("CosineLRScheduler", 5e-4, t_initial=100, lr_min=1e-6), 300, 1251),
     ("PLAN002", keras("CosineDecay", initial_learning_rate=0.1, decay_steps=4000), 10, 1000),
     ("PLAN002", paddle("PolynomialDecay", "step", learning_rate=0.01, decay_steps=4000, end_lr=0.0), 10, 1000),
+    (
+        "PLAN002",
+        hugging_face(
+            "warmup_stable_decay",
+            num_warmup_steps=100,
+            num_training_steps=5000,
+            specific={"num_decay_steps": 1000, "min_lr_ratio": 0.01},
+        ),
+        10,
+        1000,
+    ),
+    (
+        "PLAN002",
+        sequential(0.1, [60], inner("PolynomialLR", total_iters=60), inner("ConstantLR", factor=0.0, total_iters=99)),
+        90,
+        None,
+    ),
     # never anneals
     ("PLAN003", torch("CosineAnnealingLR", 0.1, T_max=300), 90, 391),
     ("PLAN003", torch("OneCycleLR", 0.1, "step", max_lr=0.1, total_steps=93840), 30, 391),

@@ -93,7 +93,20 @@ def ended_early(ahead: Outlook, *, level: float, share: float) -> Flat | None:
     # What falls in steps was flat before the last one too; what decays for ever is never quite flat.
     gradual = low >= 1 and ahead.at(low) != ahead.at(low - 1)
     rests = bool((ahead.lrs[ahead.ticks >= (high + ahead.length) // 2] == final).all())
-    return Flat(high, final, left) if left > share and gradual and rests else None
+    return Flat(high, final, left) if left > share and gradual and rests and not _meant(ahead, final) else None
+
+
+def _meant(ahead: Outlook, final: float) -> bool:
+    """Say whether the level at the end is a leg of its own, constant from the milestone on that it was given: weights
+    are averaged at such a rate (SWA). One at 0 trains nothing, and the rest after a decay that is part of one
+    schedule (its clock began earlier) is no leg that somebody asked for.
+    """
+    for leg in ahead.legs:
+        if math.isinf(leg.stop) and 0 < leg.begin == leg.clock < ahead.length:
+            level = ahead.lrs[ahead.ticks >= leg.begin]
+            if final > 0 and bool(np.all(np.abs(level - final) <= _STILL * ahead.peak)):
+                return True
+    return False
 
 
 def unfinished(ahead: Outlook, *, outlasts: float, left: float) -> Unfinished | None:

@@ -17,7 +17,8 @@ accumulation, the epochs.
 **Defaults.** A tenth leaves room for the last epochs at the lowest rate that recipes add on purpose (timm's cool-down,
 YOLOX's last epochs without augmentation). Annealed means at most a twentieth of the peak: a floor at a tenth of it, as
 language models have, may well last. A schedule that falls in steps is no concern of this rule: its last step is
-customarily long. It needs `total_epochs`, and `steps_per_epoch` where the schedule is stepped per update.
+customarily long. Nor is a constant last phase at a rate above 0 that starts at a milestone of its own: weights are
+averaged there (SWA). It needs `total_epochs`, and `steps_per_epoch` where the schedule is stepped per update.
 """
 
 from __future__ import annotations
