@@ -15,9 +15,11 @@ rises a hundred times between the first and the second epoch; the accuracy fell 
 **What to try.** Give the warm-up more ticks, start it nearer to the peak, or lower the peak. Check the unit as well:
 a warm-up counted in batches but stepped once an epoch (or the reverse) looks like this.
 
-**Defaults.** Ten times and half of the peak leave alone what is customary: torchvision's and DeiT's warm-ups over
-five epochs, warm-ups from 0 over many ticks (a rise from 0 counts only where it lands at half the peak at once),
-one-cycle plans, warm restarts. It judges a plan and not a run, so it is a warning and has no place in the run.
+**Defaults.** Ten times and half of the peak leave alone what is customary: torchvision's and DeiT's warm-ups over five
+epochs, warm-ups from 0 over many ticks (a rise from 0 counts only where it lands at half the peak at once), one-cycle
+plans, warm restarts. A phase with a frozen backbone at a tenth of the rate that follows is told: the rate rises just
+ten times in one tick, with no warm-up in between. It judges a plan and not a run, so it is a warning and has no place
+in the run.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ MAX_TICKS: Final = (
 )
 _UNKNOWN_TICKS: Final = 10_000
 _CHUNK: Final = 250_000
+_ROUNDED: Final = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def _jump(
         lrs = schedule.lrs(np.arange(begin, end + 1), group)
         before, after = lrs[:-1], lrs[1:]
         with np.errstate(invalid="ignore"):
-            found = (after >= parameters.factor * before) & (after >= parameters.share_of_peak * peak) & (before >= 0)
+            tenfold = after >= parameters.factor * before * _ROUNDED  # 3e-5 times 10 is a little above 3e-4
+            found = tenfold & (after >= parameters.share_of_peak * peak * _ROUNDED) & (before >= 0)
         # A level at which the run has trained before is a cycle's, also where the schedule is a table and cannot say
         # so.
         visited = np.fmax.accumulate(np.concatenate([[highest], before]))

@@ -53,6 +53,7 @@ class CompiledSchedule:
     refusal: str = ""
     first: int = 0
     _of_group: dict[int, CompiledSchedule] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _horizon: list[int | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def of_group(self, number: int) -> CompiledSchedule:
         """Return the schedule with the declaration's group `number` first, and the others behind it in their order.
@@ -142,9 +143,11 @@ class CompiledSchedule:
     @property
     def horizon(self) -> int | None:
         """Ticks configured in all: after them nothing new happens. None for schedules without an end."""
-        ends = [curve.horizon for curve in self.groups]
-        known = [self.total] if self.total is not None else [end for end in ends if end is not None]
-        return math.ceil(max(known)) if known else None
+        if not self._horizon:  # asked for every group, and it takes all of them to say
+            ends = [curve.horizon for curve in self.groups] if self.total is None else [self.total]
+            known = [end for end in ends if end is not None]
+            self._horizon.append(math.ceil(max(known)) if known else None)
+        return self._horizon[0]
 
     def restarts(self, up_to_tick: float, group: int = 0) -> FloatArray:
         """Return the ticks in (0, up_to_tick] at which a cycle begins anew by design."""
