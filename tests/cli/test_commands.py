@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,78 @@ def test_check_refuses_what_it_cannot_read(
 def test_check_of_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "/nothing/here"]) == 2
     assert "cannot read" in capsys.readouterr().err
+
+
+TEXT = "".join(f"Epoch [{epoch}] LR: {lr:.6f} accuracy 90.00%\n" for epoch, lr in enumerate((0.1, 0.1, 0.01, 0.01)))
+
+
+def test_check_reads_a_plain_log_and_compares_it_with_a_declaration_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.log").write_text(TEXT)
+    schedule = {"framework": "torch", "class": "StepLR", "params": {"step_size": 6}, "base_lr": 0.1, "unit": "epoch"}
+    (tmp_path / "run.json").write_text(json.dumps({"project": "p", "name": "n", "schedule": schedule}))
+    status = cli.main(["check", str(tmp_path / "train.log"), "--run", str(tmp_path / "run.json"), "--json"])
+    assert status == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["lr"]["verdict"] == "off_schedule"
+    assert report["lr"]["first_off"]["epoch"] == 2
+    assert "LR001" in {alert["code"] for alert in report["alerts"]}
+
+
+def test_check_of_a_plain_log_alone_says_that_no_lr_was_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.log").write_text("epoch,loss\n0,1.5\n1,nan\n2,nan\n")
+    assert cli.main(["check", "--fail-on", "critical", str(tmp_path / "train.log")]) == 1
+    printed = capsys.readouterr().out
+    assert "LOSS001" in printed
+    assert "learning rate: not compared" in printed
+
+
+def test_check_takes_the_length_of_an_epoch_from_the_log_unless_it_is_declared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cosine over 20 updates, printed by batches: as the log counts, and with two batches an update."""
+    lrs = [0.05 * (1 + math.cos(math.pi * update / 20)) for update in range(20)]
+    schedule = {
+        "framework": "torch",
+        "class": "CosineAnnealingLR",
+        "params": {"T_max": 20},
+        "base_lr": 0.1,
+        "unit": "step",
+    }
+    declared = {"project": "p", "name": "n", "schedule": schedule}
+    (tmp_path / "run.json").write_text(json.dumps(declared))
+    (tmp_path / "accumulated.json").write_text(json.dumps({**declared, "steps_per_epoch": 10}))
+    for batches, file in ((1, "run.json"), (2, "accumulated.json")):
+        text = "".join(
+            f"Epoch {update // 10} Batch {update % 10 * batches}/{10 * batches} lr {lrs[update]:.6f}\n"
+            for update in range(20)
+        )
+        (tmp_path / "train.log").write_text(text)
+        assert cli.main(["check", str(tmp_path / "train.log"), "--run", str(tmp_path / file)]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.endswith("0 alerts; learning rate: on_schedule\n")
+        assert ("10 updates" in printed.err) == (batches == 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"), [("{", "--run: the declaration is not JSON"), ("3", "no JSON object"), ('{"a": 1}', "/a")]
+)
+def test_check_refuses_a_declaration_that_it_cannot_read(
+    tmp_path: Path, declared: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.log").write_text(TEXT)
+    (tmp_path / "run.json").write_text(declared)
+    assert cli.main(["check", str(tmp_path / "train.log"), "--run", str(tmp_path / "run.json")]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_check_refuses_two_declarations(log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    assert cli.main(["check", str(log), "--run", str(tmp_path / "run.json")]) == 2
+    assert "leave out --run" in capsys.readouterr().err
 
 
 def test_rule_prints_the_page_that_the_service_shows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,10 @@ def test_shell_commands_do_what_readme_says(tmp_path: Path, port_8000: None) -> 
     assert "scale" in answers[3]
     assert "not healthy" in answers[4]
     assert "0.01" in answers[5]
-    assert "hooks.slack.com/services" not in answers[6]
+    assert "LOSS001" in answers[6]
+    assert "PLAN" in answers[7]
+    assert '"kind":"slack"' in answers[8].replace(" ", "")
+    assert "hooks.slack.com/services" not in answers[8]
     assert (tmp_path / "trackside.db").exists()
 
 

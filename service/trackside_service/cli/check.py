@@ -1,8 +1,9 @@
 """`trackside check FILE`: replay a finished log through the rules, storing nothing and without a service.
 
-FILE (or - for standard input) is the JSON body of POST /v1/check, or JSON lines: the first line is the run's
-declaration, or {"run": ...}, and each further line a record. With --plan it is the run's declaration alone (the body of
-PUT /v1/runs/{id}), which is judged before any training.
+FILE (or - for standard input) is the JSON body of POST /v1/check; or JSON lines, of which the first may be the run's
+declaration, or {"run": ...}, and each further one a record or a flat row; or a CSV with a header; or plain text such as
+`Epoch [2] LR: 0.002000 loss 1.93 accuracy 10.00%`. A log does not know the schedule that was configured: --run names
+the declaration (the body of PUT /v1/runs/{id}). With --plan FILE is the declaration alone, judged before any training.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
-from trackside_service import replay
+from trackside_service import logfiles, replay
 from trackside_service.api.declarations import split_declaration
 from trackside_service.cli import plan
 from trackside_service.cli.common import Parsers, say
@@ -24,6 +23,7 @@ from trackside_service.conformance import as_wire
 from trackside_service.domain.declarations import parse_records
 from trackside_service.domain.findings import Severity, rank
 from trackside_service.domain.numbers import wire_safe
+from trackside_service.domain.runs import MAX_NAME
 from trackside_service.domain.wire import replayed_alert_to_wire
 from trackside_service.errors import InvalidInputError
 
@@ -37,6 +37,10 @@ def add(parsers: Parsers) -> None:
     parser.add_argument(
         "--fail-on", choices=("info", "warning", "critical"), help="exit with 1 if an alert is that bad"
     )
+    parser.add_argument(
+        "--run", dest="run_file", metavar="FILE", help="the run's declaration, where the log holds none"
+    )
+    parser.add_argument("--format", choices=logfiles.FORMS, help="the log's form (told by its content if not given)")
     parser.add_argument("--plan", action="store_true", help="judge a declaration alone, before training")
     parser.add_argument("--json", action="store_true", help="print what POST /v1/check answers (a plan: its findings)")
     parser.set_defaults(run=run)
@@ -44,7 +48,7 @@ def add(parsers: Parsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 if an alert (or a finding on the plan) is as bad as `--fail-on`."""
-    run_body, records = _read(arguments.file)
+    run_body, records = _read(arguments)
     spec, process = split_declaration(run_body)
     if arguments.plan:
         if records:
@@ -76,27 +80,48 @@ def _print(alert: dict[str, Any]) -> None:
     say(alert["severity"], f"{alert['code']} {alert['title']}{state}", words, alert["advice"])
 
 
-def _read(name: str) -> tuple[Any, list[Any]]:
+def _read(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
+    """Return the run's declaration and the records: the one from --run, or from the log, or one without a schedule."""
+    declared = None if arguments.run_file is None else _declared(arguments.run_file)
+    length = None if declared is None else _steps_per_epoch(declared)
+    log = logfiles.read(_bytes(arguments.file), arguments.format, steps_per_epoch=length)
+    for note in log.notes:
+        sys.stderr.write(f"trackside: {note}\n")
+    if log.run is not None:
+        if declared is not None:
+            raise InvalidInputError("the log holds a declaration of its own: leave out --run, or that declaration")
+        return log.run, log.records
+    found: dict[str, Any] = {"metric_units": dict(log.units)} if log.units else {}
+    if length is None and log.steps_per_epoch is not None:
+        found["steps_per_epoch"] = log.steps_per_epoch
+    return found | (declared or {"project": "check", "name": _name(arguments.file)}), log.records
+
+
+def _declared(file: str) -> dict[str, Any]:
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        declared = json.loads(_bytes(file))
+    except ValueError as error:
+        raise InvalidInputError(f"--run: the declaration is not JSON: {error}") from None
+    if not isinstance(declared, dict):
+        raise InvalidInputError("--run: the declaration is no JSON object; see the body of PUT /v1/runs/{id}")
+    return declared
+
+
+def _steps_per_epoch(declared: dict[str, Any]) -> int | None:
+    """Return the declared length of an epoch, of the run or of its schedule; what is no count is refused later."""
+    schedule = declared.get("schedule")
+    inner = schedule.get("steps_per_epoch") if isinstance(schedule, dict) else None
+    length = declared.get("steps_per_epoch", inner)
+    return length if type(length) is int and length > 0 else None
+
+
+def _name(file: str) -> str:
+    printable = "".join(letter if letter.isprintable() else "?" for letter in Path(file).name)
+    return "standard input" if file == "-" else printable[:MAX_NAME]
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise InvalidInputError(f"cannot read the file: {error.strerror}") from None
-    try:
-        whole = from_json(raw, allow_inf_nan=True)
-    except ValueError:
-        whole = None
-    if isinstance(whole, dict):
-        if "records" in whole:
-            return whole.get("run"), whole["records"]
-        return whole.get("run", whole), []
-    lines: list[Any] = []
-    for number, line in enumerate(raw.splitlines(), start=1):
-        if line.strip():
-            try:
-                lines.append(from_json(line, allow_inf_nan=True))
-            except ValueError as error:
-                raise InvalidInputError(f"line {number} is not JSON: {error}") from None
-    if not lines:
-        raise InvalidInputError("the file is empty")
-    first = lines[0]
-    return (first["run"] if isinstance(first, dict) and "run" in first else first), lines[1:]
+        raise InvalidInputError(f"cannot read {name}: {error.strerror}") from None
