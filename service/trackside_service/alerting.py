@@ -10,9 +10,13 @@ from uuid import UUID
 
 from trackside_service.domain.alerts import Alert, AlertChange
 from trackside_service.domain.findings import Cleared, Finding, Outcome, rank
+from trackside_service.rules import RULES
 
 # Alerts about a job that is not heard of: its end answers them.
-SILENCE: Final = frozenset({"RUN001"})
+SILENCE: Final = frozenset(rule.code for rule in RULES if rule.on_silence is not None)
+
+# Alerts about how a run ended: they are over when it goes on.
+ENDINGS: Final = frozenset(rule.code for rule in RULES if rule.on_end is not None)
 
 
 def reconcile(

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
 from trackside_service import conformance
 from trackside_service.conformance import Explanation, TrackerState
+from trackside_service.domain.cadence import Cadence
 from trackside_service.domain.findings import Finding, Outcome
 from trackside_service.domain.lives import Placement
 from trackside_service.domain.reading import nearest, pointer_to
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RuleSetting, RunSpec
 from trackside_service.errors import Fault, InvalidInputError, ScheduleError
-from trackside_service.rules import RULES, Reading, Rule, RuleConfig, RunContext, off_schedule
+from trackside_service.rules import RULES, Ending, Reading, Rule, RuleConfig, RunContext, Silence, off_schedule, silent
 from trackside_service.schedules import compile_schedule
 
 _T = TypeVar("_T", bound=Outcome)
@@ -105,15 +106,53 @@ def begin(context: RunContext, faults: list[RuleFault] | None = None) -> Detecto
 
 def plan(context: RunContext, faults: list[RuleFault] | None = None) -> tuple[Finding, ...]:
     """Judge the declaration alone, before training."""
+    return _judged(
+        context, lambda rule, config: rule.plan(context, config.parameters) if rule.plan is not None else (), faults
+    )
+
+
+def end(context: RunContext, ending: Ending, faults: list[RuleFault] | None = None) -> tuple[Finding, ...]:
+    """Judge how the run ended. What its records reveal at the end, `conclude` says."""
+    return _judged(
+        context,
+        lambda rule, config: rule.on_end(context, config.parameters, ending) if rule.on_end is not None else (),
+        faults,
+    )
+
+
+def silence(context: RunContext, silence: Silence, faults: list[RuleFault] | None = None) -> tuple[Finding, ...]:
+    """Judge that the run is not heard of."""
+    return _judged(
+        context,
+        lambda rule, config: (
+            rule.on_silence(context, config.parameters, silence) if rule.on_silence is not None else ()
+        ),
+        faults,
+    )
+
+
+def silence_limit_s(context: RunContext, cadence: Cadence) -> float | None:
+    """Return the seconds for which the run may be silent; None where nobody asks (the rule is off)."""
+    config = context.rules.get(silent.CODE)
+    if config is None or not config.enabled:
+        return None
+    return silent.limit_s(context, config.parameters, cadence)
+
+
+def _judged(
+    context: RunContext,
+    judge: Callable[[Rule[Any, Any], RuleConfig], Sequence[Finding]],
+    faults: list[RuleFault] | None,
+) -> tuple[Finding, ...]:
+    """Return what all rules say about something that is judged once."""
     findings: list[Finding] = []
     for rule, config in _running(context):
-        if rule.plan is not None:
-            try:
-                found = rule.plan(context, config.parameters)
-            except Exception as error:
-                _note(faults, rule, error)
-            else:
-                findings += [_with_severity(one, config) for one in found]
+        try:
+            found = judge(rule, config)
+        except Exception as error:
+            _note(faults, rule, error)
+        else:
+            findings += [_with_severity(one, config) for one in found]
     return tuple(findings)
 
 
@@ -124,7 +163,7 @@ def inspect(context: RunContext, state: DetectorState, readings: Sequence[Readin
     faults: list[RuleFault] = []
     ahead = [(place, reading) for place, reading in enumerate(readings) if not reading.behind]
     for order, (rule, config) in enumerate(_running(context)):
-        if rule.code in states:
+        if rule.code in states and rule.sees_records:
             shown = list(enumerate(readings)) if rule.sees_behind else ahead
             states[rule.code], outcomes, fault = _watch(context, rule, config, states[rule.code], shown)
             found += [(place, order, _with_severity(outcome, config)) for place, outcome in outcomes]

@@ -141,7 +141,7 @@ def test_the_end_freezes_alerts_and_is_told_once(engine: sa.Engine) -> None:
     result = _finish(engine, "failed", "out of memory")
     assert result.ended
     assert (result.run.status, result.run.reason, result.run.health) == ("failed", "out of memory", "critical")
-    assert _states(engine) == [("LR001", "ended")]
+    assert _states(engine) == [("LR001", "ended"), ("RUN002", "ended")]
     again = _finish(engine, "failed", "another reason")
     assert (again.ended, again.run.reason, again.changes) == (False, "out of memory", ())
     with pytest.raises(RunEndedError, match="failed already"):
@@ -193,6 +193,6 @@ def test_a_new_process_reopens_an_ended_run_with_its_alerts(engine: sa.Engine) -
     assert _open(engine, process="a").run.status == "killed"  # no new life
     result = _open(engine, process="b")
     assert (result.run.status, result.run.reason, result.run.ended_at) == ("running", None, None)
-    assert _states(engine) == [("LR001", "open")]
+    assert _states(engine) == [("LR001", "open"), ("RUN003", "resolved")]
     assert _post(engine, [0.1], start=4, process="b").accepted == 1
     assert _finish(engine).run.status == "finished"

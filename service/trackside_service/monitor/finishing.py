@@ -15,6 +15,7 @@ from trackside_service.errors import RunEndedError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import FinishResult
+from trackside_service.rules import Ending
 from trackside_service.storage import detectors, runs
 
 
@@ -39,7 +40,8 @@ def finish(
     faults = list(known.faults)
     inspection = detection.conclude(known.context, known.state)
     faults += inspection.faults
-    found = judge(known, (*known.overdue, *inspection.outcomes), now=now)
+    ending = detection.end(known.context, Ending(status, reason, known.place), faults)
+    found = judge(known, (*known.overdue, *inspection.outcomes, *ending), now=now)
     standing = [alert for alert in known.with_changes(found).alerts if alert.state == "open"]
     changes = folded(found, alerting.end(standing, now=now))
     after = known.with_changes(changes)

@@ -21,6 +21,7 @@ from trackside_service.detection import DetectorState, RuleFault
 from trackside_service.domain.alerts import Alert, AlertChange
 from trackside_service.domain.findings import Outcome
 from trackside_service.domain.lives import Progress
+from trackside_service.domain.records import Position
 from trackside_service.domain.runs import Run
 from trackside_service.errors import RunNotFoundError
 from trackside_service.monitor.restoring import restore
@@ -54,6 +55,12 @@ class Known:
     lives: Mapping[str | None, Progress] = field(default_factory=dict)
     faults: tuple[RuleFault, ...] = ()
     overdue: tuple[Outcome, ...] = ()
+
+    @property
+    def place(self) -> Position | None:
+        """Where the latest record lies; None before the first."""
+        last = max(self.metrics.values(), key=lambda metric: metric.ordinal, default=None)
+        return None if last is None else Position(last.step, last.epoch)
 
     @property
     def ended(self) -> bool:

@@ -101,6 +101,8 @@ def _resumed(
         after = replace(after, run=replace(after.run, status="running", reason=None, ended_at=None))
         frozen = [alert for alert in known.alerts if alert.state == "ended"]
         changes = folded(changes, alerting.reopen(frozen, now=now))
+        # How it ended is no trouble any more once it goes on.
+        outcomes += tuple(Cleared(*alert.fingerprint) for alert in frozen if alert.code in alerting.ENDINGS)
     after = _with_life(connection, after, process, now)
     return _opened(connection, after, changes, outcomes, values=values, now=now, faults=faults)
 

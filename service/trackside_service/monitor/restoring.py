@@ -95,7 +95,7 @@ def _overdue(last: dict[tuple[str, str], Outcome], stored: Sequence[Alert]) -> t
     clears = []
     for alert in stored:
         found = last.get(alert.fingerprint)
-        if not isinstance(found, Finding) and alert.code not in alerting.SILENCE:
+        if not isinstance(found, Finding) and alert.code not in alerting.SILENCE | alerting.ENDINGS:
             clears.append(found or Cleared(*alert.fingerprint))
     return (*clears, *opens)
 

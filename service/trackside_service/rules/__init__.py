@@ -15,19 +15,22 @@ from trackside_service.rules import (
     accuracy_collapse,
     broken_expectation,
     cut_warmup,
+    failed,
     idle_plan,
+    killed,
     mistaken_unit,
     nonfinite_loss,
     off_schedule,
     rebounding_plan,
     short_plan,
+    silent,
     unexpected_lr_drop,
     unexpected_lr_jump,
     unfinished_plan,
 )
-from trackside_service.rules.base import Reading, Rule, RuleConfig, RunContext
+from trackside_service.rules.base import Ending, Reading, Rule, RuleConfig, RunContext, Silence
 
-__all__ = ["RULES", "Reading", "Rule", "RuleConfig", "RunContext", "page", "rule"]
+__all__ = ["RULES", "Ending", "Reading", "Rule", "RuleConfig", "RunContext", "Silence", "page", "rule"]
 
 RULES: Final[tuple[Rule[Any, Any], ...]] = (
     nonfinite_loss.RULE,
@@ -43,6 +46,9 @@ RULES: Final[tuple[Rule[Any, Any], ...]] = (
     unexpected_lr_jump.RULE,
     accuracy_collapse.RULE,
     broken_expectation.RULE,
+    silent.RULE,
+    failed.RULE,
+    killed.RULE,
 )
 _BY_CODE: Final = {one.code: one for one in RULES}
 

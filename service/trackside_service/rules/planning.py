@@ -1,23 +1,14 @@
-"""What the rules on plans share: they judge the declaration once, before training, and records tell them nothing."""
+"""What the rules on plans share: they judge the declaration once, before training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from trackside_service.domain.findings import Finding, Outcome, Severity
-from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.domain.findings import Finding, Severity
+from trackside_service.rules.base import Rule, RunContext
 
 P = TypeVar("P")
-
-
-def start(_context: RunContext, _parameters: Any) -> None:
-    """No state: the plan is judged once."""
-
-
-def check(_context: RunContext, _parameters: Any, _state: None, _reading: Reading) -> tuple[None, Sequence[Outcome]]:
-    """Records say nothing about the plan."""
-    return None, ()
 
 
 def plan_rule(
@@ -38,7 +29,5 @@ def plan_rule(
         severity=severity,
         page=page,
         parameters=parameters,
-        start=start,
-        check=check,
         plan=plan,
     )
