@@ -17,6 +17,7 @@ from trackside_service.rules import (
     cut_warmup,
     failed,
     idle_plan,
+    impossible_lr,
     killed,
     mistaken_unit,
     nonfinite_loss,
@@ -34,6 +35,7 @@ __all__ = ["RULES", "Ending", "Reading", "Rule", "RuleConfig", "RunContext", "Si
 
 RULES: Final[tuple[Rule[Any, Any], ...]] = (
     nonfinite_loss.RULE,
+    impossible_lr.RULE,
     abrupt_plan.RULE,
     short_plan.RULE,
     unfinished_plan.RULE,
