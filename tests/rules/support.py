@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackside_service import replay
+from trackside_service import detection, replay
+from trackside_service.domain import lives
 from trackside_service.domain.alerts import Alert
 from trackside_service.domain.declarations import parse_records, parse_run
+from trackside_service.rules import Reading, rule
 
 
 def spec_of(**declared: Any) -> Any:
@@ -42,3 +45,28 @@ def report_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> replay.R
 def alerts_of(records: Sequence[Mapping[str, Any]], code: str, **declared: Any) -> list[Alert]:
     """The alerts of one rule."""
     return [alert for alert in report_of(records, **declared).alerts if alert.code == code]
+
+
+def reloaded(code: str, records: Sequence[Mapping[str, Any]], **declared: Any) -> list[tuple[str, str]]:
+    """What a rule says record by record where its state goes through JSON between any two, as (kind, subject)."""
+    one, context = rule(code), detection.configure(spec_of(**declared))
+    parameters = context.rules[code].parameters
+    state, told = one.start(context, parameters), []
+    for reading in readings_of(records, **declared):
+        state = one.load(json.loads(json.dumps(one.dump(state), allow_nan=False)))
+        state, outcomes = one.check(context, parameters, state, reading)
+        told += [(type(outcome).__name__, outcome.subject) for outcome in outcomes]
+    return told
+
+
+def readings_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> list[Reading]:
+    """The records as the rules see them, placed as a replay places them; those that are behind are left out."""
+    spec = spec_of(**declared)
+    progress, memory, readings = lives.first_life(None), lives.PlaceMemory(), list[Reading]()
+    for record in parse_records(list(records)):
+        placed = lives.place(progress, record, memory, steps_per_epoch=spec.steps_per_epoch)
+        progress = placed.progress
+        memory.add(record.position, placed)
+        reading = detection.reading_of(record, placed, len(readings))
+        readings += [] if placed.is_duplicate or reading.behind else [reading]
+    return readings
