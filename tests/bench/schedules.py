@@ -1,14 +1,18 @@
-"""A million updates of a schedule, the verdict on a hundred thousand points, and the cost of the next point."""
+"""A million updates of a schedule, the verdict on a hundred thousand points, the worst diagnosis of several logs that
+nothing explains, and the cost of the next point.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from tests.conformance.unexplained import DECLARED, declared, logs
 from trackside_service import conformance
-from trackside_service.conformance import LrPoint
+from trackside_service.conformance import LrPoint, verdicts
 from trackside_service.schedules import compile_schedule
 
 ONE_CYCLE = {
@@ -30,8 +34,21 @@ def seconds(work: Callable[[], object], repeats: int = 3) -> float:
     return best
 
 
+def worst_diagnosis(points: int) -> tuple[float, str, str]:
+    """Return what the dearest diagnosis costs beyond the verdict, in milliseconds, and of which schedule and log."""
+    worst = (0.0, "", "")
+    for name in DECLARED:
+        declaration = declared(name)
+        schedule = compile_schedule(declaration)
+        for log, observed in logs(declaration, points):
+            state = conformance.absorb(schedule, conformance.start(schedule), observed, capacity=verdicts.BATCH_SERIES)
+            cost = seconds(partial(conformance.conclude, schedule, state))
+            worst = max(worst, (cost * 1000, name, log))
+    return worst
+
+
 def main() -> None:
-    """Print the three figures."""
+    """Print the figures."""
     schedule = compile_schedule(ONE_CYCLE)
     updates = np.arange(1_000_000)
     print(f"preview of 1,000,000 updates: {seconds(lambda: schedule.lrs_at_updates(updates)) * 1000:.0f} ms")
@@ -42,6 +59,8 @@ def main() -> None:
         f"explain, 100,000 points on schedule: {seconds(lambda: conformance.explain(schedule, points)) * 1000:.0f} ms"
     )
     print(f"explain, 100,000 points off by 0.1:  {seconds(lambda: conformance.explain(schedule, wrong)) * 1000:.0f} ms")
+    cost, name, log = worst_diagnosis(50_000)
+    print(f"worst diagnosis, 50,000 points that nothing explains: {cost:.0f} ms ({name}, {log})")
     costs = {}
     every = schedule.lrs_at_updates(updates)
     state, seen = conformance.start(schedule), 0

@@ -17,26 +17,33 @@ from trackside_service.schedules.curve import FloatArray
 
 SCREEN: Final = 24
 """Points that a hypothesis is tried on before the whole log is."""
-
-
-_MOST_WORK: Final = 40_000_000
+_TOLD: Final = 3
+"""Points off at which a hypothesis has to know the LR, where there are as many."""
+MOST_WORK: Final = 20_000_000
+FOLLOWED: Final = 4
+"""What a tick costs that is followed, in LRs."""
 _A_SCHEDULE: Final = 2_000
+"""What building a schedule costs, in LRs."""
 
 
 @dataclass(slots=True)
 class Work:
     """What one diagnosis may still cost, in computed LRs: shared by its searches, and the same on every machine.
 
-    Usual logs take a tenth of it; it ends the search on declarations and places that nobody has, where hypotheses
+    Usual logs take a twentieth of it; it ends the search on declarations and places that nobody has, where hypotheses
     are as many as the ticks. Causes that were not found until then are not named.
     """
 
-    left: int = _MOST_WORK
+    left: int = MOST_WORK
 
     def spend(self, lrs: int, schedules: int = 0) -> bool:
         """Note that so many LRs are computed and schedules are built; say whether that is still within the bounds."""
         self.left -= lrs + _A_SCHEDULE * schedules
         return self.left > 0
+
+    def affords(self, lrs: int, schedules: int = 0) -> bool:
+        """Say whether so much could be spent: a search that would not come to its end need not begin."""
+        return self.left > lrs + _A_SCHEDULE * schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,17 @@ class View:
     def allows(
         self, predicted: FloatArray, where: slice | npt.NDArray[np.int64] = slice(None)
     ) -> npt.NDArray[np.bool_]:
-        """Say of hypotheses of shape (..., points) which ones every print allows: shape (...)."""
-        return np.asarray(self.agree(predicted, where).all(axis=-1), dtype=np.bool_)
+        """Say of hypotheses of shape (..., points) which ones every print allows: shape (...).
+
+        One whose LRs are known at hardly any point off explains nothing.
+        """
+        return np.asarray(self.agree(predicted, where).all(axis=-1) & self.told(predicted, where), dtype=np.bool_)
+
+    def told(self, predicted: FloatArray, where: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[np.bool_]:
+        """Say of hypotheses of shape (..., points) whether their LRs are known where the log is off: shape (...)."""
+        off = self.off[where]
+        needed = min(_TOLD if isinstance(where, slice) else 1, int(off.sum()))
+        return np.asarray((~np.isnan(predicted) & off).sum(axis=-1) >= needed)
 
     def explained_by(self, predict: Callable[[FloatArray], FloatArray]) -> bool:
         """Say whether every print allows what `predict` gives at its tick."""
@@ -97,7 +113,7 @@ class View:
         `predict` gets candidates of shape (k, 1) and ticks of shape (points,) and returns LRs of shape (k, points).
         """
         left = candidates
-        for where in (self.screen[:4], self.screen, None):
+        for where in (self.screen[:1], self.screen[:4], self.screen, None):
             if not len(left):
                 break
             places = np.arange(self.length) if where is None else where

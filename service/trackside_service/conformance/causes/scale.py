@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.causes.variants import scaled
+from trackside_service.conformance.causes.evidence import FOLLOWED, CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.variants import has_starts, scaled
 from trackside_service.conformance.conventions import Convention
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import digits_of, simplest
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
+
+_FLOORLESS: Final = ("constant", "table")
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
@@ -27,9 +30,12 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     """
     groups = _other_groups(evidence)
     whole = _factor(evidence, None)
-    for starts in (False, True):
+    each = sum(view.schedule.followed_to(view.last_tick) for view in evidence.views)
+    for starts in (False, True) if evidence.schedule.name not in _FLOORLESS else ():
+        if whole or (starts and not has_starts(evidence.schedule)) or not evidence.work.spend(FOLLOWED * each, 1):
+            break
         double = scaled(evidence.schedule, 2.0, starts=starts)
-        if not whole and double is not None:
+        if double is not None:
             whole = _factor(evidence, double)
     return (*groups, *whole)
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from trackside_service.conformance.causes.evidence import View
+from trackside_service.conformance.causes.evidence import FOLLOWED, View
 from trackside_service.conformance.intervals import Interval, simplest
 from trackside_service.schedules.curve import FloatArray
 
@@ -26,8 +26,6 @@ _ROUNDS: Final = 14
 _CELLS: Final = 12
 _PARTS: Final = 4
 _MOST_SCREENED: Final = 64
-_FOLLOWED: Final = 4
-"""What a tick costs that is followed, in LRs."""
 
 
 def solve(
@@ -40,6 +38,8 @@ def solve(
     trial = _Trial(view, predict)
     miss, fits = trial.miss, trial.fits
     points = np.unique(np.round(grid)) if integer else np.unique(grid)
+    if not view.work.affords(len(points) * trial.each, len(points)):
+        return None
     cells = [(float(low), float(high)) for low, high in pairwise(points)]
     for _ in range(_ROUNDS):
         ranked = []
@@ -70,7 +70,7 @@ class _Trial:
     def __init__(self, view: View, predict: Predict) -> None:
         self.view, self.predict = view, predict
         self.where = view.screen
-        self.each = view.schedule.followed_to(view.last_tick) * _FOLLOWED
+        self.each = view.schedule.followed_to(view.last_tick) * FOLLOWED
         self.cache: dict[float, FloatArray | None] = {}
 
     def miss(self, value: float) -> FloatArray | None:
@@ -86,6 +86,8 @@ class _Trial:
         lrs = self.predict(value, ticks)
         if lrs is None:
             return None
+        if not bool(self.view.told(lrs, where)):
+            return np.full(len(lrs), np.inf)
         beside = (lrs - self.view.values[where]) / self.view.halves[where]
         return np.nan_to_num(beside, nan=np.inf if self.view.schedule.refused_after is not None else 0.0)
 

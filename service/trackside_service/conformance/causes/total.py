@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.causes.chaining import chain_of
+from trackside_service.conformance.causes.chaining import Chain, chain_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.solving import Predict, solve
 from trackside_service.conformance.causes.variants import Layout, layout_of
@@ -175,14 +175,17 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
                 return _changed(view, declared, found, before - alone)
         return None
     places = np.unique(np.round(np.linspace(before + 1, view.ticks[first], _PLACES)))
+    chains: dict[float, Chain | None] = {}  # the same totals are tried at every place
     for place in places[::-1]:
         level = float(view.schedule.lrs(np.array([place]))[0])
 
         def going_on(
             total: float, ticks: FloatArray, place: float = float(place), level: float = level
         ) -> FloatArray | None:
-            schedule = layout.with_total(total)
-            other = None if schedule is None else chain_of(schedule)
+            if total not in chains:
+                schedule = layout.with_total(total)
+                chains[total] = None if schedule is None else chain_of(schedule)
+            other = chains[total]
             return None if other is None else other.continued(place, level, place, ticks)
 
         found = solve(tail, going_on, grid, integer=True, avoid=float(declared))

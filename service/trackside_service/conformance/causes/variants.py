@@ -62,6 +62,8 @@ _RATES: Final = frozenset(
 """Parameters that are the rate itself; eta_min, start_lr, lr_min, end_learning_rate and their like are floors."""
 _STARTS: Final = frozenset({"start_lr", "warmup_lr_init", "warmup_lr"})
 """Where warm-ups start."""
+_LONG: Final = 64
+"""Entries of a list that are looked at one by one."""
 _FLOORS_IN: Final = frozenset({("paddle", "PolynomialDecay", "end_lr")})
 
 
@@ -215,6 +217,10 @@ def rate_paths(schedule: CompiledSchedule, names: frozenset[str] = _RATES) -> di
             for key, value in node.items():
                 walk(value, (*path, key), inner)
         elif isinstance(node, Sequence) and not isinstance(node, str):
+            if len(node) > _LONG:  # a table's values: one rate
+                if path[-1] in names:
+                    found[path] = node
+                return
             for place, value in enumerate(node):
                 walk(value, (*path, place), owner)
         elif isinstance(node, (int, float)) and not isinstance(node, bool):
@@ -229,7 +235,16 @@ def rate_paths(schedule: CompiledSchedule, names: frozenset[str] = _RATES) -> di
 def scaled(schedule: CompiledSchedule, factor: float, *, starts: bool = False) -> CompiledSchedule | None:
     """Return the schedule with every rate times `factor`, a warm-up's start too where asked, and floors as declared."""
     rates = rate_paths(schedule, _RATES | _STARTS if starts else _RATES)
-    return rebuilt(schedule, edited(schedule.source, {path: value * factor for path, value in rates.items()}))
+    changes = {
+        path: [each * factor for each in rate] if isinstance(rate, Sequence) else rate * factor
+        for path, rate in rates.items()
+    }
+    return rebuilt(schedule, edited(schedule.source, changes))
+
+
+def has_starts(schedule: CompiledSchedule) -> bool:
+    """Say whether the declaration names where a warm-up starts."""
+    return bool(rate_paths(schedule, _STARTS))
 
 
 @dataclass(frozen=True, slots=True)
