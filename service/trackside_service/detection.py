@@ -29,6 +29,7 @@ from trackside_service.schedules import compile_schedule
 _T = TypeVar("_T", bound=Outcome)
 _log = logging.getLogger(__name__)
 _VERSION: Final = 1
+_NONE: Final[Mapping[str, RuleSetting]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,12 @@ class Inspection:
     faults: tuple[RuleFault, ...] = ()
 
 
-def configure(spec: RunSpec) -> RunContext:
-    """Compile the declared schedule and resolve how each rule runs.
+def configure(spec: RunSpec, project: Mapping[str, RuleSetting] = _NONE) -> RunContext:
+    """Compile the declared schedule and resolve how each rule runs: the run's settings over those of its `project`.
 
-    Raises `ScheduleError` (pointers under /schedule) and `InvalidInputError` (unknown rules or parameters, under
-    /rules).
+    The project's were checked when they were set (`check_settings`); one that a later version does not know any more
+    is left out, so that no run is refused for it. Raises `ScheduleError` (pointers under /schedule) and
+    `InvalidInputError` (unknown rules or parameters, under /rules).
     """
     schedule = None
     if spec.schedule is not None:
@@ -68,15 +70,19 @@ def configure(spec: RunSpec) -> RunContext:
         except ScheduleError as error:
             faults = [Fault(f"/schedule{fault.pointer}", fault.message) for fault in error.faults]
             raise ScheduleError(error.detail, faults=faults or [Fault("/schedule", error.detail)]) from error
-    faults = []
-    known = {rule.code: rule for rule in RULES}
-    for code in spec.rules:
-        if code not in known:
-            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code, tuple(known))}"))
-    rules = {code: _config(rule, spec.rules.get(code), faults) for code, rule in known.items()}
+    usable = {code: setting for code, setting in project.items() if not _faults_of({code: setting})}
+    effective = {code: setting.over(usable.get(code)) for code, setting in spec.rules.items()}
+    return RunContext(spec=spec, schedule=schedule, rules=check_settings({**usable, **effective}))
+
+
+def check_settings(settings: Mapping[str, RuleSetting]) -> dict[str, RuleConfig]:
+    """Return how every rule runs under `settings`. Raises `InvalidInputError` where one names no rule, or a parameter
+    that its rule does not have or cannot take (pointers under /rules).
+    """
+    faults = _faults_of(settings)
     if faults:
         raise InvalidInputError(f"The rules cannot be set so: {faults[0].pointer}: {faults[0].message}", faults=faults)
-    return RunContext(spec=spec, schedule=schedule, rules=rules)
+    return {rule.code: _config(rule, settings.get(rule.code), faults) for rule in RULES}
 
 
 def reading_of(record: Record, placement: Placement, index: int) -> Reading:
@@ -320,6 +326,17 @@ def _note(faults: list[RuleFault] | None, rule: Rule[Any, Any], error: Exception
     fault = _fault(rule, error)
     if faults is not None:
         faults.append(fault)
+
+
+def _faults_of(settings: Mapping[str, RuleSetting]) -> list[Fault]:
+    faults: list[Fault] = []
+    known = {rule.code: rule for rule in RULES}
+    for code, setting in settings.items():
+        if code in known:
+            _config(known[code], setting, faults)
+        else:
+            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code, tuple(known))}"))
+    return faults
 
 
 def _config(rule: Rule[Any, Any], setting: RuleSetting | None, faults: list[Fault]) -> RuleConfig:

@@ -124,7 +124,7 @@ def test_every_example_is_accepted_by_the_service(database_url: str) -> None:
 
 def _send_every_example(api: httpx.Client, hook: str) -> None:
     order = ["PUT", "POST", "GET", "PATCH", "DELETE"]
-    ids: dict[str, str] = {"run_id": examples.RUN_ID, "code": "LOSS001"}
+    ids: dict[str, str] = {"run_id": examples.RUN_ID, "code": "LOSS001", "project": "vision"}
     sent = 0
     for method, path, operation in sorted(
         OPERATIONS, key=lambda each: (order.index(each[0]), "retry" in each[1], each[1].count("{"), each[1])

@@ -72,6 +72,7 @@ SUMMARY: Final[dict[str, Any]] = {
 SHOWN: Final[dict[str, Any]] = {
     **SUMMARY,
     "declaration": RUN,
+    "project_rules": {},
     "processes": [{"number": 0, "process": None, "started_at": "2026-01-31T12:00:02Z", "resumed_from_step": None}],
 }
 ALERT: Final[dict[str, Any]] = {
@@ -211,6 +212,12 @@ RULE: Final[dict[str, Any]] = {
     "summary": "A loss is NaN or infinite.",
     "severity": "critical",
     "parameters": {},
+}
+PROJECT_RULES: Final[dict[str, Any]] = {
+    "rules": {
+        "ACC001": {"severity": "warning", "params": {"share": 0.4}},
+        "LR003": {"enabled": False},
+    }
 }
 CHANNEL: Final[dict[str, Any]] = {
     "kind": "webhook",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trackside_service.domain.alerts import Alert, AlertChange
-from trackside_service.domain.declared import declared
+from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import rank
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import ProcessLife, Run
@@ -47,6 +47,7 @@ def run_whole(run: Run, metrics: Iterable[Metric], lives: Iterable[ProcessLife])
     return {
         **run_summary(run, metrics),
         "declaration": declared(run.spec),
+        "project_rules": declared_rules(run.project_rules),
         "processes": [
             {
                 "number": life.number,

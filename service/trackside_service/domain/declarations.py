@@ -94,6 +94,14 @@ def parse_run(body: object) -> RunSpec:
     return spec
 
 
+def parse_rules(body: object, *, pointer: str = "/rules") -> dict[str, RuleSetting]:
+    """Return a project's settings of the rules, in the form that a run has them. Raises `InvalidInputError`."""
+    faults: list[Fault] = []
+    settings = _rules(Reader({"rules": body}, pointer.removesuffix("/rules"), faults))
+    _refuse(faults, "The settings cannot be accepted")
+    return settings
+
+
 def parse_process(body: object, *, pointer: str = "/process") -> ProcessSpec:
     """Return the `process` of PUT's body. Raises `InvalidInputError`."""
     faults: list[Fault] = []

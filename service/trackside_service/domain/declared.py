@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trackside_service.domain.numbers import wire_safe
-from trackside_service.domain.runs import Expectation, RunSpec
+from trackside_service.domain.runs import Expectation, RuleSetting, RunSpec
 
 _BOUNDS: Final = ("epoch", "from_epoch", "until_epoch", "min", "max", "max_drop")
 
@@ -25,10 +25,7 @@ def declared(spec: RunSpec) -> dict[str, Any]:
         else {"class": spec.optimizer.name, "params": dict(spec.optimizer.params)},
         "schedule": None if spec.schedule is None else dict(spec.schedule),
         "expectations": [_expectation(one) for one in spec.expectations],
-        "rules": {
-            code: {"enabled": rule.enabled, "severity": rule.severity, "params": dict(rule.params)}
-            for code, rule in spec.rules.items()
-        },
+        "rules": declared_rules(spec.rules),
         "metric_names": dict(spec.metric_names),
         "metric_units": dict(spec.metric_units),
         "params": dict(spec.params),
@@ -36,6 +33,14 @@ def declared(spec: RunSpec) -> dict[str, Any]:
         "heartbeat_s": spec.heartbeat_s,
     }
     return {name: wire_safe(value) for name, value in body.items() if value is not None and value not in ([], {})}
+
+
+def declared_rules(rules: Mapping[str, RuleSetting]) -> dict[str, Any]:
+    """Return the `rules` of a run or a project as the wire has them."""
+    return {
+        code: {"enabled": rule.enabled, "severity": rule.severity, "params": wire_safe(dict(rule.params))}
+        for code, rule in rules.items()
+    }
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:

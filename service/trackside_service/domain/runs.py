@@ -68,6 +68,14 @@ class RuleSetting:
     severity: Literal["info", "warning", "critical"] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    def over(self, project: RuleSetting | None) -> RuleSetting:
+        """Return this setting of a run over its project's: what the run says holds, what it leaves open is the
+        project's. A run that names the rule at all decides whether it is on.
+        """
+        if project is None:
+            return self
+        return RuleSetting(self.enabled, self.severity or project.severity, {**project.params, **self.params})
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -112,3 +120,5 @@ class Run:
     ended_at: datetime | None = None
     last_seen_at: datetime | None = None
     health: Health = "ok"
+    # The project's settings of the rules as they stood when the run was opened: they hold as long as it lives.
+    project_rules: Mapping[str, RuleSetting] = field(default_factory=dict)

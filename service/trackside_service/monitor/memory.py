@@ -150,7 +150,7 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
     run = runs.get(connection, run_id)
     if run is None:
         raise RunNotFoundError(f"there is no run {run_id}")
-    context = detection.configure(run.spec)
+    context = detection.configure(run.spec, run.project_rules)
     counted = tuple(alerts.of_run(connection, run_id, states=("open", "ended")))
     restored = restore(connection, run, context, counted)
     return Known(

@@ -23,7 +23,7 @@ from trackside_service.monitor.placing import new_number
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import OpenResult
 from trackside_service.rules import RunContext, rule
-from trackside_service.storage import detectors, lives, runs
+from trackside_service.storage import detectors, lives, project_rules, runs
 
 
 def open_run(
@@ -40,9 +40,11 @@ def open_run(
     the run anew, and it reopens one that has ended. Raises `RunConflictError` where another declaration comes without a
     new process, and `InvalidInputError` where the declaration cannot be used or the run has too many lives.
     """
-    context = detection.configure(spec)
-    if runs.insert(connection, run_id, spec, now=now):
-        return _created(connection, run_id, context, process, now)
+    settings = project_rules.get(connection, spec.project)
+    context = detection.configure(spec, settings)
+    if runs.insert(connection, run_id, spec, now=now, project_rules=settings):
+        run = Run(run_id, spec, "running", created_at=now, last_seen_at=now, project_rules=settings)
+        return _created(connection, run, context, process, now)
     locked = runs.lock(connection, run_id)
     if locked is None:
         raise RunNotFoundError(f"there is no run {run_id}")
@@ -56,16 +58,17 @@ def open_run(
         others = () if stored.life.resumed_from_step == process[1] else ("process/resumed_from_step",)
         _refuse_other(new, stored.declaration or declared(known.run.spec), others)
         return OpenResult(known.run, created=False)
+    # A run stays under the settings that its project had when it was opened.
+    context = detection.configure(spec, known.run.project_rules)
     return _resumed(connection, known, context, process, locked.next_ordinal, now=now)
 
 
 def _created(
-    connection: sa.Connection, run_id: UUID, context: RunContext, process: tuple[str, int | None] | None, now: datetime
+    connection: sa.Connection, run: Run, context: RunContext, process: tuple[str, int | None] | None, now: datetime
 ) -> OpenResult:
-    run = Run(id=run_id, spec=context.spec, status="running", created_at=now, last_seen_at=now)
     faults: list[RuleFault] = []
     state = detection.begin(context, faults)
-    detectors.insert(connection, run_id, detection.dump(state, faults))
+    detectors.insert(connection, run.id, detection.dump(state, faults))
     known = Known(run=run, context=context, state=state, next_life=0)
     if process is not None:
         known = _with_life(connection, known, process, now)

@@ -12,10 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from trackside_service.domain.declarations import parse_run
-from trackside_service.domain.declared import declared
+from trackside_service.domain.declarations import parse_rules, parse_run
+from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import Health
-from trackside_service.domain.runs import Run, RunSpec, RunStatus
+from trackside_service.domain.runs import RuleSetting, Run, RunSpec, RunStatus
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import runs
 
@@ -57,8 +57,17 @@ def new_version() -> int:
     return secrets.randbits(62)
 
 
-def insert(connection: sa.Connection, run_id: UUID, spec: RunSpec, *, now: datetime) -> bool:
-    """Store a new run, running and healthy. Return False where the id is taken already."""
+def insert(
+    connection: sa.Connection,
+    run_id: UUID,
+    spec: RunSpec,
+    *,
+    now: datetime,
+    project_rules: Mapping[str, RuleSetting] | None = None,
+) -> bool:
+    """Store a new run, running and healthy, under its project's settings of the rules. Return False where the id is
+    taken already.
+    """
     values = {
         "run_id": run_id,
         "project": spec.project,
@@ -66,6 +75,7 @@ def insert(connection: sa.Connection, run_id: UUID, spec: RunSpec, *, now: datet
         "status": "running",
         "health": "ok",
         "declaration": declared(spec),
+        "project_rules": declared_rules(project_rules) if project_rules else None,
         "created_at": now,
         "last_seen_at": now,
         "next_ordinal": 0,
@@ -169,4 +179,5 @@ def _run(row: sa.Row[Any]) -> Run:
         ended_at=row.ended_at,
         last_seen_at=row.last_seen_at,
         health=cast(Health, row.health),
+        project_rules={} if row.project_rules is None else parse_rules(row.project_rules),
     )

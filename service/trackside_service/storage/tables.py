@@ -43,6 +43,8 @@ runs: Final = sa.Table(
     sa.Column("health", sa.Text(), nullable=False),
     # The newest declaration (the body of PUT without `process`): a PUT that equals it changes nothing.
     sa.Column("declaration", sa.JSON(), nullable=False),
+    # The project's settings of the rules when the run was opened, where it had any: what the run is judged by.
+    sa.Column("project_rules", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.Column("ended_at", UtcDateTime()),
     sa.Column("last_seen_at", UtcDateTime(), nullable=False),
@@ -55,6 +57,14 @@ runs: Final = sa.Table(
     sa.CheckConstraint("health IN ('ok', 'info', 'warning', 'critical')", name="health"),
     sa.Index("ix_runs_project_created_at", "project", "created_at"),
     sa.Index("ix_runs_status_last_seen_at", "status", "last_seen_at"),
+)
+
+project_rules: Final = sa.Table(
+    "project_rules",
+    metadata,
+    sa.Column("project", sa.Text(), primary_key=True),
+    sa.Column("rules", sa.JSON(), nullable=False),
+    sa.Column("changed_at", UtcDateTime(), nullable=False),
 )
 
 process_lives: Final = sa.Table(

@@ -6,7 +6,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from trackside_service.api.routers import alerts, channels, check, health, lr, records, rules, runs, schedules, service
+from trackside_service.api.routers import (
+    alerts,
+    channels,
+    check,
+    health,
+    lr,
+    projects,
+    records,
+    rules,
+    runs,
+    schedules,
+    service,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     records.router,
@@ -16,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     schedules.router,
     check.router,
     rules.router,
+    projects.router,
     alerts.router,
     channels.router,
     service.router,

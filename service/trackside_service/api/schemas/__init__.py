@@ -22,6 +22,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     schedules.IdentifyBody,
     check.CheckBody,
     channels.ChannelBody,
+    rules.ProjectRulesBody,
 )
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     problems.Problem,
@@ -39,6 +40,7 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     check.CheckReport,
     rules.RuleList,
     rules.RuleShown,
+    rules.ProjectRules,
     alerts.Alert,
     alerts.AlertPage,
     channels.ChannelMade,

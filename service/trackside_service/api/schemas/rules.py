@@ -6,7 +6,21 @@ from typing import Any
 
 from pydantic import Field
 
-from trackside_service.api.schemas.base import Severity, Shown
+from trackside_service.api.schemas.base import Body, Severity, Shown
+from trackside_service.api.schemas.runs import RuleSetting
+
+
+class ProjectRulesBody(Body):
+    """How the runs of a project want the rules."""
+
+    rules: dict[str, RuleSetting] = Field(description="By rule code; none clears what was set.")
+
+
+class ProjectRules(Shown):
+    """The settings of a project."""
+
+    project: str = Field(description="The project.")
+    rules: dict[str, Any] = Field(description="By rule code: what differs from the rule's own defaults.")
 
 
 class RuleSummary(Shown):
@@ -15,8 +29,8 @@ class RuleSummary(Shown):
     code: str = Field(description="Stable, such as LOSS001.")
     name: str = Field(description="Named after the defect.")
     summary: str = Field(description="What it looks for, in a sentence.")
-    severity: Severity = Field(description="Unless a run configures another.")
-    parameters: dict[str, Any] = Field(description="What a run may set under `rules`, with the defaults.")
+    severity: Severity = Field(description="Unless a run or its project configures another.")
+    parameters: dict[str, Any] = Field(description="What a run or a project may set under `rules`, with the defaults.")
 
 
 class RuleShown(RuleSummary):

@@ -51,7 +51,7 @@ class Expectation(Body):
 
 
 class RuleSetting(Body):
-    """How this run wants a rule."""
+    """How a run, or the runs of a project, want a rule."""
 
     enabled: bool | None = Field(None, description="false turns it off.")
     severity: Severity | None = Field(None, description="Replaces the rule's own severity.")
@@ -141,6 +141,7 @@ class RunShown(RunSummary):
     """A run, whole."""
 
     declaration: dict[str, Any] = Field(description="What was declared when it was opened.")
+    project_rules: dict[str, Any] = Field(description="Its project's settings of the rules when it was opened.")
     processes: list[ProcessLife] = Field(description="Its process lives, the first first; a resume is a new one.")
 
 
