@@ -7,7 +7,7 @@ from alembic import op
 
 from trackside_service.storage.types import UtcDateTime
 
-revision = "0004"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
