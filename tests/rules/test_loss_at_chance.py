@@ -71,15 +71,16 @@ def test_many_classes_and_three_late_records() -> None:
 
 def test_many_classes_by_batch() -> None:
     losses, hits = around(6.9065, 0.002, 9), [0.0, 0.0, 1.56, 0.0, 0.0, 0.0, 0.0, 1.56, 0.0]
-    places = [{"epoch": 11 + 0.9 + 0.001 * index} for index in range(9)]
+    places: list[dict[str, Any]] = [{"epoch": 11 + 0.9 + 0.001 * index} for index in range(9)]
     log = [
         {**place, "metrics": {"train_loss": loss, "train_acc": hit}}
         for place, loss, hit in zip(places, losses, hits, strict=True)
     ]
     assert not alerts_of(log[:7], CODE)
     assert len(alerts_of(log, CODE)) == 1
-    learning = [{**record, "metrics": {**record["metrics"], "train_acc": 4.7}} for record in log]
-    assert not alerts_of(learning, CODE)
+    for record in log:
+        record["metrics"]["train_acc"] = 4.7
+    assert not alerts_of(log, CODE)
 
 
 def test_few_classes_by_batch_are_judged_by_medians() -> None:
@@ -115,8 +116,8 @@ def test_the_declared_classes_are_the_only_ones() -> None:
 
 
 def test_a_box_loss_is_no_cross_entropy() -> None:
-    log = epochs(**{"val/box_loss": [math.log(3)] * 12, "val_acc": [0.33] * 12})
-    assert not alerts_of(log, CODE)
+    series: dict[str, Any] = {"val/box_loss": [math.log(3)] * 12, "val_acc": [0.33] * 12}
+    assert not alerts_of(epochs(**series), CODE)
 
 
 def test_an_lr_of_next_to_nothing_explains_it() -> None:
