@@ -213,6 +213,7 @@ RULE: Final[dict[str, Any]] = {
     "severity": "critical",
     "parameters": {},
 }
+BACKTEST: Final[dict[str, Any]] = {"rule": "ACC001", "params": {"share": 0.4}, "project": "vision", "limit": 50}
 PROJECT_RULES: Final[dict[str, Any]] = {
     "rules": {
         "ACC001": {"severity": "warning", "params": {"share": 0.4}},

@@ -46,7 +46,7 @@ def restore(connection: sa.Connection, run: Run, context: RunContext, counted: S
     data, saved = detectors.load(connection, run.id) or (b"", 0)
     state, missing = detection.load_some(context, data, faults)
     # Quietly: what the rules say about these few records was judged when they came.
-    for some in _readings(connection, run.id, saved) if state.rules else ():
+    for some in readings(connection, run.id, saved) if state.rules else ():
         state = detection.inspect(context, state, some).state
     if not missing:
         return Restored(state, saved, faults=tuple(faults))
@@ -56,7 +56,7 @@ def restore(connection: sa.Connection, run: Run, context: RunContext, counted: S
     rebuilt = DetectorState({code: held for code, held in begun.rules.items() if code in missing})
     last: dict[tuple[str, str], Outcome] = {}
     _fold(last, (found for found in detection.plan(context, faults) if found.code in missing))
-    for some in _readings(connection, run.id, 0):
+    for some in readings(connection, run.id, 0):
         inspection = detection.inspect(context, rebuilt, some)
         rebuilt = inspection.state
         _fold(last, inspection.outcomes)
@@ -100,14 +100,14 @@ def _overdue(last: dict[tuple[str, str], Outcome], stored: Sequence[Alert]) -> t
     return (*clears, *opens)
 
 
-def _readings(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[list[Reading]]:
+def readings(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[list[Reading]]:
     """Yield the stored records from `start` on, of the lives under the present declaration, as the rules saw them."""
-    readings = _reading(connection, run_id, start)
-    while some := list(islice(readings, _AT_ONCE)):
+    shown = _one_by_one(connection, run_id, start)
+    while some := list(islice(shown, _AT_ONCE)):
         yield some
 
 
-def _reading(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[Reading]:
+def _one_by_one(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[Reading]:
     first = lives.first_of_declaration(connection, run_id)
     # A post in which a life begins stores the state, so behind a stored one no life begins.
     seen: set[int] = set() if start == 0 else {one.life.number for one in lives.of_run(connection, run_id)}

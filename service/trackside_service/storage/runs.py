@@ -137,6 +137,7 @@ def page(
     *,
     project: str | None = None,
     name: str | None = None,
+    run_ids: Sequence[UUID] | None = None,
     status: Sequence[RunStatus] | None = None,
     health: Sequence[Health] | None = None,
     sort: Sort = "created_at",
@@ -151,6 +152,8 @@ def page(
         query = query.where(runs.c.project == project)
     if name is not None:
         query = query.where(runs.c.name == name)
+    if run_ids is not None:
+        query = query.where(runs.c.run_id.in_(run_ids))
     if status is not None:
         query = query.where(runs.c.status.in_(status))
     if health is not None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from trackside_service.api.routers import (
     alerts,
+    backtest,
     channels,
     check,
     health,
@@ -27,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     lr.router,
     schedules.router,
     check.router,
+    backtest.router,
     rules.router,
     projects.router,
     alerts.router,

@@ -142,7 +142,7 @@ def list_runs(
 ) -> Any:
     """Return runs with the latest value of each metric, the latest opened first."""
     column, descending = sort.lstrip("-"), sort.startswith("-")
-    after = None if cursor is None else _after(cursor, sort)
+    after = None if cursor is None else after_of(cursor, sort)
     with read_transaction(context(request).engine) as connection:
         found = runs.page(
             connection,
@@ -157,7 +157,7 @@ def list_runs(
         )
         shown = found[:limit]
         values = metrics.of_runs(connection, [run.id for run in shown])
-    more = encode_cursor(_place(shown[-1], sort)) if len(found) > limit else None
+    more = encode_cursor(place_of(shown[-1], sort)) if len(found) > limit else None
     return page([run_summary(run, values[run.id]) for run in shown], more)
 
 
@@ -169,13 +169,15 @@ def _show(here: Context, run_id: UUID) -> dict[str, Any]:
         )
 
 
-def _place(run: Run, sort: str) -> list[Any]:
+def place_of(run: Run, sort: str) -> list[Any]:
+    """Return a run's place in a list sorted so, for a cursor."""
     column = sort.lstrip("-")
     value = run.spec.name if column == "name" else time_to_wire(getattr(run, column))
     return [sort, value, str(run.id)]
 
 
-def _after(cursor: str, sort: str) -> tuple[Any, UUID]:
+def after_of(cursor: str, sort: str) -> tuple[Any, UUID]:
+    """Undo `place_of`. Raises `InvalidParameterError` on a cursor of another list or order."""
     place = decode_cursor(cursor)
     try:
         made_for, value, run_id = place

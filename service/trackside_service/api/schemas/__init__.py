@@ -23,6 +23,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     check.CheckBody,
     channels.ChannelBody,
     rules.ProjectRulesBody,
+    rules.BacktestBody,
 )
 ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     problems.Problem,
@@ -41,6 +42,7 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     rules.RuleList,
     rules.RuleShown,
     rules.ProjectRules,
+    rules.Backtested,
     alerts.Alert,
     alerts.AlertPage,
     channels.ChannelMade,
