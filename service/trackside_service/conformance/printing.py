@@ -22,6 +22,9 @@ from trackside_service.schedules.curve import FloatArray
 FULL_DIGITS: Final = 9
 """From so many significant digits on a print is taken as the number itself."""
 MAX_DECIMALS: Final = 13
+_LEAST_DECIMALS: Final = 2
+_BFLOAT16: Final = 8
+_FLOAT16: Final = 11
 FULL_TOLERANCE: Final = 1e-6
 """Of the schedule's peak: what full-precision values may differ by (a float32 library, another order of operations)."""
 _NOISE: Final = 1e-9
@@ -47,6 +50,8 @@ class Print:
     mantissa: int | None
     trailing: bool
     texted: bool
+    bits: int = 53
+    """Bits that the value needs as a float: few of them show that it went through a short float."""
 
 
 def read_print(lr: float, text: str | None) -> Print:
@@ -69,7 +74,13 @@ def read_print(lr: float, text: str | None) -> Print:
         mantissa=None if exponent is None else len(part),
         trailing=part.endswith("0"),
         texted=texted,
+        bits=_bits(value),
     )
+
+
+def _bits(value: float) -> int:
+    whole = int(math.frexp(value)[0] * 2.0**53) if math.isfinite(value) else 0
+    return 53 - ((whole & -whole).bit_length() - 1) if whole else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +99,26 @@ class PrintFormat:
     plain: bool = False
     """Whether the log's own text shows decimals without an exponent."""
 
-    def half_widths(self, values: FloatArray, peak: float) -> FloatArray:
-        """Return for each printed value how far the number behind it may lie, in the LR's unit."""
+    def half_widths(self, values: FloatArray, peak: float, toward: FloatArray | None = None) -> FloatArray:
+        """Return for each printed value how far the number behind it may lie, in the LR's unit.
+
+        `toward`: the numbers that are to be tried, where they are known. A power of ten in one digit reaches less far
+        down than up: 1e-3 stands for 9.5e-4 to 1.5e-3. That matters, since many a base LR is one; with more digits the
+        difference is small, and the same is assumed either way.
+        """
         noise = _NOISE * peak
         if self.style == "full":
             return np.full(values.shape, FULL_TOLERANCE * peak)
         fixed = np.full(values.shape, _HALF * 10.0 ** -min(self.decimals, 300))
-        by_digits = _HALF * _decade(values) * 10.0 ** (1 - self.digits)
+        decade = _decade(values)
+        by_digits = _HALF * decade * 10.0 ** (1 - self.digits)
+        if self.digits == 1 and toward is not None:
+            by_digits = np.where(_below_power(values, decade, toward), by_digits * 0.1, by_digits)
         if self.style == "significant":
             return np.asarray(by_digits + noise, dtype=np.float64)
         if self.style == "fixed":
             return np.asarray(np.maximum(fixed, by_digits if self.digits else 0.0) + noise, dtype=np.float64)
-        two = _HALF * _decade(values) * 0.1
+        two = _HALF * decade * 0.1
         return np.asarray(np.maximum(by_digits, np.minimum(fixed, two)) + noise, dtype=np.float64)
 
     def widest(self, values: FloatArray, peak: float) -> FloatArray:
@@ -145,23 +164,30 @@ def _decade(values: FloatArray) -> FloatArray:
     return np.where(places >= 0, _POWERS[np.maximum(places, 0)], 0.0)
 
 
+def _below_power(values: FloatArray, decade: FloatArray, toward: FloatArray) -> npt.NDArray[np.bool_]:
+    """Say where a value is a power of ten and `toward` is less."""
+    return np.asarray((np.abs(values) <= decade * _NUDGE) & (np.abs(toward) < np.abs(values)), dtype=np.bool_)
+
+
 def deviations(
     values: FloatArray, expected: FloatArray, peak: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return per point from which format on it is off the schedule, whatever the format turns out to be.
 
-    The first array: the fewest significant digits (2 to 9) at which the print excludes the expected value, 9 for
+    The first array: the fewest significant digits (1 to 9) at which the print excludes the expected value, 9 for
     never; the second: the
     fewest decimals (0 to 13), 13 for never; the third: 0 where a full-precision value is off, else 1. All broadcast.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         off_by = np.abs(values - expected)
         beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
-        relative = beyond / 10.0 / _decade(np.broadcast_to(values, beyond.shape))
+        decade = _decade(np.broadcast_to(values, beyond.shape))
+        relative = beyond / 10.0 / decade
     # The number of k >= 0 with beyond <= 10^-k; tables, not logarithms, so that one point gives what an array does.
     by_digits = len(_TENTHS) - np.searchsorted(_TENTHS, relative, side="left")
     by_decimals = len(_TENTHS) - np.searchsorted(_TENTHS, beyond, side="left")
-    by_digits = np.where(beyond > 0, np.clip(by_digits, 2, FULL_DIGITS), FULL_DIGITS)
+    by_digits = np.where((by_digits == 2) & _below_power(values, decade, expected), 1, by_digits)
+    by_digits = np.where(beyond > 0, np.clip(by_digits, 1, FULL_DIGITS), FULL_DIGITS)
     by_decimals = np.where(beyond > 0, np.clip(by_decimals, 0, MAX_DECIMALS), MAX_DECIMALS)
     full = np.where(off_by > FULL_TOLERANCE * peak, 0, 1)
     never = ~np.isfinite(values)  # a NaN or an infinity is no print of any LR
@@ -182,10 +208,13 @@ def deviation(value: float, expected: float, peak: float) -> tuple[int, int, int
     if not beyond > 0.0:
         return FULL_DIGITS, MAX_DECIMALS, full
     place = bisect_right(_POWER_LIST, abs(value) * _NUDGE) - 1
-    relative = beyond / 10.0 / _POWER_LIST[place] if place >= 0 else math.inf
+    decade = _POWER_LIST[place] if place >= 0 else 0.0
+    relative = beyond / 10.0 / decade if place >= 0 else math.inf
     by_digits = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, relative)
+    if by_digits == 2 and abs(value) <= decade * _NUDGE and abs(expected) < abs(value):
+        by_digits = 1
     by_decimals = len(_TENTH_LIST) - bisect_left(_TENTH_LIST, beyond)
-    return min(max(by_digits, 2), FULL_DIGITS), min(by_decimals, MAX_DECIMALS), full
+    return min(max(by_digits, 1), FULL_DIGITS), min(by_decimals, MAX_DECIMALS), full
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +228,7 @@ class PrintStats:
     decimals: int = 0
     significant: int = 0
     at_depth: tuple[float, ...] = ()
+    bits: int = 0
 
     def seen(self, shown: Print) -> PrintStats:
         """Return the evidence with one more print."""
@@ -222,6 +252,7 @@ class PrintStats:
             and decimals == self.decimals
             and depth == self.at_depth
             and shown.significant <= self.significant
+            and shown.bits <= self.bits
             and (self.trailing or not shown.trailing)
         ):
             return self
@@ -234,21 +265,66 @@ class PrintStats:
             decimals=decimals,
             significant=max(self.significant, shown.significant),
             at_depth=depth,
+            bits=max(self.bits, shown.bits),
         )
 
     def format(self) -> PrintFormat:
-        """Return the format that the evidence shows."""
+        """Return the format that the evidence shows, read as finely as a log usually is: two digits are assumed where
+        nothing shows that there is but one.
+        """
         digits = max(self.significant, 2)
         if digits >= FULL_DIGITS:
-            return PrintFormat("full", digits, self.decimals)
-        if self.texted and self.plain is None and self.mantissas and self.mantissas[0] == self.mantissas[1]:
-            return PrintFormat("significant", max(self.mantissas[0] + 1, 2), self.decimals)
-        if self.texted and self.mantissas is None and self.plain and self.plain[0] == self.plain[1] and self.trailing:
-            return PrintFormat("fixed", 0, self.plain[0])
+            return self._short or PrintFormat("full", digits, self.decimals)
+        if self._exponents:
+            return PrintFormat("significant", self._exponents, self.decimals)
+        if self._decimals:
+            return PrintFormat("fixed", 0, self._decimals)
         if len(self.at_depth) > 1:
             return PrintFormat("fixed", digits, self.decimals)
         plain = self.texted and self.mantissas is None and self.plain == (self.decimals, self.decimals)
         return PrintFormat("either", digits, self.decimals, plain)
+
+    def coarsest(self) -> PrintFormat:
+        """Return the coarsest format in which a right run's log may look like this: what it excludes is off for sure.
+
+        0.001 all over is the number itself, 9.7e-4 in one digit, or 6e-4 in three decimals: 1e-3 and 0.001 look the
+        same however they were made. So unless texts show the format, a print stands for all that has its digits
+        or its decimals: as many as the log has at most, of the digits at least one. Of decimals at least two are taken
+        for granted where there is no text, since nobody prints LRs in one: a frozen 0.1 is seen.
+        """
+        shown = self.format()
+        if (
+            self.significant >= FULL_DIGITS
+            or (self._exponents or 0) > 1
+            or (shown.style == "fixed" and not shown.digits)
+        ):
+            return shown
+        if self._short and self.significant > self._short.digits:
+            return self._short
+        least = _LEAST_DECIMALS if not self.texted else 0
+        decimals = max(self.decimals, least, self.plain[1] if self.plain is not None else 0)
+        return PrintFormat("fixed", max(self.significant, 1), decimals)
+
+    @property
+    def _short(self) -> PrintFormat | None:
+        """What the prints are worth where every value fits a float of 8 or 11 bits: bfloat16, or float16 with its steps
+        of 6e-8 at least.
+        """
+        if not 0 < self.bits <= _FLOAT16:
+            return None
+        return PrintFormat("fixed", 2 if self.bits <= _BFLOAT16 else 3, 7)
+
+    @property
+    def _exponents(self) -> int | None:
+        """Significant digits where texts all show as many, with an exponent."""
+        same = self.texted and self.plain is None and self.mantissas and self.mantissas[0] == self.mantissas[1]
+        return self.mantissas[0] + 1 if same and self.mantissas else None
+
+    @property
+    def _decimals(self) -> int | None:
+        """Decimals where texts all show as many, without an exponent, and some end in a zero."""
+        same = self.texted and self.mantissas is None and self.plain and self.plain[0] == self.plain[1]
+        return self.plain[0] if same and self.plain and self.trailing else None
 
 
 def _span(known: tuple[int, int] | None, value: int) -> tuple[int, int]:

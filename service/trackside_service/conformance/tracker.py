@@ -305,6 +305,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         decimals=shown["decimals"],
         significant=shown["significant"],
         at_depth=tuple(shown["at_depth"]),
+        bits=shown["bits"],
     )
     return TrackerState(
         peak=data["peak"],

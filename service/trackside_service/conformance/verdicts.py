@@ -44,6 +44,13 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     shown = state.prints.format()
     best = _readings(schedule, state, shown)[0]
     convention = best.convention.as_wire()
+    coarsest = state.prints.coarsest()
+    if best.off is not None and coarsest != shown:
+        # Off only in the finer of the ways in which the log may be meant: nothing is known for sure.
+        loose = _readings(schedule, state, coarsest)[0]
+        if loose.off is None:
+            reason = f"the LR is printed too coarsely to compare: the log shows no more than {coarsest}"
+            return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
     if best.off is not None:
         off = _first_off(schedule, best)
         return Explanation("off_schedule", None, off, (), convention, state.points)
@@ -58,9 +65,29 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     verdict = judge(schedule, state)
     if verdict.verdict != "off_schedule" or verdict.first_off is None:
         return verdict
-    shown = state.prints.format()
+    # A log of one digit that is off however it is read may still be explained only where it is read as coarsely.
+    formats = dict.fromkeys((state.prints.format(), state.prints.coarsest()))
+    tried: list[Evidence] = []
+    for shown in formats:
+        readings, evidence = _evidence(schedule, state, shown, verdict.first_off, run_updates)
+        tried.append(evidence)
+        fits = diagnose(evidence, CAUSES)
+        if fits:
+            chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
+            if chosen.off is None:
+                chosen = readings[0]
+            off, convention = _first_off(schedule, chosen), chosen.convention.as_wire()
+            return replace(verdict, causes=tuple(fit.cause for fit in fits), first_off=off, convention=convention)
+    return replace(verdict, causes=(different_schedule(tried[0]),))
+
+
+def _evidence(
+    schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat, first_off: FirstOff, run_updates: int | None
+) -> tuple[list[_Reading], Evidence]:
+    """Return every convention's reading under the format, and the evidence: the thinned series, and the points off
+    that are known besides.
+    """
     readings = _readings(schedule, state, shown)
-    # The thinned series, and the points off that are known besides.
     known = {kept.index: kept.point for kept in state.series}
     known |= {reading.off.index: reading.off.point for reading in readings if reading.off is not None}
     points = [known[index] for index in sorted(known)]
@@ -71,22 +98,12 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         places=places_of(schedule, points),
         values=values,
         halves=shown.widest(np.nan_to_num(values), state.peak),
-        strict=shown.half_widths(np.nan_to_num(values), state.peak),
         format=shown,
         conventions=[reading.convention for reading in readings],
-        first_off=verdict.first_off,
+        first_off=first_off,
         run_updates=run_updates,
-    ).with_views()
-    fits = diagnose(evidence, CAUSES)
-    if not fits:
-        return replace(verdict, causes=(different_schedule(evidence),))
-    chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
-    causes = tuple(fit.cause for fit in fits)
-    if chosen.off is None:
-        return replace(verdict, causes=causes)
-    return replace(
-        verdict, causes=causes, first_off=_first_off(schedule, chosen), convention=chosen.convention.as_wire()
     )
+    return readings, evidence.with_views()
 
 
 def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_updates: int | None = None) -> Explanation:

@@ -261,7 +261,7 @@ def _judged(
     ticks = ticks_at(schedule, convention, places_of(schedule, [point for _, _, point in points]))
     values = np.array([point.lr for _, _, point in points])
     expected = schedule.lrs(np.where(ticks >= 0, ticks, 0.0))
-    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak)
+    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, expected)
     on = np.abs(values - expected) <= halves
     judged: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
     for index, entry in enumerate(points):
@@ -380,7 +380,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=2,
+    state_version=3,
     dump=dump,
     load=load,
 )

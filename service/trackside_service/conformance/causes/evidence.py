@@ -135,8 +135,7 @@ class Evidence:
     """A log that is off its schedule: arrays of shape (points,), perhaps thinned, and the conventions in order
     of preference.
 
-    `halves` says how far the number behind each print may lie, `strict` how far for the verdict; `first_off` is given
-    in the first convention.
+    `halves` says how far the number behind each print may lie; `first_off` is given in the first convention.
     `views` are the readings of the log that can be told apart, in the conventions' order.
     """
 
@@ -145,7 +144,6 @@ class Evidence:
     places: Places
     values: FloatArray
     halves: FloatArray
-    strict: FloatArray
     format: PrintFormat
     conventions: Sequence[Convention]
     first_off: FirstOff
@@ -178,7 +176,7 @@ class Evidence:
             seen.add(key)
             expected = self.schedule.lrs(ticks[placed])
             values, halves = self.values[placed], self.halves[placed]
-            off = ~(np.abs(values - expected) <= self.strict[placed])
+            off = ~(np.abs(values - expected) <= self.format.half_widths(values, self.peak, expected))
             if self.schedule.refused_after is None:
                 off &= ~np.isnan(expected)
             if not off.any():

@@ -63,7 +63,7 @@ def _settled(evidence: Evidence, found: Sequence[Sequence[Fit]]) -> bool:
 
 def _telling(view: View) -> int:
     """Return how many different LRs are off, of those that are printed finely enough to say something."""
-    fine = view.off & (np.abs(view.values) > 10 * view.halves)
+    fine = view.off & (np.abs(view.values) / 10 > view.halves)
     return len(np.unique(view.values[fine]))
 
 

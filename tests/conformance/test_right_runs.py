@@ -1,0 +1,83 @@
+"""A right run is never called off, however it counts and prints; a wrong one is seen wherever the print can tell."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conformance.right_runs import PRINTS, draw
+
+from trackside_service.conformance import LrPoint, advance, explain, judge, start
+from trackside_service.schedules import compile_schedule
+
+RUNS_EACH = 50
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_right_run_is_never_off_at_any_of_its_points(part: int) -> None:
+    for number in range(part * RUNS_EACH, (part + 1) * RUNS_EACH):
+        run = draw(Random(number))
+        state = start(run.schedule)
+        for count, point in enumerate(run.points):
+            state = advance(run.schedule, state, point)
+            if count < 8 or count % 13 == 0 or count == len(run.points) - 1:
+                verdict = judge(run.schedule, state)
+                assert verdict.verdict != "off_schedule", (number, run.text, count, verdict, run.points[count])
+        assert explain(run.schedule, run.points) == judge(run.schedule, state), (number, run.text)
+
+
+TOLD = ("%.0e", "%.1e", "%.2e", "%.1g", "%.2g", "%.2f", "%.3f", "%.4f", "%.6f", "float32", "float64", "float16")
+REPORTING = {"when": "in_use", "step_base": 0, "epoch_base": 0}
+COSINE: dict[str, Any] = {"framework": "torch", "class": "CosineAnnealingLR", "params": {"T_max": 100}, "unit": "step"}
+STEPS: dict[str, Any] = {"framework": "torch", "class": "StepLR", "params": {"step_size": 30}, "unit": "step"}
+TOO_COARSE = {
+    ("cosine 1e-3", "%.2f", "twice"),
+    ("cosine 1e-3", "%.2f", "half"),
+    ("cosine 1e-3", "%.2f", "frozen"),
+    *(("cosine 3e-5", form, fault) for form in ("%.2f", "%.3f") for fault in ("twice", "tenfold", "half", "frozen")),
+    *(("cosine 3e-5", "%.4f", fault) for fault in ("half", "frozen")),
+}
+"""Runs whose print a right run could have as well: 0.00 all over, or a digit in the last place that it has."""
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("form", TOLD)
+@pytest.mark.parametrize(
+    ("name", "declaration", "base"),
+    [
+        ("cosine 1e-1", COSINE, 0.1),
+        ("cosine 1e-3", COSINE, 0.001),
+        ("cosine 3e-5", COSINE, 3e-5),
+        ("steps 1e-1", STEPS, 0.1),
+    ],
+)
+def test_a_wrong_lr_is_seen_wherever_the_print_can_tell(
+    name: str, declaration: dict[str, Any], base: float, form: str, text: bool
+) -> None:
+    schedule = compile_schedule({**declaration, "base_lr": base, "reporting": REPORTING})
+    right = schedule.lrs(np.arange(0, 100, 4))
+    wrong = {"twice": right * 2, "tenfold": right * 10, "half": right / 2, "frozen": np.full(right.shape, right[0])}
+    for fault, lrs in wrong.items():
+        texts = [PRINTS[form](lr) for lr in lrs.tolist()]
+        points = [LrPoint(float(each), 4 * i, text=each if text else None) for i, each in enumerate(texts)]
+        verdict = explain(schedule, points)
+        expected = "undetermined" if (name, form, fault) in TOO_COARSE else "off_schedule"
+        assert verdict.verdict == expected, (fault, verdict, texts)
+        if expected == "off_schedule" and (name, form, fault) != ("cosine 1e-3", "%.3f", "half"):  # 0.001, then 0.0
+            family = "frozen" if fault == "frozen" else "scale"
+            assert family in [cause.family for cause in verdict.causes], (fault, verdict.causes)
+
+
+def test_a_digit_all_over_is_undetermined_until_no_reading_of_it_is_right() -> None:
+    schedule = compile_schedule({**COSINE, "base_lr": 0.001, "reporting": REPORTING})
+    verdicts = [explain(schedule, [LrPoint(0.001, step) for step in range(count)]) for count in range(1, 100)]
+    assert [each.verdict for each in verdicts[:10]] == ["on_schedule"] * 10
+    half = next(count for count, lr in enumerate(schedule.lrs(range(100))) if lr < 0.0005)
+    assert {each.verdict for each in verdicts[20 : half - 2]} == {"undetermined"}
+    assert "coarsely" in str(verdicts[half - 3].reason)
+    assert {each.verdict for each in verdicts[half:]} == {"off_schedule"}
+    first = verdicts[-1].first_off
+    assert first is not None
+    assert first.index == 15  # where 0.001 in two digits is excluded
