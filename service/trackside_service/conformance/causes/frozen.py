@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit
-from trackside_service.conformance.causes.wording import step_call
+from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.explanation import Cause
 
 
@@ -16,15 +16,9 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     first = evidence.schedule.lrs(np.zeros(1))[0]
     for view in evidence.views:
         if bool(view.allows(np.full(view.length, first))):
-            cause = Cause(
-                "never_stepped",
-                "frozen",
-                {"lr": float(first)},
-                f"The LR stays at {first:.4g}, where the schedule starts: the scheduler was never stepped.",
-                f"Call {step_call(evidence.schedule)}; if it is called, check that it is the scheduler of the "
-                "optimizer "
-                "that trains, and that no condition skips the call.",
-            )
+            why, advice = words(evidence.schedule, "never_stepped")
+            statement = f"The LR stays at {first:.4g}, where the schedule starts: {why}."
+            cause = Cause("never_stepped", "frozen", {"lr": float(first)}, statement, advice)
             return (Fit(cause, view.convention),)
     return ()
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from trackside_service.conformance.causes.chaining import phases_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.scale import factor_bounds
-from trackside_service.conformance.causes.wording import at
+from trackside_service.conformance.causes.wording import at, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import between
 from trackside_service.schedules.curve import FloatArray
@@ -108,13 +108,13 @@ def _fit(view: View, params: dict[str, Any], what: str) -> Fit:
     first = view.first
     tick = view.ticks[first]
     before = view.ticks[first - 1] if first else 0.0
+    why, advice = words(view.schedule, "manual_override")
     cause = Cause(
         "manual_override",
         "level_change",
         {**params, "at_tick": {"value": float(tick), "low": float(before), "high": float(tick)}},
-        f"From {at(view, tick)} on {what}: it was set by hand or by a callback.",
-        "Look for code that writes `param_group['lr']` (or calls `set_lr`) around there: a plateau callback, a manual "
-        "decay, a second scheduler on the same optimizer, an lr given anew on resume.",
+        f"From {at(view, tick)} on {what}: {why}.",
+        advice,
     )
     return Fit(cause, view.convention, 1, changes=True)
 

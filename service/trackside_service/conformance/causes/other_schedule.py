@@ -12,6 +12,7 @@ from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, F
 from trackside_service.conformance.causes.shapes import other_shapes
 from trackside_service.conformance.causes.solving import solve
 from trackside_service.conformance.causes.variants import Parameter, layout_of, parameters_of, with_parameter
+from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, digits_of
 from trackside_service.schedules.curve import FloatArray
@@ -55,14 +56,13 @@ def _clamped(view: View, peak: float) -> Fit | None:
     for bounded, name in ((np.maximum, "floor"), (np.minimum, "ceiling")):
         if bool(view.allows(bounded(view.expected, level))):
             side = "below" if name == "floor" else "above"
+            why, advice = words(view.schedule, "clamped")
             cause = Cause(
                 "clamped",
                 "other_schedule",
                 {"bound": name, "lr": {"value": level, "low": low, "high": high}},
-                f"The LR never goes {side} {level:.6g}, where the schedule does: it is cut off there.",
-                "Look for a `max(lr, min_lr)` (or `min`) in the training loop; or for the scheduler no longer being "
-                "stepped "
-                "from there on. Declare the bound in the schedule (`eta_min`, `min_lr`, ...) if it is meant.",
+                f"The LR never goes {side} {level:.6g}, where the schedule does: {why}.",
+                advice,
             )
             return Fit(cause, view.convention, 1)
     return None
@@ -128,9 +128,7 @@ def _shape(view: View, peak: float) -> Fit | None:
                 "other_schedule",
                 {"shape": name},
                 f"The LR follows a {name} curve between the declared ends, not the declared {view.schedule.name}.",
-                "Look at which scheduler the training script builds (`lr_scheduler_type`, the class that is called): "
-                f"a {name} "
-                f"one ran where {view.schedule.name} was declared.",
+                words(view.schedule, "different_curve", shape=f"a {name} curve").advice,
             )
             return Fit(cause, view.convention)
     return None

@@ -15,7 +15,7 @@ import numpy as np
 from trackside_service.conformance.causes.chaining import Chain, chain_of, phases_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.variants import class_of
-from trackside_service.conformance.causes.wording import at, tick
+from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
 from trackside_service.schedules.curve import FloatArray
@@ -76,16 +76,8 @@ def _no_state(view: View) -> Sequence[Fit]:
     if not len(found):
         return ()
     place = _latest(found)
-    advice = (
-        "Save `scheduler.state_dict()` in the checkpoint and load it on resume, after the scheduler is built."
-        if schedule.framework != "paddle"
-        else "Save `scheduler.state_dict()` and call `scheduler.set_state_dict()` on resume; "
-        "CosineAnnealingWarmRestarts does "
-        "not save T_cur: call `scheduler.step(epoch)` with the epoch after loading."
-    )
-    statement = (
-        f"At {at(view, place.value)} the schedule begins anew: the run was resumed without the scheduler's state."
-    )
+    why, advice = words(schedule, "resume_no_state")
+    statement = f"At {at(view, place.value)} the schedule begins anew: {why}."
     return (_fit(view, "resume_no_state", place, {}, (statement, advice)),)
 
 
@@ -103,19 +95,15 @@ def _optimizer_only(view: View) -> Sequence[Fit]:
     if not len(found):
         return ()
     place = _latest(found)
-    statement = (
-        f"At {at(view, place.value)} the schedule begins anew from the LR that it had reached: the "
-        "optimizer's state "
-        "was restored, the scheduler's was not, and its decay compounds."
-    )
-    advice = (
-        "Load both: build the scheduler, then `optimizer.load_state_dict(...)`, then `scheduler.load_state_dict(...)`."
-    )
+    why, advice = words(view.schedule, "resume_optimizer_only")
+    statement = f"At {at(view, place.value)} the schedule begins anew from the LR that it had reached: {why}."
     return (_fit(view, "resume_optimizer_only", place, {}, (statement, advice)),)
 
 
 def _scheduler_only(view: View) -> Sequence[Fit]:
     schedule = view.schedule
+    if schedule.framework == "keras":  # the schedule has no state, and the optimizer no LR, to be restored alone
+        return ()
     lrs, start = schedule.lrs, float(schedule.lrs(np.zeros(1))[0])
     found = np.empty(0)
     phases = phases_of(schedule)
@@ -142,16 +130,8 @@ def _scheduler_only(view: View) -> Sequence[Fit]:
     if not len(found):
         return ()
     place = _latest(found)
-    statement = (
-        f"At {at(view, place.value)} the LR jumps back to where the schedule starts while the schedule goes on: "
-        "the "
-        "scheduler's state was restored, the optimizer's was not."
-    )
-    advice = (
-        "Load the optimizer's state too (`optimizer.load_state_dict(...)`), after the scheduler is built and before "
-        "its "
-        "state is loaded."
-    )
+    why, advice = words(schedule, "resume_scheduler_only")
+    statement = f"At {at(view, place.value)} the LR jumps back to where the schedule starts while it goes on: {why}."
     return (_fit(view, "resume_scheduler_only", place, {}, (statement, advice)),)
 
 
@@ -202,20 +182,10 @@ def _last_epoch(view: View) -> Sequence[Fit]:
             if len(found):
                 place = _latest(found)
                 wrong = position.of(np.array([place.value]))[0]
-                statement = (
-                    f"From {at(view, place.value)} on the schedule goes on from tick {wrong:g}: the position "
-                    "given on resume "
-                    f"(`last_epoch`) is wrong, {position.words}."
-                )
-                return (_fit(view, "last_epoch_misuse", place, {"position": float(wrong)}, (statement, _LAST_EPOCH)),)
+                why, advice = words(schedule, "last_epoch_misuse", how=position.words)
+                statement = f"From {at(view, place.value)} on the schedule goes on from tick {wrong:g}: {why}."
+                return (_fit(view, "last_epoch_misuse", place, {"position": float(wrong)}, (statement, advice)),)
     return ()
-
-
-_LAST_EPOCH: Final = (
-    "`last_epoch` counts calls of `scheduler.step()`, less one, and needs the restored optimizer: rather build the "
-    "scheduler "
-    "without it and call `scheduler.load_state_dict(...)`."
-)
 
 
 def _jumped(view: View) -> Fit | None:
@@ -237,8 +207,9 @@ def _jumped(view: View) -> Fit | None:
     place = Interval(float(begin), float(view.ticks[first - 1]) + 1.0 if first else 0.0, float(begin))
     ahead = f"{abs(jump.value):g} {tick(view.schedule, abs(jump.value))} {'ahead of' if jump.value > 0 else 'behind'}"
     where = at(view, begin)
-    statement = f"From about {where} on the schedule runs {ahead} its place: it was resumed at a wrong position."
-    return replace(_fit(view, "last_epoch_misuse", place, {"jump": jump.as_param()}, (statement, _LAST_EPOCH)), free=2)
+    why, advice = words(view.schedule, "last_epoch_misuse", how=f"it is {ahead} its place")
+    statement = f"From about {where} on the schedule runs {ahead} its place: {why}."
+    return replace(_fit(view, "last_epoch_misuse", place, {"jump": jump.as_param()}, (statement, advice)), free=2)
 
 
 def _latest(found: FloatArray) -> Interval:

@@ -14,6 +14,7 @@ import numpy as np
 
 from trackside_service.conformance.causes.evidence import FOLLOWED, CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.variants import has_starts, scaled
+from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.conventions import Convention
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import digits_of, simplest
@@ -21,6 +22,8 @@ from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
 _FLOORLESS: Final = ("constant", "table")
+_ONE_RATE: Final = ("paddle", "keras")
+"""Frameworks whose scheduler has one rate, whatever the parameters' own multipliers."""
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
@@ -53,8 +56,7 @@ def _other_groups(evidence: Evidence) -> Sequence[Fit]:
                     "scale",
                     {"group": other} if base is None else {"group": other, "base_lr": base},
                     f"The LRs are those of parameter group {other}{rate}, not of group {own}.",
-                    f"Log `optimizer.param_groups[{own}]['lr']` (or report this one as "
-                    f"`lr/{other}`): the log reads another group's.",
+                    words(schedule, "another_group", own=own, other=other).advice,
                 )
                 return (Fit(cause, view.convention),)
     return ()
@@ -117,15 +119,13 @@ def _factor(evidence: Evidence, double: CompiledSchedule | None) -> Sequence[Fit
     )
     params = {"factor": {"value": best.value, "low": best.low, "high": best.high}}
     fits = [Fit(Cause("scale", "scale", params, statement, advice), best.convention, 1)]
-    if len(schedule.groups) == 1 and schedule.framework != "paddle":
+    if len(schedule.groups) == 1 and schedule.framework not in _ONE_RATE:
         cause = Cause(
             "other_group",
             "scale",
             params,
             f"The log may show another parameter group, whose LR is {factor} times the declared one's.",
-            "If the optimizer has several parameter groups, log `optimizer.param_groups[0]['lr']`, and declare "
-            "`base_lr` "
-            "with one value a group.",
+            words(schedule, "other_group").advice,
         )
         fits.append(Fit(cause, best.convention, 1))
     return fits

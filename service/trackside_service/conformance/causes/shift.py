@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.causes.wording import tick
+from trackside_service.conformance.causes.wording import tick, words
 from trackside_service.conformance.conventions import ticks_at
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import among
@@ -38,25 +38,14 @@ def _early(evidence: Evidence) -> Sequence[Fit]:
         after = ticks_at(schedule, replace(view.convention, when="after_step"), evidence.places)
         after = after[~np.isnan(after)]
         if len(after) == view.length and bool(view.allows(schedule.lrs(after))):
-            cause = Cause(
-                "logged_after_step",
-                "shift",
-                {"ticks": 1},
-                f"Every LR is that of one {tick(schedule)} later: it was logged after `scheduler.step()`.",
-                "Read the LR for the log before `scheduler.step()` (the LR that the update used), or declare "
-                '`reporting: {"when": "after_step"}`.',
-            )
+            why, advice = words(schedule, "logged_after_step")
+            statement = f"Every LR is that of one {tick(schedule)} later: {why}."
+            cause = Cause("logged_after_step", "shift", {"ticks": 1}, statement, advice)
             fits.append(Fit(cause, view.convention))
         if view.explained_by(lambda ticks: schedule.lrs(ticks + 1.0)):
-            cause = Cause(
-                "step_before_optimizer",
-                "shift",
-                {"ticks": 1},
-                f"The schedule runs one {tick(schedule)} ahead and its first LR was never used: `scheduler.step()` was "
-                "called before the optimizer's step.",
-                "Call `optimizer.step()` first and `scheduler.step()` after it"
-                + ("." if schedule.unit == "step" else ", at the end of the epoch and not at its beginning."),
-            )
+            why, advice = words(schedule, "step_before_optimizer")
+            statement = f"The schedule runs one {tick(schedule)} ahead and its first LR was never used: {why}."
+            cause = Cause("step_before_optimizer", "shift", {"ticks": 1}, statement, advice)
             fits.append(Fit(cause, view.convention))
         if fits:
             return fits
@@ -78,14 +67,13 @@ def _late(evidence: Evidence) -> Sequence[Fit]:
 def _lagged(view: View, found: FloatArray) -> Fit:
     lag = among(found)
     count = f"{lag.value:g}" if lag.low == lag.high else f"{lag.low:g} to {lag.high:g}"
+    why, advice = words(view.schedule, "lagged")
     cause = Cause(
         "lagged",
         "shift",
         {"ticks": {"value": -lag.value, "low": -lag.high, "high": -lag.low}},
-        f"The schedule runs {count} {tick(view.schedule, lag.high)} behind: its first calls of `scheduler.step()` were "
-        "skipped.",
-        "Look for updates that skip `scheduler.step()`: a GradScaler that skips steps on overflow, a condition such as "
-        "`if step > 0`, or a scheduler that was built or first stepped late.",
+        f"The schedule runs {count} {tick(view.schedule, lag.high)} behind: {why}.",
+        advice,
     )
     return Fit(cause, view.convention, free=1)
 

@@ -7,11 +7,12 @@ raises past its total but is frozen there by accelerate, tells them apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.causes.wording import step_call, tick
+from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -60,14 +61,10 @@ def per_epoch(schedule: CompiledSchedule, every: Interval) -> Cause:
     count = f"{every.value:g}" if every.low == every.high else f"{every.low:g} to {every.high:g}"
     known = schedule.steps_per_epoch == every.value
     rate = "once per epoch" if known else "less often than once per update"
-    return Cause(
-        "stepped_per_epoch",
-        "time_scale",
-        {"factor": 1.0 / every.value, "updates_per_tick": every.as_param()},
-        f"The scheduler advanced {count} times too slowly: it was built for batches and stepped {rate}.",
-        f"Call {step_call(schedule)}, not in the epoch loop (Lightning: `interval: 'step'`); or give the scheduler "
-        "totals in epochs.",
-    )
+    why, advice = words(schedule, "stepped_per_epoch", rate=rate)
+    params = {"factor": 1.0 / every.value, "updates_per_tick": every.as_param()}
+    statement = f"The schedule advanced {count} times too slowly: {why}."
+    return Cause("stepped_per_epoch", "time_scale", params, statement, advice)
 
 
 def _per_batch(view: View) -> Fit | None:
@@ -86,16 +83,13 @@ def _per_batch(view: View) -> Fit | None:
     if not len(found):
         return None
     factor = among(found)
-    cause = Cause(
-        "stepped_per_batch",
-        "time_scale",
-        {"factor": factor.as_param()},
-        f"The scheduler advanced {factor} times too fast: it was built for epochs and stepped at every batch.",
-        "Move `scheduler.step()` out of the batch loop to the end of the epoch (Lightning: `interval: 'epoch'`); or "
-        "give "
-        "the scheduler totals in batches.",
-    )
+    cause = _too_fast(view, "stepped_per_batch", factor, {"factor": factor.as_param()})
     return Fit(cause, view.convention, int(known is None))
+
+
+def _too_fast(view: View, name: str, factor: Interval, params: dict[str, Any]) -> Cause:
+    why, advice = words(view.schedule, name, k=f"{factor.value:g}")
+    return Cause(name, "time_scale", params, f"The schedule advanced {factor} times too fast: {why}.", advice)
 
 
 def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
@@ -132,15 +126,7 @@ def _double(view: View, found: FloatArray) -> Sequence[Fit]:
     if not len(found) or (2.0 not in found and not only):
         return ()
     times = 2.0 if 2.0 in found else _usual(found).value
-    cause = Cause(
-        "double_step",
-        "time_scale",
-        {"factor": int(times)},
-        f"The scheduler advanced {times:g} times too fast: it is stepped {times:g} times per {tick(view.schedule)}.",
-        "Remove one of the two calls of `scheduler.step()`: often one is in the loop and one in the trainer, a "
-        "callback "
-        "or a second loop.",
-    )
+    cause = _too_fast(view, "double_step", Interval(times, times, times), {"factor": int(times)})
     return (Fit(cause, view.convention),)
 
 
@@ -148,15 +134,7 @@ def _processes(view: View, found: FloatArray) -> Sequence[Fit]:
     if not len(found) or view.schedule.framework not in _ACCELERATE:
         return ()
     count = _usual(found)
-    cause = Cause(
-        "accelerate_num_processes",
-        "time_scale",
-        {"num_processes": count.as_param()},
-        f"The scheduler advanced {count} times too fast: prepared by accelerate, it is stepped once for each of "
-        f"{count.value:g} processes.",
-        "A scheduler given to `accelerator.prepare` steps `num_processes` times per call: build it with "
-        "`num_training_steps` (or T_max) times `accelerator.num_processes`, or do not prepare it.",
-    )
+    cause = _too_fast(view, "accelerate_num_processes", count, {"num_processes": count.as_param()})
     return (Fit(cause, view.convention, 1),)
 
 
@@ -164,16 +142,7 @@ def _micro_batches(view: View, found: FloatArray) -> Sequence[Fit]:
     if not len(found) or view.schedule.unit == "epoch":
         return ()
     count = _usual(found)
-    cause = Cause(
-        "grad_accum_micro_step",
-        "time_scale",
-        {"accumulation": count.as_param()},
-        f"The scheduler advanced {count} times too fast: with gradients accumulated over {count.value:g} "
-        "micro-batches, "
-        "it is stepped at every one of them.",
-        "Call `scheduler.step()` only where `optimizer.step()` is called, inside the `if (i + 1) % accumulation == 0` "
-        "branch.",
-    )
+    cause = _too_fast(view, "grad_accum_micro_step", count, {"accumulation": count.as_param()})
     return (Fit(cause, view.convention, 1),)
 
 

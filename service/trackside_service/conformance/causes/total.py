@@ -17,7 +17,7 @@ from trackside_service.conformance.causes.chaining import Chain, chain_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.solving import Predict, solve
 from trackside_service.conformance.causes.variants import Layout, layout_of
-from trackside_service.conformance.causes.wording import at, tick
+from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
 from trackside_service.schedules.curve import FloatArray
@@ -114,32 +114,17 @@ def _from_the_start(view: View, layout: Layout) -> Fit | None:
 
 
 def _multiple(view: View, declared: int, times: Interval) -> Sequence[Fit]:
-    unit, k = tick(view.schedule, 2), f"{times.value:g}"
-    accumulation = Cause(
-        "grad_accum_total",
-        "total",
-        {"accumulation": times.as_param(), "declared": declared},
-        f"The total is {times} times the declared {declared} {unit}: it was counted in micro-batches, of which {k} "
-        "make "
-        "one update.",
-        "Divide the total by the accumulation: `num_training_steps = len(loader) // gradient_accumulation_steps * "
-        "epochs`.",
-    )
-    world = Cause(
-        "world_size_total",
-        "total",
-        {"world_size": times.as_param(), "declared": declared},
-        f"The total is {times} times the declared {declared} {unit}: it was counted on the loader before it was "
-        "divided "
-        f"among {k} processes.",
-        "Compute the total after the loader is sharded (after `accelerator.prepare`, with the DistributedSampler): "
-        "`num_training_steps = len(loader) * epochs` of one process.",
-    )
+    fact = f"The total is {times} times the declared {declared} {tick(view.schedule, 2)}"
+
+    def counted(name: str, param: str) -> Cause:
+        why, advice = words(view.schedule, name, k=f"{times.value:g}")
+        return Cause(name, "total", {param: times.as_param(), "declared": declared}, f"{fact}: {why}.", advice)
+
     exact = replace(times, value=times.value * declared, low=times.low * declared, high=times.high * declared)
     return (
         Fit(_wrong(view, declared, exact), view.convention, 1),
-        Fit(accumulation, view.convention, 1),
-        Fit(world, view.convention, 1),
+        Fit(counted("grad_accum_total", "accumulation"), view.convention, 1),
+        Fit(counted("world_size_total", "world_size"), view.convention, 1),
     )
 
 
@@ -151,8 +136,7 @@ def _wrong(view: View, declared: int, total: Interval) -> Cause:
         {"total": total.as_param(), "declared": declared},
         f"The schedule was built for {total} {unit} where {declared} were declared, "
         f"{total.value / declared:.4g} times as many.",
-        f"Give the scheduler (`T_max`, `total_steps`, `num_training_steps`, ...) the run's own length in {unit}: "
-        f"{declared}.",
+        words(view.schedule, "wrong_total", declared=declared).advice,
     )
 
 
@@ -212,6 +196,7 @@ def _tail(view: View) -> View:
 
 def _changed(view: View, declared: int, total: Interval, before: float) -> Fit:
     first, unit = view.ticks[view.first], tick(view.schedule, 2)
+    why, advice = words(view.schedule, "total_changed_on_resume")
     cause = Cause(
         "total_changed_on_resume",
         "total",
@@ -220,12 +205,9 @@ def _changed(view: View, declared: int, total: Interval, before: float) -> Fit:
             "declared": declared,
             "at_tick": {"value": first, "low": before + 1, "high": first},
         },
-        f"From about {at(view, first)} on the schedule follows a total of {total} {unit} where {declared} "
-        "were "
-        "declared: the total was changed when the run was resumed.",
-        "Keep the number of epochs and the total (`num_training_steps`, `T_max`) on resume as they were, or start a "
-        "new "
-        "schedule from the current LR; a changed total bends the curve.",
+        f"From about {at(view, first)} on the schedule follows a total of {total} {unit} where {declared} were "
+        f"declared: {why}.",
+        advice,
     )
     return Fit(cause, view.convention, 1, changes=True)
 

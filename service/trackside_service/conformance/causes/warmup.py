@@ -14,7 +14,7 @@ import numpy as np
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.solving import Predict, solve
 from trackside_service.conformance.causes.variants import Layout, edited, layout_of, read, rebuilt
-from trackside_service.conformance.causes.wording import tick
+from trackside_service.conformance.causes.wording import tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -178,9 +178,7 @@ def _added_fit(view: View, length: Interval) -> Fit:
         "warmup",
         {"warmup": length.as_param(), "declared": 0},
         f"A warm-up of {length} {unit} ran that was not declared.",
-        "Look for a warm-up that the trainer or a default adds (`warmup_steps`, `warmup_ratio`, `num_warmup_steps`), "
-        "and "
-        "set it to 0 or declare it.",
+        words(view.schedule, "warmup_extra").advice,
     )
     return Fit(cause, view.convention, 1)
 
@@ -192,17 +190,10 @@ def _changed_fit(view: View, declared: int, name: str, length: Interval, free: i
         statement = (
             f"The warm-up took {length} {unit} where {declared} were declared, a factor of {per_epoch}: {ratio}."
         )
-        advice = (
-            f"Give the warm-up (`num_warmup_steps`, `warmup_steps`, `total_iters`) in {unit}, what one "
-            f"`scheduler.step()` counts: {declared}."
-        )
+        advice = words(view.schedule, "mixed_units", how="", declared=declared).advice
     elif length.value == 0:
-        statement = f"The warm-up of {declared} {unit} is missing: the run starts at its end."
-        advice = (
-            "Look for the warm-up option being ignored or overridden (`num_warmup_steps=0`, a config that is not "
-            "passed on, "
-            "the warm-up scheduler never put into the sequence)."
-        )
+        why, advice = words(view.schedule, "warmup_missing")
+        statement = f"The warm-up of {declared} {unit} is missing: {why}."
     else:
         statement = f"The warm-up took {length} {unit} where {declared} were declared."
         advice = "Compare the warm-up's length where the scheduler is built with the declared one."
