@@ -9,6 +9,10 @@ import pytest
 from tests.api.test_records import posted
 from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
+from tests.support.service import running
+
+from trackside_service.cli.assemble import open_context
+from trackside_service.settings import Settings
 
 STEP_LR: dict[str, Any] = {
     "framework": "torch",
@@ -157,3 +161,19 @@ def test_without_a_schedule_the_ones_that_the_series_shows_are_named(api: httpx.
     identified = api.get(f"{path}/lr").json()["identified"]
     assert (identified["verdict"], identified["families"]) == ("identified", ["step"])
     assert identified["schedules"][0]["params"]["every"]["value"] == 3
+
+
+def test_what_a_run_s_rates_show_is_found_once_until_it_reports_more(database_url: str) -> None:
+    context = open_context(Settings(database_url=database_url))
+    with running(context) as url, httpx.Client(base_url=url, timeout=30) as api:
+        path = opened(api, {"project": "vision", "name": "undeclared"})
+        posted(api, path, [{"epoch": epoch, "metrics": {"lr": 0.1 * 0.5 ** (epoch // 3)}} for epoch in range(9)])
+        first = api.get(f"{path}/lr").json()["identified"]
+        assert [api.get(f"{path}/lr").json()["identified"] for _ in range(3)] == [first] * 3
+        posted(api, path, [{"epoch": 9, "metrics": {"train_loss": 1.0}}])
+        api.get(f"{path}/lr")
+        assert context.identified.made == 1
+        posted(api, path, [{"epoch": 9, "metrics": {"lr": 0.1}}])
+        assert api.get(f"{path}/lr").json()["identified"]["points"] == 10
+        assert context.identified.made == 2
+    context.engine.dispose()

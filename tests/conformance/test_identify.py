@@ -12,6 +12,7 @@ import pytest
 from tests.conformance.identified import Drawn, draw
 
 from trackside_service.conformance import LrPoint, explain, identification_as_wire, identify
+from trackside_service.conformance.identification.work import MOST, Work
 from trackside_service.schedules import compile_schedule
 
 FAMILIES = [
@@ -215,3 +216,41 @@ def test_the_wire_carries_numbers_and_sentences() -> None:
     assert "reason" not in wire
     assert wire["schedules"][0]["params"]["every"] == {"value": 30, "low": 30, "high": 30}
     assert wire["statement"].startswith("Step decay from 0.1")
+
+
+def _unlisted() -> dict[str, tuple[Any, Any]]:
+    """Series that no schedule gives, as ticks and LRs."""
+    rng, ticks, many = np.random.default_rng(1), np.arange(100), np.arange(500)
+    rise = np.minimum(many / 50, 1.0)
+    return {
+        "noise": (ticks, 0.1 * np.exp(-0.02 * ticks) * (1 + 0.05 * rng.standard_normal(100))),
+        "a random walk": (many * 10, np.abs(np.cumsum(rng.standard_normal(500))) + 0.1),
+        "a cosine with a bump": (ticks, 0.05 * (1 + np.cos(np.pi * ticks / 100)) + 0.001 * (ticks == 50)),
+        "a sine": (ticks, 0.1 + 0.05 * np.sin(ticks / 7)),
+        "a cosine cubed after a warm-up": (many * 37, rise * 0.1 * np.cos(np.pi * many / 1100) ** 3),
+        "a warm-up, then noise": (many, rise * (0.1 - many * 1e-4) + 1e-5 * rng.standard_normal(500)),
+    }
+
+
+@pytest.mark.parametrize("name", _unlisted())
+def test_a_log_that_fits_nothing_is_given_up_after_bounded_work(name: str) -> None:
+    ticks, lrs = _unlisted()[name]
+    for epochs in (False, True):
+        points = [
+            LrPoint(float(lr), step=int(tick) * 100, epoch=float(tick) if epochs else None)
+            for tick, lr in zip(ticks, lrs, strict=True)
+        ]
+        done, again = Work(), Work()
+        answer = identify(points, steps_per_epoch=100 if epochs else None, work=done)
+        assert not answer.candidates
+        assert answer.verdict == ("undetermined" if done.given_up else "none")
+        assert done.spent <= MOST * 1.1
+        identify(points, steps_per_epoch=100 if epochs else None, work=again)
+        assert (again.spent, again.calls) == (done.spent, done.calls)  # counted, not timed
+
+
+def test_what_is_far_from_every_shape_costs_next_to_nothing() -> None:
+    done = Work()
+    ticks, lrs = _unlisted()["noise"]
+    identify([LrPoint(float(lr), epoch=int(tick)) for tick, lr in zip(ticks, lrs, strict=True)], work=done)
+    assert done.spent < MOST / 50

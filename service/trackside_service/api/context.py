@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 from starlette.requests import Request
 
 from trackside_service.api.metrics import Meters
+from trackside_service.api.remembered import Remembered
 from trackside_service.channels.http import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier
@@ -38,7 +39,7 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What is opened at the start: the database, who writes, who sends (None where another process delivers), the
-    meters, the clock.
+    meters, the clock; and what is worth remembering between requests: the schedules `identified` in runs without one.
     """
 
     engine: sa.Engine
@@ -49,6 +50,7 @@ class Context:
     meters: Meters
     options: Options = field(default_factory=Options)
     now: Callable[[], datetime] = _now
+    identified: Remembered[dict[str, Any]] = field(default_factory=lambda: Remembered(256))
 
 
 def context(request: Request) -> Context:

@@ -10,9 +10,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from trackside_service import detection, monitor
+from trackside_service.api.remembered import Remembered
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
 from trackside_service.conformance.conventions import Convention, places_of, ticks_at
-from trackside_service.domain.metrics import LRS
+from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
 from trackside_service.storage import metrics
@@ -57,12 +58,26 @@ def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Po
     return [float(lr) if math.isfinite(lr) else None for lr in expected]
 
 
-def identified_in(run: Run, observed: Sequence[Point]) -> dict[str, Any] | None:
+def reported(connection: sa.Connection, run: Run) -> int:
+    """Return how many learning rates of the first group are stored."""
+    return next((metric.points for metric in metrics.of_run(connection, run.id) if metric.name == LR), 0)
+
+
+def identified_in(
+    run: Run, observed: Sequence[Point], stored: int, known: Remembered[dict[str, Any]]
+) -> dict[str, Any] | None:
     """Return the schedules that the observed learning rates show, as the wire has them; None where one was declared, or
     no learning rate reported.
+
+    The answer is `known` for as long as the run reports no further rate: `stored` counts them all, and points are never
+    changed.
     """
     if run.spec.schedule is not None or not observed:
         return None
-    points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
-    total = run.spec.total_epochs
-    return identification_as_wire(identify(points, total_epochs=total, steps_per_epoch=run.spec.steps_per_epoch))
+    total, per_epoch = run.spec.total_epochs, run.spec.steps_per_epoch
+
+    def make() -> dict[str, Any]:
+        points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
+        return identification_as_wire(identify(points, total_epochs=total, steps_per_epoch=per_epoch))
+
+    return known.get((run.id, stored, len(observed), total, per_epoch), make)

@@ -10,7 +10,7 @@ from trackside_service.api import examples
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
-from trackside_service.api.observed import expected_at, explanations_of, groups_of, identified_in
+from trackside_service.api.observed import expected_at, explanations_of, groups_of, identified_in, reported
 from trackside_service.api.schemas.schedules import LrShown
 from trackside_service.conformance import Explanation, as_wire
 from trackside_service.domain.metrics import LR, LRS
@@ -59,6 +59,7 @@ def read_lr(
         run = run_of(connection, run_id)
         explanations = explanations_of(connection, run, groups_of(connection, run))
         observed = thinning.thinned(connection, run_id, LR, points)
+        stored = reported(connection, run)
     expected = expected_at(run, explanations[0], observed)
     answer = {
         **_shown(explanations[0]),
@@ -67,7 +68,7 @@ def read_lr(
             {"step": point.step, "epoch": point.epoch, "observed": to_wire(point.value), "expected": lr}
             for point, lr in zip(observed, expected, strict=True)
         ],
-        "identified": identified_in(run, observed),
+        "identified": identified_in(run, observed, stored, context(request).identified),
     }
     if len(explanations) > 1:
         answer["groups"] = [

@@ -58,4 +58,4 @@ def _found(legs: Legs, after: str, *, from_start: bool) -> Found:
     return Found("cosine", numbers, curve, warmup_of(legs), clock_from_start=from_start)
 
 
-COSINE = FamilySpec("cosine", "cosine annealing", 4, search)
+COSINE = FamilySpec("cosine", "cosine annealing", 4, search, (0, 24))

@@ -15,10 +15,11 @@ from trackside_service.conformance.identification.clocks import Clock, clocks_of
 from trackside_service.conformance.identification.constant import CONSTANT
 from trackside_service.conformance.identification.families import FamilySpec
 from trackside_service.conformance.identification.found import Found, Number
-from trackside_service.conformance.identification.log import Log, rise_of
+from trackside_service.conformance.identification.log import Log, rise_of, turns_of
 from trackside_service.conformance.identification.table import FAMILIES
 from trackside_service.conformance.identification.wording import NAMES, sentence
 from trackside_service.conformance.identification.words import declared
+from trackside_service.conformance.identification.work import Work, WorkedOut
 from trackside_service.conformance.intervals import simplest
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintStats, read_print
@@ -31,6 +32,8 @@ _LOOKED_AT: Final = 64
 _ROUNDS: Final = 6
 _LEAST_POINTS: Final = 4
 _LONG: Final = 150.0
+_LONG_ENOUGH: Final = 50.0
+"""Ticks from which on one more or less makes no shape that is far off a near one."""
 _WEIGHT: Final = {
     "constant": 0.0,
     "step": 3.0,
@@ -83,12 +86,15 @@ def identify(
     framework: str | None = None,
     total_epochs: float | None = None,
     steps_per_epoch: int | None = None,
+    work: Work | None = None,
 ) -> Identification:
     """Return the simplest schedules whose LRs lie within every print, in any index convention.
 
     `framework`: whose words the declarations are put in, where it has them. `total_epochs` and `steps_per_epoch`: the
-    run's own, where known; lengths that they make likely are preferred where the prints leave a choice.
+    run's own, where known; lengths that they make likely are preferred where the prints leave a choice. `work`, where
+    given, has counted what was done.
     """
+    work = Work() if work is None else work
     count = len(points)
     placed = [p for p in points if np.isfinite(p.lr) and (p.step is not None or p.epoch is not None)]
     if any(not np.isfinite(point.lr) for point in points):
@@ -116,17 +122,19 @@ def identify(
     fits: dict[str, _Fit] = {}
     loose: set[str] = set()
     rising: list[tuple[Found, Clock]] = []
+    views = {unit: _View.of(whole, clock, work) for clock in reversed(clocks) for unit in (clock.unit,)}
     for clock in clocks:
-        for fit in _fits(whole, clock, (CONSTANT,)):
+        for fit in _fits(whole, clock, views[clock.unit], (CONSTANT,)):
             if fit.enough:
                 fits.setdefault("constant", fit)
     for clock in () if "constant" in fits else clocks:
+        view = views[clock.unit]
         if any(fit.clock.unit != clock.unit for fit in fits.values()):
             break  # the same schedule, counted in another unit
         # On a long log one tick more or less does not make another family of it.
         long = float(np.max(clock.ticks)) >= _LONG
         specs = [spec for spec in FAMILIES if spec is not CONSTANT and (not (fits and long) or spec.family in fits)]
-        for fit in _fits(whole, clock, specs):
+        for fit in _fits(whole, clock, view, specs):
             if not fit.enough:
                 loose.add(fit.found.family)
                 continue
@@ -134,47 +142,74 @@ def identify(
             if known is None or fit.cost < known.cost:
                 fits[fit.found.family] = fit
         if not fits:
-            rising += _rising(whole, clock)
+            rising += _rising(whole, clock, view)
     if not fits and not rising and loose:
         names = " or ".join(NAMES[name] for name in NAMES if name in loose)
         return replace(
             _undetermined(count, f"too few points: {len(placed)} are as many as {names} has numbers to fit them with"),
             families=tuple(name for name in NAMES if name in loose),
         )
-    return _answer(whole, fits, rising, framework)
+    return _answer(whole, fits, rising, framework, given_up=work.given_up)
 
 
-def _fits(whole: _Whole, clock: Clock, specs: Sequence[FamilySpec]) -> Iterator[_Fit]:
-    order = np.argsort(clock.ticks, kind="stable")
-    looked_at = _thinned(whole.values[order], whole.halves[order])
-    distinct = len(np.unique(clock.ticks))
-    wanted = _wanted(whole, clock)
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the clocks of one unit share, since they differ by a tick: the points in order, which of them are looked at,
+    how many places there are, and how often the LR turns. `hopeless`: see `Log`.
+    """
+
+    order: npt.NDArray[np.int64]
+    looked_at: npt.NDArray[np.int64]
+    distinct: int
+    turns: int
+    work: Work
+    hopeless: set[object]
+
+    @classmethod
+    def of(cls, whole: _Whole, clock: Clock, work: Work) -> _View:
+        """Return the view of the log under a unit's clocks."""
+        order = np.argsort(clock.ticks, kind="stable")
+        values, halves = whole.values[order], whole.halves[order]
+        turns = turns_of(values - halves, values + halves)
+        return cls(order, _thinned(values, halves), len(np.unique(clock.ticks)), turns, work, set())
+
+
+def _fits(whole: _Whole, clock: Clock, view: _View, specs: Sequence[FamilySpec]) -> Iterator[_Fit]:
     for spec in specs:
-        active = order[looked_at]
-        for _ in range(_ROUNDS):
-            log = Log(clock.ticks[active], whole.values[active], whole.halves[active], wanted)
-            rise = rise_of(log)
-            verified, off = None, None
-            for found in spec.search(log, rise):
-                excess = whole.excess(found, clock)
-                if bool(np.all(excess <= 1.0 + 1e-6)):
-                    verified = found
-                    break
-                off = excess
-            if verified is not None:
-                enough = distinct >= _needed(spec, verified)
-                yield _Fit(verified, clock, _cost(verified, clock), enough)
-                break
-            if off is None:
-                break
-            place = np.argsort(clock.ticks, kind="stable")
-            worst = place[np.argsort(off[place])[::-1][:6]]
-            first = place[np.flatnonzero(off[place] > 1.0)[:2]]
-            more = np.setdiff1d(np.concatenate([worst[off[worst] > 1.0], first]), active)
-            if not len(more):
-                break
-            joined = np.concatenate([active, more])
-            active = joined[np.argsort(clock.ticks[joined], kind="stable")]
+        if spec.turns[0] <= view.turns <= spec.turns[1] and not view.work.over:
+            view.work.begin()
+            try:
+                fit = _fit(whole, clock, view, spec)
+            except WorkedOut:
+                continue
+            if fit is not None:
+                yield fit
+
+
+def _fit(whole: _Whole, clock: Clock, view: _View, spec: FamilySpec) -> _Fit | None:
+    """Search few points, verify at all, and search again with those that are off."""
+    order, wanted = view.order, _wanted(whole, clock)
+    active = order[view.looked_at]
+    hopeless = view.hopeless if float(np.max(clock.ticks)) >= _LONG_ENOUGH else set()
+    for _ in range(_ROUNDS):
+        log = Log(clock.ticks[active], whole.values[active], whole.halves[active], wanted, view.work, hopeless)
+        off = None
+        for found in spec.search(log, rise_of(log)):
+            view.work.spend(len(whole.values) // 4)
+            excess = whole.excess(found, clock)
+            if bool(np.all(excess <= 1.0 + 1e-6)):
+                return _Fit(found, clock, _cost(found, clock), view.distinct >= _needed(spec, found))
+            off = excess
+        if off is None:
+            return None
+        worst = order[np.argsort(off[order])[::-1][:6]]
+        first = order[np.flatnonzero(off[order] > 1.0)[:2]]
+        more = np.setdiff1d(np.concatenate([worst[off[worst] > 1.0], first]), active)
+        if not len(more):
+            return None
+        joined = np.concatenate([active, more])
+        active = joined[np.argsort(clock.ticks[joined], kind="stable")]
+    return None
 
 
 def _thinned(values: FloatArray, halves: FloatArray) -> npt.NDArray[np.int64]:
@@ -212,10 +247,9 @@ def _cost(found: Found, clock: Clock) -> float:
     return _WEIGHT[found.family] + found.cost + (3.0 if found.warmup is not None else 0.0) + 1.0 * clock.rank
 
 
-def _rising(whole: _Whole, clock: Clock) -> list[tuple[Found, Clock]]:
+def _rising(whole: _Whole, clock: Clock, view: _View) -> list[tuple[Found, Clock]]:
     """Return the line up that the log is, if it ends before anything else is seen."""
-    order = np.argsort(clock.ticks, kind="stable")
-    active = order[_thinned(whole.values[order], whole.halves[order])]
+    active = view.order[view.looked_at]
     log = Log(clock.ticks[active], whole.values[active], whole.halves[active])
     rise = rise_of(log)
     if rise is None or rise.peaked or log.span <= 0:
@@ -235,7 +269,7 @@ def _rising(whole: _Whole, clock: Clock) -> list[tuple[Found, Clock]]:
 
 
 def _answer(
-    whole: _Whole, fits: dict[str, _Fit], rising: list[tuple[Found, Clock]], framework: str | None
+    whole: _Whole, fits: dict[str, _Fit], rising: list[tuple[Found, Clock]], framework: str | None, *, given_up: bool
 ) -> Identification:
     count = len(whole.values)
     kept = sorted(_without_special_cases(fits), key=lambda fit: fit.cost)
@@ -250,6 +284,8 @@ def _answer(
     if not candidates:
         if _still_rising(whole):
             return _undetermined(count, "the log ends while the LR rises, and not in a line")
+        if given_up:
+            return _undetermined(count, "no listed schedule was found in the work that a search may take")
         return _none(
             count,
             f"No listed schedule with whole-numbered lengths reproduces the {count} points within their prints: "

@@ -11,7 +11,16 @@ import numpy as np
 from trackside_service.conformance.identification.answer import ScheduleFamily
 from trackside_service.conformance.identification.bounds import geometric, roundness
 from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identification.legs import HOPELESS, Fall, Legs, Shape, possible, rise_share, search
+from trackside_service.conformance.identification.legs import (
+    HOPELESS,
+    Fall,
+    Legs,
+    Shape,
+    approached,
+    near,
+    rise_share,
+    search,
+)
 from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.conformance.intervals import simplest
 from trackside_service.schedules.curve import FloatArray
@@ -20,13 +29,15 @@ from trackside_service.schedules.curve import FloatArray
 @dataclass(frozen=True, slots=True)
 class FamilySpec:
     """`search` returns what explains every point, simplest first. `needs`: points below which nothing is claimed,
-    without a warm-up; one takes two more.
+    without a warm-up; one takes two more. `turns`: how often its LR changes direction, at least and at most: a log that
+    does otherwise is not searched.
     """
 
     family: ScheduleFamily
     title: str
     needs: int
     search: Callable[[Log, Rise | None], Iterable[Found]]
+    turns: tuple[float, float] = (0, 1)
 
 
 def falls(
@@ -43,8 +54,17 @@ def falls(
     """Return the simplest fit of a fall, after the rise where there is one: to 0 before any other foot."""
     starts: tuple[Literal["zero", "free"] | None, ...] = (None,) if rise is None else ("zero", "free")
     shape = Shape(fall, window=window, whole=whole_only, from_start=from_start, as_wide=as_wide)
-    if possible(log, replace(shape, foot=feet[-1], start=starts[-1]), rise) > HOPELESS:
+    widest, key = replace(shape, foot=feet[-1], start=starts[-1]), (fall, feet[-1], from_start)
+    if key in log.hopeless:
         return None
+    if not whole_only and not near(log, widest, rise):
+        log.hopeless.add(key)
+        return None
+    place = approached(log, widest, rise)
+    if place is None or place[2] > HOPELESS:
+        return None
+    if whole_only:  # it is where the log says, whatever the levels
+        shape = replace(shape, window=(max(place[1] - 1.5, 1.0), place[1] + 1.5))
     for foot in feet:
         for start in starts:
             legs = next(iter(search(log, replace(shape, foot=foot, start=start), rise)), None)
@@ -109,6 +129,7 @@ def widths_of(rise: Rise) -> list[float]:
 def _factor_tops(
     log: Log, width: float, multiplications: Callable[[FloatArray, float], FloatArray]
 ) -> tuple[float, float, bool] | None:
+    log.work.spend(len(log.ticks) ** 2 // 8)
     before = log.ticks < width
     after = log.part(~before)
     if not len(after.ticks):

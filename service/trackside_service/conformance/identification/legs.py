@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ HOPELESS: Final = 3.0
 """A residual (in half widths of the prints) above which no exact fit is looked for."""
 _SOFT: Final = 3e-3
 """Of the peak: what prints are taken for at first, in the search for the least residual."""
+_COARSE: Final = 0.03
+_LOOKS: Final = 200
 _TURNS: Final = 40
 _STRETCH: Final = 20.0
 """A length is at most so many times the ticks seen."""
@@ -83,11 +85,13 @@ def residuals(log: Log, shape: Shape, widths: FloatArray, lengths: FloatArray, s
         columns.append(np.where(before, 1.0 - share, 0.0))
     if shape.foot == "free":
         columns.append(np.where(before, 0.0, 1.0 - fall))
+    log.work.spend(fall.size * len(columns))
     return least_squares(columns, log.values, np.maximum(log.halves, soft))
 
 
 def tops(log: Log, shape: Shape, width: float, length: float) -> tuple[float, float]:
     """Return the interval of the top; low above high where nothing fits."""
+    log.work.spend(len(log.ticks) ** 2 // 8)
     rise, fall = _split(log, shape, width, length)
     least, most = fall.top()
     if rise is not None:
@@ -136,9 +140,26 @@ def _level(leg: Leg, top: float, known: Literal["zero", "free"]) -> Number | Non
     return Number(simplest(low, high), low, high)
 
 
+def near(log: Log, shape: Shape, rise: Rise | None) -> bool:
+    """Say whether the fall is anywhere near the log, with whatever length: a look at a grid, and at no warm-up. It is
+    coarse enough to hold under every index convention.
+    """
+    begun = 0.0 if rise is None else rise.until
+    fallen = log.part(log.ticks >= begun)
+    if len(fallen.ticks) < 4:
+        return True
+    if not shape.from_start:
+        fallen = replace(fallen, ticks=fallen.ticks - begun)
+    low, high = shape.window or (1.0, max(log.span * _STRETCH, 2.0))
+    lengths = np.geomspace(low, high, _LOOKS)
+    soft = _COARSE * float(np.max(np.abs(log.values)))
+    off = residuals(fallen, replace(shape, start=None), np.zeros(_LOOKS), lengths, soft)
+    return float(np.min(off)) <= 2.0
+
+
 def possible(log: Log, shape: Shape, rise: Rise | None) -> float:
     """Return the least residual of the shape: above HOPELESS, none of its special cases fits either."""
-    found = _approached(log, shape, rise)
+    found = approached(log, shape, rise)
     return math.inf if found is None else found[2]
 
 
@@ -148,10 +169,11 @@ def _widths(shape: Shape, rise: Rise | None) -> FloatArray | None:
     if rise is None:
         return None
     low, high = math.floor(rise.after) + 1.0, max(rise.until, math.floor(rise.after) + 1.0)
-    return np.asarray(np.unique(np.round(np.linspace(low, high, 17))), dtype=np.float64)
+    return np.asarray(np.unique(np.round(np.linspace(low, high, 11))), dtype=np.float64)
 
 
-def _approached(log: Log, shape: Shape, rise: Rise | None) -> tuple[float, float, float] | None:
+def approached(log: Log, shape: Shape, rise: Rise | None) -> tuple[float, float, float] | None:
+    """Return the width of the rise, the length of the fall and the residual of the least residual."""
     widths = _widths(shape, rise)
     if widths is None:
         return None
@@ -161,7 +183,7 @@ def _approached(log: Log, shape: Shape, rise: Rise | None) -> tuple[float, float
 def search(log: Log, shape: Shape, rise: Rise | None) -> Iterator[Legs]:
     """Return the fits of the shape, at most one: the roundest whole numbers that the prints allow."""
     window = shape.window or (1.0, max(log.span * _STRETCH, 2.0))
-    widths, found = _widths(shape, rise), _approached(log, shape, rise)
+    widths, found = _widths(shape, rise), approached(log, shape, rise)
     if widths is None or found is None or found[2] > HOPELESS:
         return
     width, length, _ = found
@@ -207,7 +229,9 @@ def _with_rise(
     def fit(whole: int) -> tuple[float, float] | None:
         if whole not in known:
             inside = reach[0] <= whole <= reach[1]
-            near = nearest(log, shape, np.asarray([float(whole)]), (length * 0.8, length * 1.25)) if inside else None
+            moved = length + width - whole  # where a fall ends is where it is, whatever the width
+            close = (max(min(moved, length) * 0.9, 1e-3), max(moved, length, 2e-3) * 1.1)
+            near = nearest(log, shape, np.asarray([float(whole)]), close, minima=1) if inside else None
             if near is None or near[2] > HOPELESS:
                 known[whole] = None
             else:
@@ -253,20 +277,22 @@ def around(centre: int, wanted: tuple[float, ...] = ()) -> list[int]:
     return [whole for whole in dict.fromkeys(near) if whole > 0]
 
 
-def nearest(log: Log, shape: Shape, widths: FloatArray, window: tuple[float, float]) -> tuple[float, float, float]:
+def nearest(
+    log: Log, shape: Shape, widths: FloatArray, window: tuple[float, float], *, minima: int = 3
+) -> tuple[float, float, float]:
     """Return width, length and residual of the least residual: a grid, refined around its best places.
 
     What is varied is the rise's width and the fall's end: those two the log shows by themselves. The prints are taken
     for coarser than they are at first, so that a fine print does not hide the way to the minimum.
     """
     low, high = window
-    exact = shape.whole and (high - low) * len(widths) <= 12_000
+    exact = shape.whole and (high - low) * len(widths) <= 4_000
     if exact:
         lengths = np.arange(math.ceil(low), math.floor(high) + 1.0)
     elif high > 3.0 * low:
-        lengths = np.geomspace(low, high, 120 if len(widths) == 1 else 60)
+        lengths = np.geomspace(low, high, 120 if len(widths) == 1 else 48)
     else:
-        lengths = np.linspace(low, high, 60)
+        lengths = np.linspace(low, high, 24)
     if not len(lengths):
         return 0.0, 0.0, math.inf
     peak = float(np.max(np.abs(log.values)))
@@ -274,10 +300,11 @@ def nearest(log: Log, shape: Shape, widths: FloatArray, window: tuple[float, flo
     wide, tall = np.repeat(widths, len(lengths)), np.tile(lengths, len(widths))
     off = residuals(log, shape, wide, tall, soft)
     if exact:
-        least = int(np.argmin(residuals(log, shape, wide, tall, 0.0)))
+        closest = np.argsort(off, kind="stable")[:200]
+        least = int(closest[np.argmin(residuals(log, shape, wide[closest], tall[closest], 0.0))])
         return float(wide[least]), float(tall[least]), float(off[least])
     best = (math.inf, 0.0, 0.0)
-    for place in _minima(off, len(lengths)):
+    for place in _minima(off, len(lengths))[:minima]:
         width, length, here = float(wide[place]), float(tall[place]), math.inf
         across = float(widths[-1] - widths[0]) / max(len(widths) - 1, 1)
         along = max(float(lengths[1] / lengths[0]) - 1.0, 1e-9) * length

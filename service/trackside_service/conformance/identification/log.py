@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trackside_service.conformance.identification.bounds import Leg
+from trackside_service.conformance.identification.work import Work
 from trackside_service.schedules.curve import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Arrays of shape (points,) in the order of the ticks. `wanted` are whole numbers that a length may well be."""
+    """Arrays of shape (points,) in the order of the ticks. `wanted` are whole numbers that a length may well be.
+
+    `work` counts what is done with it; `hopeless` are shapes of which another clock has shown that none is near.
+    """
 
     ticks: FloatArray
     values: FloatArray
     halves: FloatArray
     wanted: tuple[float, ...] = ()
-    complete: bool = False
+    work: Work = field(default_factory=Work, compare=False)
+    hopeless: set[object] = field(default_factory=set, compare=False)
 
     @property
     def low(self) -> FloatArray:
@@ -38,7 +43,7 @@ class Log:
 
     def part(self, mask: npt.NDArray[np.bool_]) -> Log:
         """Return the points of `mask`."""
-        return Log(self.ticks[mask], self.values[mask], self.halves[mask], self.wanted, self.complete)
+        return replace(self, ticks=self.ticks[mask], values=self.values[mask], halves=self.halves[mask])
 
     def leg(self, g: FloatArray, foot: tuple[float, float] | None = None) -> Leg:
         """Return all points as a leg."""
@@ -82,6 +87,23 @@ def rise_of(log: Log) -> Rise | None:
     near = min(3.0 * float(log.halves[first]) / max(top - float(high[0]), 1e-300), 0.9)
     until = min(latest, max(float(log.ticks[min(first + 1, count - 1)]), float(log.ticks[first]) / (1.0 - near)))
     return Rise(after, until, latest, first, peaked=end < count - 1 or level)
+
+
+def turns_of(low: FloatArray, high: FloatArray) -> int:
+    """Return how often the LR certainly changes its direction, in the order of the ticks."""
+    turns, way = 0, 0
+    least, most = float(high[0]), float(low[0])  # the certain extremes since the last turn
+    for below, above in zip(low.tolist(), high.tolist(), strict=True):
+        if above < most and way >= 0:
+            turns, way, least = turns + (way > 0), -1, above
+        elif below > least and way <= 0:
+            turns, way, most = turns + (way < 0), 1, below
+        least, most = min(least, above), max(most, below)
+        if way > 0:
+            least = above
+        elif way < 0:
+            most = below
+    return turns
 
 
 def levels_of(log: Log) -> list[tuple[int, int, float, float]]:

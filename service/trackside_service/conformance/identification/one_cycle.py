@@ -11,7 +11,7 @@ from trackside_service.conformance.identification.bounds import roundest
 from trackside_service.conformance.identification.cosine import rebounding
 from trackside_service.conformance.identification.families import FamilySpec
 from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identification.legs import Legs, Shape, around, nearest, settle, tops
+from trackside_service.conformance.identification.legs import Legs, Shape, around, near, nearest, settle, tops
 from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.conformance.intervals import simplest
 
@@ -22,6 +22,8 @@ _HOPELESS = 3.0
 def search(log: Log, rise: Rise | None) -> Iterable[Found]:
     """Return the total and the share of the rise (pct_start): the legs end at pct_start total - 1 and total - 1."""
     if rise is None or not rise.peaked:
+        return
+    if not near(log, _SHAPE, rise):
         return
     up, down, off = _nearest(log, rise)
     if off > _HOPELESS:
@@ -122,4 +124,4 @@ def _found(legs: Legs, total: Number, share: Number) -> Found:
     return Found("one_cycle", numbers, curve, Warmup(legs.start, whole(width)))
 
 
-ONE_CYCLE = FamilySpec("one_cycle", "one cycle", 6, search)
+ONE_CYCLE = FamilySpec("one_cycle", "one cycle", 6, search, (1, 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from trackside_service.conformance.identification.log import Log, Rise
 from trackside_service.schedules.curve import FloatArray
 
 
+@cache
 def fall_of(t_mult: int) -> Fall:
     """Return (1 + cos(pi T_cur/T_i))/2 of cycles that each last t_mult times as long as the one before."""
 
@@ -68,4 +71,4 @@ def _first_restart(log: Log, rise: Rise | None) -> tuple[float, float] | None:
     return None
 
 
-WARM_RESTARTS = FamilySpec("warm_restarts", "cosine with warm restarts", 7, search)
+WARM_RESTARTS = FamilySpec("warm_restarts", "cosine with warm restarts", 7, search, (1, math.inf))
