@@ -15,7 +15,7 @@ def test_alerts_are_filtered_and_paged(api: httpx.Client) -> None:
     for path in sick:
         posted(api, path, [{"step": 1, "metrics": {"loss": "NaN"}}])
     opened(api, STEEP)
-    api.patch(sick[0], json={"status": "failed"}).raise_for_status()
+    api.patch(sick[0], json={"status": "finished"}).raise_for_status()
 
     def codes(**params: Any) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []

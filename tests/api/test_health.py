@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -40,6 +41,20 @@ def test_health_for_programs(api: httpx.Client, sick: str) -> None:
     assert health["lr"]["first_off"] == {"index": 0, "step": None, "epoch": 0.0, "expected": 0.1, "observed": 0.01}
     assert health["last"]["epoch"] == 3.0
     assert health["last"]["metrics"]["train_loss"]["value"] == "NaN"
+
+
+def test_health_says_until_when_the_run_is_waited_for(api: httpx.Client) -> None:
+    path = opened(api, {"project": "vision", "name": "beating", "heartbeat_s": 3600})
+    posted(api, path, [{"step": 1, "metrics": {"loss": 1.0}}])
+    last = api.get(f"{path}/health").json()["last"]
+    waited = datetime.fromisoformat(last["deadline"]) - datetime.fromisoformat(last["at"])
+    assert waited == timedelta(hours=1)
+    assert "expected again by" in api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+    api.patch(path, json={"status": "failed", "reason": "ValueError: no"}).raise_for_status()
+    health = api.get(f"{path}/health").json()
+    assert health["last"]["deadline"] is None
+    assert [alert["title"] for alert in health["alerts"]] == ["Failed: ValueError: no"]
+    assert "expected again by" not in api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
 
 
 def test_the_end_freezes_what_is_open_and_it_still_counts(api: httpx.Client, sick: str) -> None:

@@ -36,6 +36,7 @@ def test_every_setting_is_read() -> None:
         "ALLOW_TARGETS": "10.0.0.0/8,192.168.1.7",
         "RETRY_SCHEDULE": "0,5,300",
         "DELIVER": "false",
+        "SWEEP_S": "30",
         "GROUP_ONE_RUN": "1",
         "LOG_LEVEL": "Debug",
     }

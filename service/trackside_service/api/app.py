@@ -20,8 +20,8 @@ from trackside_service.api.security import Door
 
 
 def create_app(context: Context) -> FastAPI:
-    """Return the application over `context`; its lifespan starts the writer and the courier, and drains them at the
-    end.
+    """Return the application over `context`; its lifespan starts the writer, the courier and the sweeper, and drains
+    them at the end.
     """
 
     @asynccontextmanager
@@ -29,9 +29,13 @@ def create_app(context: Context) -> FastAPI:
         context.writer.start()
         if context.courier is not None:
             context.courier.start()
+        if context.sweeper is not None:
+            context.sweeper.start()
         try:
             yield
         finally:
+            if context.sweeper is not None:
+                await run_in_threadpool(context.sweeper.stop)
             # The writer first: what it still commits is what the courier may still send.
             await run_in_threadpool(context.writer.stop)
             if context.courier is not None:

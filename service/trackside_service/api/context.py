@@ -17,6 +17,7 @@ from trackside_service.api.remembered import Remembered
 from trackside_service.channels.http import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier
+from trackside_service.sweeper import Sweeper
 from trackside_service.writer import Writer
 
 T = TypeVar("T")
@@ -38,8 +39,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is opened at the start: the database, who writes, who sends (None where another process delivers), the
-    meters, the clock; and what is worth remembering between requests: the schedules `identified` in runs without one.
+    """What is opened at the start: the database, who writes, who sends and who looks for silent runs (None where
+    another process does), the meters, the clock; and what is worth remembering between requests: the schedules
+    `identified` in runs without one.
     """
 
     engine: sa.Engine
@@ -51,6 +53,7 @@ class Context:
     options: Options = field(default_factory=Options)
     now: Callable[[], datetime] = _now
     identified: Remembered[dict[str, Any]] = field(default_factory=lambda: Remembered(256))
+    sweeper: Sweeper | None = None
 
 
 def context(request: Request) -> Context:

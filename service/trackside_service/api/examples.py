@@ -125,11 +125,17 @@ HEALTH: Final[dict[str, Any]] = {
     "health": "critical",
     "alerts": [ALERT],
     "lr": EXPLANATION,
-    "last": {"at": "2026-01-31T12:04:10Z", "step": None, "epoch": 1.0, "metrics": LATEST},
+    "last": {
+        "at": "2026-01-31T12:04:10Z",
+        "deadline": "2026-01-31T16:04:10Z",
+        "step": None,
+        "epoch": 1.0,
+        "metrics": LATEST,
+    },
 }
 HEALTH_TEXT: Final = """\
 vision / resnet-a   running   CRITICAL
-last heard 2026-01-31 12:04:10 UTC, at epoch 1
+last heard 2026-01-31 12:04:10 UTC, at epoch 1; expected again by 2026-01-31 16:04:10
 
 CRITICAL LOSS001 train_loss is not finite   since epoch 1
   train_loss became NaN at epoch 1.

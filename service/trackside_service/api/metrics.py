@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from trackside_service.monitor import FinishResult, OpenResult, RecordResult
+from trackside_service.monitor import FinishResult, OpenResult, RecordResult, SilenceResult
 
 
 class Meters:
@@ -45,7 +45,7 @@ class Meters:
         """Read the queue's depth from `depth` whenever the meters are read."""
         self.queue_depth.set_function(depth)
 
-    def judged(self, result: OpenResult | RecordResult | FinishResult) -> None:
+    def judged(self, result: OpenResult | RecordResult | FinishResult | SilenceResult) -> None:
         """Count the alerts that opened, and the rules that raised."""
         for fault in result.faults:
             self.rule_faults.labels(code=fault.code).inc()

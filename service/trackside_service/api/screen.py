@@ -33,7 +33,8 @@ def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: 
     last = max(metrics, key=lambda metric: metric.ordinal, default=None)
     place = f", at {Position(last.step, last.epoch)}" if last is not None else ""
     if run.last_seen_at is not None:
-        lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}")
+        due = "" if run.deadline is None else f"; expected again by {run.deadline.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}{due}")
     if metrics:
         shown = "   ".join(f"{metric.name} {said(metric.value)}" for metric in metrics[:_MAX_METRICS])
         lines += _wrapped(shown, "")

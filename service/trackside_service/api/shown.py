@@ -75,6 +75,7 @@ def last_seen(run: Run, metrics: Sequence[Metric]) -> dict[str, Any]:
     last = max(metrics, key=lambda metric: metric.ordinal, default=None)
     return {
         "at": time_to_wire(run.last_seen_at),
+        "deadline": time_to_wire(run.deadline),
         "step": None if last is None else last.step,
         "epoch": None if last is None else last.epoch,
         "metrics": latest(metrics),

@@ -14,6 +14,7 @@ from trackside_service.courier import Courier
 from trackside_service.settings import Settings, SettingsError
 from trackside_service.storage import migrate
 from trackside_service.storage.engine import open_engine
+from trackside_service.sweeper import Sweeper
 from trackside_service.writer import GROUP_LIMIT, Writer
 
 POOL_SIZE: Final = 20
@@ -43,6 +44,9 @@ def open_context(settings: Settings) -> Context:
         on_commit=after_commit if settings.deliver else None,
     )
     meters.watch_queue(lambda: writer.waiting)
+    sweeper = None
+    if settings.sweep_s:
+        sweeper = Sweeper(engine, writer.submit, every_s=settings.sweep_s, on_result=meters.judged)
     return Context(
         engine=engine,
         writer=writer,
@@ -50,6 +54,7 @@ def open_context(settings: Settings) -> Context:
         secrets=secrets,
         outbound=outbound,
         meters=meters,
+        sweeper=sweeper,
         options=Options(admin_key=settings.admin_key, max_body_bytes=settings.max_body_bytes),
     )
 

@@ -1,4 +1,4 @@
-"""`trackside serve`: the HTTP service, with the writer and the courier inside."""
+"""`trackside serve`: the HTTP service, with the writer, the courier and the sweeper inside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add(parsers: Parsers) -> None:
     add_settings(
         parser, "host", "port", "database_url", "migrate", "workers", "deliver", "allow_targets", "retry_schedule"
     )
-    add_settings(parser, "max_body_bytes", "log_level")
+    add_settings(parser, "sweep_s", "max_body_bytes", "log_level")
     parser.set_defaults(run=run)
 
 

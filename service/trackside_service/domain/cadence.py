@@ -7,7 +7,7 @@ inside records only tell whether a post is news or an old log that is sent in.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ from trackside_service.domain.records import Record
 KNOWN_AFTER: Final = 5
 """Posts of one process after which its pauses count as known."""
 _WIDENS: Final = 4.0
-_NEWS_S: Final = 3600.0
+_NEWS: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,31 @@ class Cadence:
     def known(self) -> bool:
         """Whether so much was heard of the process that its pauses are known."""
         return self.posts >= KNOWN_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a run is waited for: its cadence, the silence in seconds that is normal by it (None: nobody waits), and when
+    to look whether it is silent (None: there is no need to). It is never later than the run could be silent.
+    """
+
+    cadence: Cadence = field(default_factory=Cadence)
+    limit_s: float | None = None
+    deadline_at: datetime | None = None
+
+    def unwatched(self) -> Watch:
+        """Return it where nobody waits for the run."""
+        return Watch(self.cadence)
+
+    def until(self, now: datetime, limit_s: float | None) -> Watch:
+        """Return it for a run that was heard of just `now` and may be silent for `limit_s`."""
+        if limit_s is None:
+            return self.unwatched()
+        deadline = now + timedelta(seconds=limit_s)
+        # A later deadline is left to the look at the earlier one: most posts would otherwise move it.
+        if self.deadline_at is not None and self.deadline_at < deadline:
+            deadline = self.deadline_at
+        return Watch(self.cadence, limit_s, deadline)
 
 
 def heard(cadence: Cadence, pause_s: float, *, limit_s: float | None) -> Cadence:
@@ -53,10 +78,10 @@ def restarted(cadence: Cadence) -> Cadence:
     return replace(cadence, posts=0)
 
 
-def is_old(records: Iterable[Record], now: datetime, limit_s: float) -> bool:
-    """Say whether a post is an old log that is sent in: the newest of its times lies further back than a silence would.
+def is_old(records: Iterable[Record], now: datetime) -> bool:
+    """Say whether a post is an old log that is sent in: the newest of its times is more than an hour past.
 
-    Records without times are news. One hour is granted in any case, since a job's clock may be off.
+    Records without times are news. The hour is granted because a job's clock may be off, and records may have waited.
     """
     times = [record.time for record in records if record.time is not None]
-    return bool(times) and now - max(times) > timedelta(seconds=max(limit_s, _NEWS_S))
+    return bool(times) and now - max(times) > _NEWS

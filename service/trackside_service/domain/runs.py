@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -110,7 +110,7 @@ class ProcessLife:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stored run."""
+    """A stored run. `silence_limit_s`: the seconds of silence that are normal; None where nobody waits for it."""
 
     id: UUID
     spec: RunSpec
@@ -122,3 +122,11 @@ class Run:
     health: Health = "ok"
     # The project's settings of the rules as they stood when the run was opened: they hold as long as it lives.
     project_rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+    silence_limit_s: float | None = None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When it counts as silent unless it is heard of before; None where nobody waits for it."""
+        if self.status != "running" or self.last_seen_at is None or self.silence_limit_s is None:
+            return None
+        return self.last_seen_at + timedelta(seconds=self.silence_limit_s)

@@ -1,7 +1,7 @@
 """Floor 7: the work of one post, inside a transaction that the caller owns.
 
-`open_run`, `record` and `finish` each lock the run's row first and write everything that follows from the post: points,
-the rules' state, alerts, and a delivery for every subscribed channel. Either all of it is committed or none.
+`open_run`, `record`, `finish` and `look_for_silence` each lock the run's row first and write everything that follows:
+points, the rules' state, alerts, and a delivery for every subscribed channel. Either all of it is committed or none.
 """
 
 from trackside_service.monitor.backtesting import Backtest, backtest
@@ -9,7 +9,8 @@ from trackside_service.monitor.finishing import finish
 from trackside_service.monitor.memory import Known, look
 from trackside_service.monitor.opening import open_run
 from trackside_service.monitor.recording import record
-from trackside_service.monitor.results import FinishResult, OpenResult, RecordResult
+from trackside_service.monitor.results import FinishResult, OpenResult, RecordResult, SilenceResult
+from trackside_service.monitor.silence import look_for_silence
 
 __all__ = [
     "Backtest",
@@ -17,9 +18,11 @@ __all__ = [
     "Known",
     "OpenResult",
     "RecordResult",
+    "SilenceResult",
     "backtest",
     "finish",
     "look",
+    "look_for_silence",
     "open_run",
     "record",
 ]

@@ -48,9 +48,11 @@ def finish(
     health = health_of(after.alerts)
     seen = max(now, locked.last_seen_at)
     run = replace(known.run, status=status, reason=reason, ended_at=now, last_seen_at=seen, health=health)
+    run = replace(run, silence_limit_s=None)
     version = runs.new_version()
     values = {"status": status, "reason": reason, "ended_at": now, "last_seen_at": seen}
-    runs.update(connection, run_id, {**values, "health": health, "version": version})
+    nobody_waits = runs.watch_values(locked.watch.unwatched())
+    runs.update(connection, run_id, {**values, **nobody_waits, "health": health, "version": version})
     detectors.save(connection, run_id, detection.dump(inspection.state, faults), locked.next_ordinal)
     tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
     after = replace(after, state=inspection.state, saved=locked.next_ordinal, run=run, faults=(), overdue=())

@@ -122,12 +122,12 @@ def look(connection: sa.Connection, run_id: UUID) -> Known:
     found = runs.version(connection, run_id)
     if found is None:
         raise RunNotFoundError(f"there is no run {run_id}")
-    version, last_seen_at = found
+    version, last_seen_at, limit_s = found
     known = MEMORY.recall(run_id, version) or LOOKED.recall(run_id, version)
     if known is None:
         known = _read(connection, run_id)
         LOOKED.keep(run_id, version, known)
-    return _seen(known, last_seen_at)
+    return _seen(known, last_seen_at, limit_s)
 
 
 def known_of(connection: sa.Connection, locked: runs.Locked) -> Known:
@@ -136,14 +136,14 @@ def known_of(connection: sa.Connection, locked: runs.Locked) -> Known:
     Before anything else, the caller lets `judge` see what is `overdue`.
     """
     known = MEMORY.recall(locked.run_id, locked.version) or _read(connection, locked.run_id)
-    return _seen(known, locked.last_seen_at)
+    return _seen(known, locked.last_seen_at, locked.watch.limit_s)
 
 
-def _seen(known: Known, last_seen_at: datetime) -> Known:
-    # A post without news changes this and not the version.
-    if known.run.last_seen_at == last_seen_at:
+def _seen(known: Known, last_seen_at: datetime, limit_s: float | None) -> Known:
+    # A post without news changes these and not the version.
+    if (known.run.last_seen_at, known.run.silence_limit_s) == (last_seen_at, limit_s):
         return known
-    return replace(known, run=replace(known.run, last_seen_at=last_seen_at))
+    return replace(known, run=replace(known.run, last_seen_at=last_seen_at, silence_limit_s=limit_s))
 
 
 def _read(connection: sa.Connection, run_id: UUID) -> Known:

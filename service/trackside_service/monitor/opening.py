@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from trackside_service import alerting, detection
 from trackside_service.detection import RuleFault
 from trackside_service.domain.alerts import AlertChange, health_of
+from trackside_service.domain.cadence import Cadence
 from trackside_service.domain.declared import declared, differing
 from trackside_service.domain.findings import Cleared, Outcome
 from trackside_service.domain.lives import first_life
@@ -22,6 +23,7 @@ from trackside_service.monitor.memory import MEMORY, Known, known_of
 from trackside_service.monitor.placing import new_number
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import OpenResult
+from trackside_service.monitor.silence import answered, watch_begun
 from trackside_service.rules import RunContext, rule
 from trackside_service.storage import detectors, lives, project_rules, runs
 
@@ -60,7 +62,7 @@ def open_run(
         return OpenResult(known.run, created=False)
     # A run stays under the settings that its project had when it was opened.
     context = detection.configure(spec, known.run.project_rules)
-    return _resumed(connection, known, context, process, locked.next_ordinal, now=now)
+    return _resumed(connection, known, context, process, locked, now=now)
 
 
 def _created(
@@ -73,7 +75,8 @@ def _created(
     if process is not None:
         known = _with_life(connection, known, process, now)
     found = detection.plan(context, faults)
-    return _opened(connection, known, (), found, values={}, now=now, created=True, faults=faults)
+    values = runs.watch_values(watch_begun(context, Cadence(), now))
+    return _opened(connection, known, (), found, values=values, now=now, created=True, faults=faults)
 
 
 def _resumed(
@@ -81,7 +84,7 @@ def _resumed(
     known: Known,
     context: RunContext,
     process: tuple[str, int | None],
-    next_ordinal: int,
+    locked: runs.Locked,
     *,
     now: datetime,
 ) -> OpenResult:
@@ -97,10 +100,11 @@ def _resumed(
     if differing(old, new):
         lives.keep_declaration(connection, known.run.id, old)
         runs.declare(connection, known.run.id, context.spec)
-        after, outcomes = _declared_anew(connection, known, context, next_ordinal, faults)
-    values: dict[str, Any] = {}
+        after, outcomes = _declared_anew(connection, known, context, locked.next_ordinal, faults)
+    outcomes += answered(known, known.place)
+    values = runs.watch_values(watch_begun(context, locked.watch.cadence, now))
     if known.ended:
-        values = {"status": "running", "reason": None, "ended_at": None}
+        values |= {"status": "running", "reason": None, "ended_at": None}
         after = replace(after, run=replace(after.run, status="running", reason=None, ended_at=None))
         frozen = [alert for alert in known.alerts if alert.state == "ended"]
         changes = folded(changes, alerting.reopen(frozen, now=now))
@@ -155,7 +159,8 @@ def _opened(
     changes = folded(changes, judge(known, outcomes, now=now))
     known = known.with_changes(changes)
     health = health_of(known.alerts)
-    run = replace(known.run, health=health, last_seen_at=max(now, known.run.last_seen_at or now))
+    seen, limit_s = max(now, known.run.last_seen_at or now), values["silence_limit_s"]
+    run = replace(known.run, health=health, last_seen_at=seen, silence_limit_s=limit_s)
     version = runs.new_version()
     runs.update(connection, run.id, {**values, "health": health, "last_seen_at": run.last_seen_at, "version": version})
     tell(connection, run, changes, now=now)

@@ -22,6 +22,7 @@ from trackside_service.monitor.memory import MEMORY, known_of
 from trackside_service.monitor.placing import Placed, place_all
 from trackside_service.monitor.raising import judge, tell
 from trackside_service.monitor.results import RecordResult
+from trackside_service.monitor.silence import answered, last_place, watch_heard
 from trackside_service.storage import detectors, lives, metrics, points, runs
 
 # Records after which the rules' state is stored: so many at most are shown to the rules again by another process.
@@ -41,10 +42,14 @@ def record(
         raise RunNotFoundError(f"there is no run {run_id}; open it with PUT first")
     known = known_of(connection, locked)
     seen = max(now, locked.last_seen_at)
+    watch, lives_on = watch_heard(known, locked, records, seen)
+    heard = answered(known, last_place(known, records)) if lives_on else ()
     placed = place_all(connection, known, process, records, next_ordinal=locked.next_ordinal)
-    if not placed.readings and not known.overdue:
-        runs.update(connection, run_id, {"last_seen_at": seen, "version": locked.version})
-        MEMORY.keep(run_id, locked.version, replace(known, run=replace(known.run, last_seen_at=seen)))
+    if not placed.readings and not known.overdue and not heard:
+        values = {"last_seen_at": seen, "version": locked.version, **runs.watch_values(watch)}
+        runs.update(connection, run_id, values)
+        run = replace(known.run, last_seen_at=seen, silence_limit_s=watch.limit_s)
+        MEMORY.keep(run_id, locked.version, replace(known, run=run))
         return RecordResult(0, placed.duplicates, locked.health)
 
     if placed.readings:
@@ -53,7 +58,7 @@ def record(
         inspection = Inspection(known.state)
         placed = Placed(locked.next_ordinal, known.next_life, dict(known.metrics), dict(known.lives), placed.duplicates)
     faults = [*known.faults, *inspection.faults]
-    changes = judge(known, (*known.overdue, *inspection.outcomes), now=now)
+    changes = judge(known, (*known.overdue, *heard, *inspection.outcomes), now=now)
     _store(connection, run_id, placed, now)
     saved = known.saved
     if changes or placed.next_ordinal - saved >= SAVE_EVERY or any(one.starts_life for one in placed.readings):
@@ -61,7 +66,7 @@ def record(
         detectors.save(connection, run_id, detection.dump(inspection.state, faults), saved)
     counted = known.with_changes(changes)
     health = health_of(counted.alerts)
-    run = replace(known.run, health=health, last_seen_at=seen)
+    run = replace(known.run, health=health, last_seen_at=seen, silence_limit_s=watch.limit_s)
     after = replace(
         counted,
         run=run,
@@ -81,6 +86,7 @@ def record(
         version=version,
         health=health,
         last_seen_at=seen,
+        watch=watch,
     )
     tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
     MEMORY.keep(run_id, version, after)

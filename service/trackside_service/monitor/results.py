@@ -33,6 +33,14 @@ class RecordResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceResult:
+    """What a look for silence found: nothing, or that the run is silent."""
+
+    changes: tuple[AlertChange, ...] = ()
+    faults: tuple[RuleFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FinishResult:
     """`ended` is False where the run had ended so before, and nothing was done."""
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from trackside_service.domain.cadence import Cadence, Watch
 from trackside_service.domain.declarations import parse_rules, parse_run
 from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import Health
@@ -33,10 +34,31 @@ class Locked:
     next_ordinal: int
     version: int
     last_seen_at: datetime
+    watch: Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A run at which it is time to look. `deadline_at` and its id order it among the others."""
+
+    run_id: UUID
+    deadline_at: datetime
+    last_seen_at: datetime
+    limit_s: float
 
 
 _LOCK: Final = (
-    sa.select(runs.c.status, runs.c.health, runs.c.next_ordinal, runs.c.version, runs.c.last_seen_at)
+    sa.select(
+        runs.c.status,
+        runs.c.health,
+        runs.c.next_ordinal,
+        runs.c.version,
+        runs.c.last_seen_at,
+        runs.c.posts,
+        runs.c.longest_pause_s,
+        runs.c.silence_limit_s,
+        runs.c.deadline_at,
+    )
     .where(runs.c.run_id == sa.bindparam("run_id"))
     .with_for_update()
 )
@@ -48,6 +70,10 @@ _RECORDED: Final = (
         version=sa.bindparam("version"),
         health=sa.bindparam("health"),
         last_seen_at=sa.bindparam("last_seen_at"),
+        posts=sa.bindparam("posts"),
+        longest_pause_s=sa.bindparam("longest_pause_s"),
+        silence_limit_s=sa.bindparam("silence_limit_s"),
+        deadline_at=sa.bindparam("deadline_at"),
     )
 )
 
@@ -90,7 +116,11 @@ def insert(
 def lock(connection: sa.Connection, run_id: UUID) -> Locked | None:
     """Lock a run's row to the end of the transaction (on SQLite the whole database is, from its beginning)."""
     row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
-    return None if row is None else Locked(run_id, *row)
+    if row is None:
+        return None
+    status, health, next_ordinal, version, last_seen_at, posts, longest_s, limit_s, deadline_at = row
+    watch = Watch(Cadence(posts, longest_s), limit_s, deadline_at)
+    return Locked(run_id, status, health, next_ordinal, version, last_seen_at, watch)
 
 
 def get(connection: sa.Connection, run_id: UUID) -> Run | None:
@@ -99,15 +129,24 @@ def get(connection: sa.Connection, run_id: UUID) -> Run | None:
     return None if row is None else _run(row)
 
 
-def version(connection: sa.Connection, run_id: UUID) -> tuple[int, datetime] | None:
-    """Return the version of a run's row, and when the run was last seen, which alone may change without it."""
-    query = sa.select(runs.c.version, runs.c.last_seen_at).where(runs.c.run_id == run_id)
+def version(connection: sa.Connection, run_id: UUID) -> tuple[int, datetime, float | None] | None:
+    """Return the version of a run's row, and what of a run may change without it: when it was last seen, and for how
+    long it may be silent.
+    """
+    query = sa.select(runs.c.version, runs.c.last_seen_at, runs.c.silence_limit_s).where(runs.c.run_id == run_id)
     row = connection.execute(query).one_or_none()
-    return None if row is None else (row.version, row.last_seen_at)
+    return None if row is None else (row.version, row.last_seen_at, row.silence_limit_s)
 
 
 def record(
-    connection: sa.Connection, run_id: UUID, *, next_ordinal: int, version: int, health: Health, last_seen_at: datetime
+    connection: sa.Connection,
+    run_id: UUID,
+    *,
+    next_ordinal: int,
+    version: int,
+    health: Health,
+    last_seen_at: datetime,
+    watch: Watch,
 ) -> None:
     """Note what a post changed."""
     connection.execute(
@@ -118,8 +157,35 @@ def record(
             "version": version,
             "health": health,
             "last_seen_at": last_seen_at,
+            **watch_values(watch),
         },
     )
+
+
+def watch_values(watch: Watch) -> dict[str, Any]:
+    """Return the columns that hold how a run is waited for."""
+    return {
+        "posts": watch.cadence.posts,
+        "longest_pause_s": watch.cadence.longest_s,
+        "silence_limit_s": watch.limit_s,
+        "deadline_at": watch.deadline_at,
+    }
+
+
+def overdue(
+    connection: sa.Connection, now: datetime, *, after: Overdue | None = None, limit: int = 200
+) -> list[Overdue]:
+    """Return the runs whose deadline has come, the earliest first; `after` is the last one of the page before."""
+    query = sa.select(runs.c.run_id, runs.c.deadline_at, runs.c.last_seen_at, runs.c.silence_limit_s)
+    query = query.where(runs.c.deadline_at <= now, runs.c.status == "running", runs.c.silence_limit_s.is_not(None))
+    if after is not None:
+        place = sa.tuple_(runs.c.deadline_at, runs.c.run_id)
+        last = sa.tuple_(
+            sa.literal(after.deadline_at, runs.c.deadline_at.type), sa.literal(after.run_id, runs.c.run_id.type)
+        )
+        query = query.where(place > last)
+    query = query.order_by(runs.c.deadline_at, runs.c.run_id).limit(limit)
+    return [Overdue(*row) for row in connection.execute(query)]
 
 
 def update(connection: sa.Connection, run_id: UUID, values: Mapping[str, Any]) -> None:
@@ -183,4 +249,5 @@ def _run(row: sa.Row[Any]) -> Run:
         last_seen_at=row.last_seen_at,
         health=cast(Health, row.health),
         project_rules={} if row.project_rules is None else parse_rules(row.project_rules),
+        silence_limit_s=row.silence_limit_s,
     )

@@ -53,10 +53,24 @@ runs: Final = sa.Table(
     # Drawn anew by every write of the run: a process may keep what it knows of the run and check it by this under the
     # run's lock. Not a count, because a write that was rolled back could then be taken for another's.
     sa.Column("version", sa.BigInteger(), nullable=False),
+    # How regularly it is heard of (domain/cadence.py): posts of the present process, the longest pause between two, and
+    # the silence that is normal by them; null where nobody waits for the run.
+    sa.Column("posts", sa.SmallInteger(), nullable=False, server_default="0"),
+    sa.Column("longest_pause_s", sa.Double(), nullable=False, server_default="0"),
+    sa.Column("silence_limit_s", sa.Double()),
+    # When to look whether it is silent: never later than it could be. A post moves it only to an earlier time, so that
+    # most posts change no index.
+    sa.Column("deadline_at", UtcDateTime()),
     sa.CheckConstraint("status IN ('running', 'finished', 'failed', 'killed')", name="status"),
     sa.CheckConstraint("health IN ('ok', 'info', 'warning', 'critical')", name="health"),
     sa.Index("ix_runs_project_created_at", "project", "created_at"),
-    sa.Index("ix_runs_status_last_seen_at", "status", "last_seen_at"),
+    sa.Index(
+        "ix_runs_deadline_at",
+        "deadline_at",
+        "run_id",
+        sqlite_where=sa.text("deadline_at IS NOT NULL"),
+        postgresql_where=sa.text("deadline_at IS NOT NULL"),
+    ),
 )
 
 project_rules: Final = sa.Table(

@@ -84,7 +84,11 @@ class RunDeclarationWithoutProcess(Body):
     metric_units: dict[str, Literal["fraction", "percent"]] | None = Field(None, description="Of accuracies.")
     params: JsonObject | None = Field(None, description="Anything worth keeping about the run.")
     tags: list[str] | None = Field(None, description="To find it again by.")
-    heartbeat_s: float | None = Field(None, gt=0, description="Seconds of silence that are normal for this run.")
+    heartbeat_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds of silence that are normal once it reports; learned from its pauses if left out.",
+    )
 
 
 class RunDeclaration(RunDeclarationWithoutProcess):
@@ -162,6 +166,9 @@ class LastSeen(Shown):
     """Where the run is."""
 
     at: datetime | None = Field(description="When the service last heard of it.")
+    deadline: datetime | None = Field(
+        description="When it counts as silent (RUN001) unless it is heard of before; null where nobody waits for it."
+    )
     step: int | None = Field(description="Optimizer updates; null where none was given.")
     epoch: float | None = Field(description="The epoch as reported; null where none was given.")
     metrics: dict[str, LatestValue] = Field(description="The latest value of each metric, by canonical name.")
