@@ -89,7 +89,7 @@ def test_a_steady_lr_is_not_blamed() -> None:
 def test_noise_of_batches_is_no_collapse() -> None:
     noisy = [0.5, 1.0, 0.25, 0.25, 0.375, 0.75, 0.25, 0.5, 0.0, 0.5] * 6
     assert not alerts_of(steps(train_acc=noisy), CODE)
-    (alert,) = alerts_of(steps(train_acc=[*noisy, *[0.0, 0.125] * 12]), CODE)
+    (alert,) = alerts_of(steps(train_acc=[*noisy, *[0.0, 0.125] * 18]), CODE)
     assert alert.opened.step > 60  # type: ignore[union-attr,operator]
 
 
@@ -159,7 +159,7 @@ def test_what_falls_again_and_again_is_told_once_each() -> None:
             {"rules": {CODE: {"params": {"patience": 2, "share": 0.4}}}},
             "under 40 % of its best for 2 evaluations",
         ),
-        (steps(train_acc=[0.8] * 40 + [0.1] * 30), {}, "under half of its best for 10 records"),
+        (steps(train_acc=[0.8] * 40 + [0.1] * 40), {}, "under half of its best for 20 records"),
         (
             epochs(val_acc=[80.0, 55.0, 55.0], train_acc=[85.0, 60.0, 60.0]),
             {},

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pytest
+from numpy.random import default_rng
 
 from trackside_service.rules import running
 from trackside_service.rules.running import Series, Streak
@@ -50,6 +51,15 @@ def test_improvement_is_never_negative() -> None:
 def test_noise_is_the_median_absolute_difference() -> None:
     assert running.noise(series_of([1.0])) == 0.0
     assert running.noise(series_of([1.0, 1.2, 1.0, 1.2, 50.0, 1.0, 1.2])) == pytest.approx(0.2)
+
+
+def test_jitter_is_the_deviation_about_the_course_whatever_the_trend() -> None:
+    assert running.jitter(series_of([1.0, 2.0])) == 0.0
+    assert running.jitter(series_of([9.0, 6.0, 4.0, 3.0, 2.5, 2.4])) == 0.0
+    values = [10.0 - n / 5 + normal for n, normal in enumerate(default_rng(0).normal(0, 2, 24).tolist())]
+    assert running.jitter(series_of(values)) == pytest.approx(2.0, rel=0.3)
+    values[10] = 1e6
+    assert running.jitter(series_of(values)) == pytest.approx(2.0, rel=0.5), "one spike is no noise"
 
 
 def test_level_is_a_median() -> None:

@@ -13,7 +13,7 @@ from trackside_service.rules.base import RunContext
 from trackside_service.rules.places import Place, by_batch
 from trackside_service.rules.units import scale, unit_after
 
-_WINDOW: Final = 5
+_WINDOW: Final = 15  # of batches, whose median is judged: of eight samples each, five still jump about
 
 
 class Thresholds(Protocol):

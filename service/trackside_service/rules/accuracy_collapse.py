@@ -18,9 +18,9 @@ the last good checkpoint.
 
 **Defaults.** Relative to the run's own best, so that percent and fractions do alike. Validation accuracy fell by over
 20 % and recovered in 10 of 299 healthy public runs: hence the half, and three in a row. A fall to zero counts from 20
-% on, one to chance from well above it. Training accuracy reported batch by batch is judged by the median of five,
-over ten records. On 185 healthy public runs it raised nothing. It resolves when every accuracy that it tells of is
-back at three quarters of its best.
+% on, one to chance from well above it. Training accuracy reported batch by batch is judged by the median of
+fifteen, over twenty records. On 185 healthy public runs it raised nothing. It resolves when every accuracy that it
+tells of is back at three quarters of its best.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Parameters:
 
     share: float = 0.5
     patience: int = 3
-    batch_patience: int = 10
+    batch_patience: int = 20
     both_share: float = 0.75
     both_patience: int = 2
     good: float = 0.2

@@ -19,6 +19,7 @@ from trackside_service.rules.places import Place, place_from
 Better: TypeAlias = Literal["lower", "higher"]
 WINDOW: Final = 24
 _NEIGHBOURS: Final = 3
+_OF_NORMAL: Final = 0.45  # what `jitter` measures of independent normal values, in their standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,24 @@ def noise_of(values: Sequence[float]) -> float:
     if len(values) < 2:
         return 0.0
     return median(abs(one - other) for one, other in pairwise(values))
+
+
+def jitter(series: Series) -> float:
+    """Return the standard deviation of a metric about its own course, whatever its trend; 0 where it is monotone.
+
+    Each value of the window lies some way off the median of itself and its two neighbours: the mean of that, without
+    the largest tenth (single spikes), is about 0.45 standard deviations of independent normal values, by
+    simulation. A trend of one deviation a step takes half off it.
+    """
+    values = series.recent
+    if len(values) < _NEIGHBOURS:
+        return 0.0
+    apart = sorted(
+        abs(one - sorted((before, one, after))[1])
+        for before, one, after in zip(values, values[1:], values[2:], strict=False)
+    )
+    counted = apart[: len(apart) - len(apart) // 10]
+    return sum(counted) / len(counted) / _OF_NORMAL
 
 
 def improvement(series: Series, better: Better = "lower") -> float:

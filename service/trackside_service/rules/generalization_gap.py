@@ -1,0 +1,253 @@
+"""FIT001: a generalisation gap that persists.
+
+**What.** The training accuracy lies more than ten points above the validation accuracy for several evaluations in a
+row, and validation gets worse meanwhile: the validation loss lies clearly over its best, or the validation accuracy
+clearly under its best. It is a warning where the gap exceeds twenty points or the accuracy itself has fallen; a loss
+that rises while the accuracy holds is information.
+
+**Why it matters.** The model learns the training set by heart. From the best validation loss on, more training buys
+nothing where it counts, and the model becomes sure of its errors.
+
+**Example.** Epoch 10: 97 % of training and 32 % of validation right, and the validation loss is twice what it was in
+epoch 3. The alert carries both accuracies, the gap and the two losses.
+
+**What to try.** Keep the checkpoint of the best validation loss, and stop early next time. More data or augmentation
+before anything else; then weight decay, dropout, label smoothing, a smaller model. Make sure that validation data come
+from where training data come from. With several regularisers on and both accuracies low, the opposite is the problem.
+
+**Defaults.** The gap is absolute: peers' relative ones (validation loss ten percent over the training loss) alarmed on
+57 of 60 healthy runs. A gap alone is none of our business: of 185 healthy public runs, 19 went on above ten points,
+up to 43, and one read 89 % against 46 % and was healthy; so something else must agree. None of them had both for more
+than two evaluations, and this raised nothing on them. Training accuracies of batches count as their mean since the
+evaluation before; accuracies that never exceed 1 are fractions, unless `metric_units` says otherwise. It resolves
+when the gap is back under ten points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity
+from trackside_service.domain.metrics import TRAIN_ACC, VAL_ACC
+from trackside_service.domain.runs import MetricUnit
+from trackside_service.rules import running
+from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.evaluations import (
+    NOTHING,
+    Evaluation,
+    Gathered,
+    dump_gathered,
+    evaluate,
+    gather,
+    load_gathered,
+)
+from trackside_service.rules.places import place_of, position, say, wire
+from trackside_service.rules.running import Series, Streak
+from trackside_service.rules.units import declared_unit, scale, show, unit_after
+
+CODE = "FIT001"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How wide and how long.
+
+    `gap`: points (of 100) of training over validation accuracy, for `patience` evaluations in a row. `loss_rise`: the
+    share by which the validation loss lies over its best meanwhile; `fall`: or the points by which the validation
+    accuracy lies under its best. `wide_gap`: the points from which on a loss that rises is enough for a warning.
+    """
+
+    gap: float = 10.0
+    patience: int = 4
+    loss_rise: float = 0.25
+    fall: float = 5.0
+    wide_gap: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gap <= self.wide_gap <= 100:
+            raise ValueError("gap and wide_gap lie between 0 and 100 points, and gap is not the larger")
+        if self.patience < 3:
+            raise ValueError("patience is a count of 3 or more")
+        if not (self.loss_rise > 0 and self.fall > 0):
+            raise ValueError("loss_rise and fall are above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Validation so far, and how long the gap has been there: `wide` and `fallen` count the evaluations of the streak
+    at which it was wide, or the accuracy had fallen. `told` is the severity that was told; None: no alert is open.
+    """
+
+    gathered: Gathered = NOTHING
+    units: tuple[MetricUnit | None, MetricUnit | None] = (None, None)
+    score: Series = field(default_factory=Series)
+    loss: Series = field(default_factory=Series)
+    gap: Streak = running.NONE
+    wide: int = 0
+    fallen: int = 0
+    told: Severity | None = None
+
+
+def start(context: RunContext, _parameters: Parameters) -> State:
+    """Before the first record."""
+    return State(units=(declared_unit(context.spec, VAL_ACC), declared_unit(context.spec, TRAIN_ACC)))
+
+
+def check(
+    context: RunContext, parameters: Parameters, state: State, reading: Reading
+) -> tuple[State, Sequence[Outcome]]:
+    """Look at one record."""
+    values = reading.record.metrics
+    if reading.starts_life and state.told is None:
+        state = start(context, parameters)
+    gathered = gather(state.gathered, values)
+    if not math.isfinite(value := values.get(VAL_ACC, math.nan)):
+        return state if gathered is state.gathered else replace(state, gathered=gathered), ()
+    gathered, seen = evaluate(gathered, value, place_of(reading.record))
+    state = _after(parameters, state, gathered, seen)
+    severity = _severity(parameters, state)
+    if state.told is not None and _closed(parameters, state, seen):
+        return replace(state, told=None), [Cleared(CODE, VAL_ACC, reading.record.position)]
+    if severity is None or state.told in ("warning", severity):
+        return state, ()
+    return replace(state, told=severity), [_finding(state, seen, severity, reading)]
+
+
+def _points(state: State, seen: Evaluation) -> float | None:
+    """Return the gap in points of 100; None without a training accuracy."""
+    if seen.train_acc is None:
+        return None
+    # What one of them shows of the unit holds for both: a run prints its accuracies alike.
+    unit = state.units[0] or state.units[1]
+    own = [declared or unit for declared in state.units]
+    return 100 * (seen.train_acc / scale(own[1]) - seen.score / scale(own[0]))
+
+
+def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
+    """Return the state after an evaluation."""
+    units = unit_after(state.units[0], seen.score), state.units[1]
+    if seen.train_acc is not None:
+        units = units[0], unit_after(units[1], seen.train_acc)
+    score = running.follow(state.score, seen.score, seen.place, "higher")
+    loss = state.loss
+    if seen.val_loss is not None and math.isfinite(seen.val_loss):
+        loss = running.follow(loss, seen.val_loss, seen.place)
+    state = State(gathered, units, score, loss, state.gap, state.wide, state.fallen, state.told)
+    points = _points(state, seen)
+    if points is None:  # some evaluations come without: they say nothing
+        return state
+    fallen = score.best is not None and 100 * (score.best - seen.score) / scale(units[0] or units[1]) > max(
+        parameters.fall, 300 * running.jitter(score) / scale(units[0] or units[1])
+    )
+    worse = (
+        seen.val_loss is not None
+        and loss.best is not None
+        and (seen.val_loss >= loss.best + max(parameters.loss_rise * abs(loss.best), running.jitter(loss)))
+    )
+    if points <= parameters.gap or not (fallen or worse):
+        return replace(state, gap=running.NONE, wide=0, fallen=0)
+    return replace(
+        state,
+        gap=running.extended(state.gap, True, seen.place),
+        wide=state.wide + (points > parameters.wide_gap and worse),
+        fallen=state.fallen + fallen,
+    )
+
+
+def _severity(parameters: Parameters, state: State) -> Severity | None:
+    """Return how serious the gap is by now; None while it is nothing."""
+    if state.gap.count < parameters.patience:
+        return None
+    return "warning" if max(state.wide, state.fallen) >= parameters.patience else "info"
+
+
+def _closed(parameters: Parameters, state: State, seen: Evaluation) -> bool:
+    points = _points(state, seen)
+    return points is not None and points <= parameters.gap
+
+
+def _finding(state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
+    points = _points(state, seen) or 0.0
+    unit = state.units[0] or state.units[1]
+    train, val, best = show(seen.train_acc or 0.0, unit), show(seen.score, unit), show(state.score.best or 0.0, unit)
+    parts = [
+        f"train_acc is {train} and val_acc {val}: a gap of {points:.3g} points, above ten with validation getting "
+        f"worse for {state.gap.count} evaluations in a row, since {say(state.gap.since)}.",
+        f"val_acc was {best} at its best, around {say(state.score.best_at)}.",
+    ]
+    if state.loss.best is not None and seen.val_loss is not None:
+        parts.append(
+            f"val_loss was {state.loss.best:.4g} at its best, around {say(state.loss.best_at)}, and is "
+            f"{seen.val_loss:.4g} now."
+        )
+    keep = state.loss.best_at if state.loss.best_at is not None else state.score.best_at
+    return Finding(
+        code=CODE,
+        subject=VAL_ACC,
+        severity=severity,
+        title=f"generalisation gap of {points:.3g} points: train_acc {train}, val_acc {val}",
+        detail=" ".join(parts),
+        advice=(
+            f"Keep the checkpoint of {say(keep)}, where validation was best. First more data or augmentation, then "
+            "weight decay, dropout or label smoothing, a smaller model, or fewer epochs. Make sure that validation "
+            "data come from where training data come from, and are prepared alike."
+        ),
+        opened=position(state.gap.since),
+        detected=reading.record.position,
+        evidence={
+            "train_acc": seen.train_acc,
+            "val_acc": seen.score,
+            "gap_points": points,
+            "evaluations": state.gap.count,
+            "val_acc_best": state.score.best,
+            "val_acc_best_at": wire(state.score.best_at),
+            "val_loss": seen.val_loss,
+            "val_loss_best": state.loss.best,
+            "val_loss_best_at": wire(state.loss.best_at),
+        },
+    )
+
+
+def dump(state: State) -> dict[str, Any]:
+    """State as JSON values."""
+    return {
+        "gathered": dump_gathered(state.gathered),
+        "units": list(state.units),
+        "score": running.dump_series(state.score),
+        "loss": running.dump_series(state.loss),
+        "gap": [*running.dump_streak(state.gap), state.wide, state.fallen],
+        "told": state.told,
+    }
+
+
+def load(data: Mapping[str, Any]) -> State:
+    """Undo `dump`."""
+    *gap, wide, fallen = data["gap"]
+    val, train = data["units"]
+    return State(
+        gathered=load_gathered(data["gathered"]),
+        units=(val, train),
+        score=running.load_series(data["score"]),
+        loss=running.load_series(data["loss"]),
+        gap=running.load_streak(gap),
+        wide=wide,
+        fallen=fallen,
+        told=data["told"],
+    )
+
+
+RULE = Rule(
+    code=CODE,
+    name="generalisation gap",
+    summary="Training accuracy stays more than ten points above validation accuracy while validation gets worse.",
+    severity="warning",
+    page=__doc__ or "",
+    parameters=Parameters,
+    start=start,
+    check=check,
+    dump=dump,
+    load=load,
+)
