@@ -1,0 +1,279 @@
+"""LOSS002: the training diverges.
+
+**What.** `train_loss` is far above where it began and stays there: for four epochs (eight records and more where
+several are reported an epoch) above its start by half of the improvement so far, by half of the start or the best
+itself, and by eight times its noise, whichever is the most. Or it climbs slowly: epoch by epoch for four epochs, while
+every other loss and accuracy that is reported is worse than its best as well, and the learning rate has not risen;
+that is a warning only.
+
+**Why it matters.** Overfitting makes the validation worse while the training loss falls. Where the training loss itself
+climbs, the updates no longer lead downhill: the steps are too large, and nothing that comes later mends the weights.
+
+**Example.** Training loss 1.0933, 1.1043, 1.1402, 1.1855, 1.2136 over five epochs, validation loss from 0.948 to 1.102
+and both accuracies falling: the alert opens at the first epoch of the climb.
+
+**What to try.** Lower the learning rate: halve the peak, or decay it from where the loss was best. Make its rise
+slower. Clip the gradient norm. With an adaptive optimizer look at epsilon and at the second moment's decay; go on from
+the checkpoint of the best epoch.
+
+**Defaults.** A rising training loss alone would have alarmed on 17 of 185 healthy public runs; asking that all else is
+worse as well left none. A rise where the learning rate begins a cycle anew is expected, so the loss is measured anew
+from there; one during which the validation or an accuracy reaches a new best is none; and where rewards or adversarial
+losses are reported nothing is judged, since such a loss does not tell how the run does. It resolves after as many
+values in a row below, or once the training loss is back half of its climb.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trackside_service.domain.findings import Cleared, Finding, Outcome
+from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
+from trackside_service.domain.numbers import to_wire
+from trackside_service.rules import advice, loss_rises
+from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
+from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
+from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
+from trackside_service.rules.running import Better, Series, dump_series, follow, improvement, level, load_series, noise
+
+CODE = "LOSS002"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How long it takes.
+
+    `epochs`: values in a row where one is reported an epoch, and epochs of a slow climb. `records`: values in a row
+    where several are (in a log of hundreds and more one for each fifty, up to 64; three where it is ten times as far as
+    it has to be), after at least `least_records`. `share`: what a slow climb takes back of the improvement so
+    far, at least, of every metric. `clears_after`: values in a row below after which the alert resolves.
+    """
+
+    epochs: int = 4
+    records: int = 8
+    least_records: int = 12
+    share: float = 0.2
+    clears_after: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.records, self.least_records, self.clears_after) < 1:
+            raise ValueError("epochs, records, least_records and clears_after are counts of 1 or more")
+        if not 0 < self.share <= 1:
+            raise ValueError("share lies between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """The training loss by epochs, for what is slow: its values, how many epochs in a row it has risen, from which
+    value and where on, and the LR there. `worse`: how many values in a row each other metric has been worse than its
+    best. `limit`: what it falls below once an alert about the climb is over (None: none is open).
+    """
+
+    filling: Filling = EMPTY
+    epochs: Series = field(default_factory=Series)
+    rises: int = 0
+    base: float = 0.0
+    since: Place | None = None
+    base_lr: float | None = None
+    worse: Mapping[str, int] = field(default_factory=dict)
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The loss as LOSS003 sees it, and by epochs."""
+
+    fast: loss_rises.State = field(default_factory=loss_rises.State)
+    climb: Climb = field(default_factory=Climb)
+
+
+def start(_context: RunContext, _parameters: Parameters) -> State:
+    """Before the first record."""
+    return State()
+
+
+def check(
+    context: RunContext, parameters: Parameters, state: State, reading: Reading
+) -> tuple[State, Sequence[Outcome]]:
+    """Look at the training loss of one record, and at what else it reports."""
+    fast, event = watch(context, parameters, state.fast, reading, limit_of=divergence_limit)
+    climb = state.climb
+    if fast.meaningless:
+        return State(fast, climb), ()
+    if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
+        climb = Climb(limit=climb.limit)
+    climb = _followed(context, climb, fast, reading)
+    state = State(fast, climb)
+    over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
+    if over:
+        state = replace(state, climb=replace(climb, limit=None))
+    if event == "rises":
+        limit = divergence_limit(fast.calm)
+        return replace(state, fast=loss_rises.opened(fast, limit)), [_fast(context, fast, limit, reading)]
+    if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
+        return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
+    if fast.open or state.climb.limit is not None or not _climbs(parameters, climb, fast):
+        return state, ()
+    assert climb.epochs.last is not None
+    halfway = (climb.base + climb.epochs.last) / 2
+    return replace(state, climb=replace(climb, limit=halfway)), [_slow(context, fast, climb, reading)]
+
+
+def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading: Reading) -> Climb:
+    values, here = reading.record.metrics, place_of(reading.record)
+    worse = climb.worse
+    for name in (VAL_LOSS, VAL_ACC, TRAIN_ACC):
+        if name in values and name in fast.others:
+            worse = {**worse, name: worse.get(name, 0) + 1 if _is_worse(fast.others[name], name) else 0}
+    value = values.get(TRAIN_LOSS)
+    if value is None or not math.isfinite(value):
+        return climb if worse is climb.worse else replace(climb, worse=worse)
+    filling, done = gather(climb.filling, value, here, context.spec.steps_per_epoch)
+    if done is None:
+        if filling is climb.filling and worse is climb.worse:
+            return climb
+        return replace(climb, filling=filling, worse=worse)
+    mean, at = done
+    before, series = climb.epochs.last, follow(climb.epochs, mean, at)
+    if before is None or mean <= before:
+        return Climb(filling, series, worse=worse, limit=climb.limit)
+    lr = values.get(LR, fast.course.last)
+    if climb.rises == 0:
+        return Climb(filling, series, 1, before, at, lr, worse, climb.limit)
+    return replace(climb, filling=filling, epochs=series, rises=climb.rises + 1, worse=worse)
+
+
+def _is_worse(series: Series, name: str) -> bool:
+    if series.best is None or series.last is None:
+        return False
+    return series.last > series.best if name == VAL_LOSS else series.last < series.best
+
+
+def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
+    series = climb.epochs
+    if climb.rises < parameters.epochs or series.best is None or series.last is None:
+        return False
+    climbed = series.last - climb.base
+    if climbed < max(parameters.share * improvement(series), 0.05 * abs(series.best), 2 * noise(series)):
+        return False
+    if fast.course.last is not None and climb.base_lr is not None and fast.course.last > 1.05 * climb.base_lr:
+        return False
+    if VAL_LOSS not in fast.others and VAL_ACC not in fast.others:
+        return False
+    # Training accuracy by batch is noise, and says no more than the loss does.
+    names = [name for name in fast.others if name != TRAIN_ACC or not fast.batched]
+    return all(
+        climb.worse.get(name, 0) >= parameters.epochs - 1 and _far(parameters, fast.others[name], name)
+        for name in names
+    )
+
+
+def _far(parameters: Parameters, series: Series, name: str) -> bool:
+    """Whether a metric is worse than its best by a share of what it had gained, and by more than a little."""
+    assert series.best is not None
+    better: Better = "lower" if name == VAL_LOSS else "higher"
+    lost = (level(series) - series.best) * (1 if better == "lower" else -1)
+    return lost >= max(parameters.share * improvement(series, better), 0.01 * abs(series.best))
+
+
+def _fast(context: RunContext, fast: loss_rises.State, limit: float, reading: Reading) -> Finding:
+    began, now = fast.calm.start, level_of(fast)
+    lr = fast.course.last
+    rate = "" if lr is None else f" The learning rate is {lr:.6g}."
+    return Finding(
+        code=CODE,
+        subject=TRAIN_LOSS,
+        severity="critical",
+        title=f"{TRAIN_LOSS} diverges: {now:.4g}, where it began at {began:.4g}",
+        detail=f"{TRAIN_LOSS} has been above {limit:.4g} for {fast.rise.count} values in a row, since "
+        f"{say(fast.rise.since)}; it began at {began:.4g}, and its best was {fast.calm.best:.4g} at "
+        f"{say(fast.calm.best_at)}.{rate}",
+        advice=_advice(context),
+        opened=position(fast.rise.since),
+        detected=reading.record.position,
+        evidence={
+            "metric": TRAIN_LOSS,
+            "value": now,
+            "limit": limit,
+            "start": began,
+            "best": fast.calm.best,
+            "best_at": wire(fast.calm.best_at),
+            "in_a_row": fast.rise.count,
+            "lr": None if lr is None else to_wire(lr),
+        },
+    )
+
+
+def _slow(context: RunContext, fast: loss_rises.State, climb: Climb, reading: Reading) -> Finding:
+    now = climb.epochs.last
+    others = {
+        name: {"now": series.last, "best": series.best, "best_at": wire(series.best_at)}
+        for name, series in fast.others.items()
+    }
+    words = ", ".join(f"{name} is {one['now']:.4g} (best {one['best']:.4g})" for name, one in others.items())
+    return Finding(
+        code=CODE,
+        subject=TRAIN_LOSS,
+        severity="warning",
+        title=f"{TRAIN_LOSS} climbs epoch by epoch: {climb.base:.4g} to {now:.4g}",
+        detail=f"{TRAIN_LOSS} has risen {climb.rises} epochs in a row, since {say(climb.since)}, from {climb.base:.4g} "
+        f"to {now:.4g}, and all else is worse as well: {words}.",
+        advice=_advice(context),
+        opened=position(climb.since),
+        detected=reading.record.position,
+        evidence={
+            "metric": TRAIN_LOSS,
+            "value": now,
+            "from": climb.base,
+            "epochs": climb.rises,
+            "others": others,
+            "lr": None if fast.course.last is None else to_wire(fast.course.last),
+        },
+    )
+
+
+def _advice(context: RunContext) -> str:
+    warmup = advice.longer_warmup(context)
+    slower = "" if warmup is None else f", and let the LR rise more slowly ({warmup})"
+    return (
+        f"The steps are too large for where the weights are: {advice.lower_peak(context)}{slower}. Clip the gradient "
+        "norm. Go on from the checkpoint of the best epoch, since later weights are worse. If the learning rate is "
+        "small already, look at what changed where the rise began: the data, a resume, layers unfrozen."
+    )
+
+
+def dump(state: State) -> dict[str, Any]:
+    """State as JSON values."""
+    climb = state.climb
+    return {
+        "fast": loss_rises.dump(state.fast),
+        "filling": dump_filling(climb.filling),
+        "epochs": dump_series(climb.epochs),
+        "climb": [climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit],
+    }
+
+
+def load(data: Mapping[str, Any]) -> State:
+    """Undo `dump`."""
+    rises, base, since, base_lr, worse, limit = data["climb"]
+    filling, epochs = load_filling(data["filling"]), load_series(data["epochs"])
+    climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit)
+    return State(loss_rises.load(data["fast"]), climb)
+
+
+RULE = Rule(
+    code=CODE,
+    name="diverging loss",
+    summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
+    severity="critical",
+    page=__doc__ or "",
+    parameters=Parameters,
+    start=start,
+    check=check,
+    dump=dump,
+    load=load,
+)

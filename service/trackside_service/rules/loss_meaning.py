@@ -1,0 +1,22 @@
+"""Whether a run's loss tells how well it does. Where two networks play against each other, or a policy moves its own
+data, it does not: there it may rise for good while all is well.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+_PART: Final = r"(?:d|g|disc|gen|adv|critic|actor|policy|value|vf|discriminator|generator|adversarial)"
+_NAMES: Final = re.compile(
+    r"reward|return|advantage|approx_?kl|clip_?frac|episode|rollout|q_?values?\b"
+    rf"|(?:^|[_/ .]){_PART}[_/ .]?loss|loss[_/ .]{_PART}(?:$|[_/ .])|(?:^|[_/ .])(?:disc|gen)(?:$|[_/ .])|\bw?gan\b",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=1024)
+def moves_its_own_goal(names: tuple[str, ...]) -> bool:
+    """Say whether the metrics of a record are those of adversarial or of reinforcement learning."""
+    return any(_NAMES.search(name) is not None for name in names)

@@ -1,0 +1,212 @@
+"""What LOSS002 and LOSS003 share: a training loss that has risen far above what it was, and stays there.
+
+How far is far is scaled by the run itself: by the improvement so far, by the level, and by the noise. A rise where a
+cycle of the LR begins anew is expected, and what is measured begins anew there. A rise during which validation or
+accuracy reach a new best is none: the loss has come to mean something else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Any, Final, Literal, Protocol
+
+from trackside_service.domain.metrics import TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
+from trackside_service.rules.base import Reading, RunContext
+from trackside_service.rules.loss_meaning import moves_its_own_goal
+from trackside_service.rules.lr_course import Course, advance, dump_course, load_course
+from trackside_service.rules.places import Place, by_batch, place_from, place_of
+from trackside_service.rules.running import (
+    NONE,
+    Series,
+    Streak,
+    dump_series,
+    dump_streak,
+    extended,
+    follow,
+    improvement,
+    load_series,
+    load_streak,
+    noise,
+)
+
+_OTHERS: Final = (VAL_LOSS, VAL_ACC, TRAIN_ACC)
+_SLOWER: Final = 50  # records to one more of patience
+_SLOWEST: Final = 64
+_FAR: Final = 10
+_FAR_RECORDS: Final = 3
+_UNSEEN: Final = Series()
+
+
+class Thresholds(Protocol):
+    """How long it takes."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def least_records(self) -> int: ...
+    @property
+    def clears_after(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The training loss without its rises (`calm`), and the rise that goes on: how long, its last values, and whether
+    something else says that all is well (`refuted`).
+
+    `batched`: several values an epoch. `others`: the metrics beside it. `meaningless`: this run's loss does not tell
+    how it does. `limit`: what the loss is above while an alert is `open`; `good`: values in a row under it since.
+    """
+
+    calm: Series = field(default_factory=Series)
+    rise: Streak = NONE
+    values: tuple[float, ...] = ()
+    refuted: bool = False
+    last_at: Place | None = None
+    batched: bool = False
+    others: Mapping[str, Series] = field(default_factory=dict)
+    course: Course = field(default_factory=Course)
+    meaningless: bool = False
+    open: bool = False
+    limit: float = 0.0
+    good: int = 0
+
+
+Event = Literal["rises", "ends"]
+
+
+def spike_limit(calm: Series) -> float:
+    """Return above what a loss has spiked: its best, and on top the largest of half of the improvement so far, of the
+    best value itself, and of eight times the median absolute difference.
+    """
+    assert calm.best is not None
+    return calm.best + max(improvement(calm) / 2, abs(calm.best), 8 * noise(calm))
+
+
+def divergence_limit(calm: Series) -> float:
+    """Return above what a loss has diverged: where it began, and on top the largest of half of the improvement, of the
+    start and the best themselves (half of the start), and of eight times the median absolute difference.
+    """
+    assert calm.best is not None
+    assert calm.start is not None
+    level = max(abs(calm.start) / 2, abs(calm.best))
+    return max(calm.start, calm.best) + max(improvement(calm) / 2, level, 8 * noise(calm))
+
+
+def watch(
+    context: RunContext,
+    thresholds: Thresholds,
+    state: State,
+    reading: Reading,
+    *,
+    limit_of: Callable[[Series], float],
+) -> tuple[State, Event | None]:
+    """Return the state after a record; "rises" where the rise has lasted long enough (at every record of it until it is
+    opened), "ends" where an open one is over.
+    """
+    values = reading.record.metrics
+    if state.meaningless or moves_its_own_goal(tuple(values)):
+        return (state if state.meaningless else replace(state, meaningless=True)), None
+    if reading.starts_life:
+        state = State(open=state.open, limit=state.limit, good=state.good)
+    here = place_of(reading.record)
+    course, restarts = advance(context, state.course, reading)
+    if restarts and not state.open:
+        state = State(course=course, batched=state.batched, last_at=state.last_at)
+    others, refuted = _beside(state, values, here)
+    value = values.get(TRAIN_LOSS)
+    if value is None or not math.isfinite(value):
+        if others is not state.others or course is not state.course:
+            state = replace(state, course=course, others=others, refuted=refuted)
+        return state, None
+    batched = state.batched or by_batch(state.last_at, here, context.spec.steps_per_epoch)
+    around = (here, batched, others, course, False)
+    if state.open:
+        return _opened(thresholds, State(state.calm, state.rise, state.values, refuted, *around), state, value)
+    calm = state.calm
+    # The noise is asked for only where the rest does not settle it: every limit is above twice the best.
+    if calm.best is None or value <= calm.best + abs(calm.best) or value <= limit_of(calm):
+        return State(follow(calm, value, here), NONE, (), False, *around), None
+    state = State(calm, extended(state.rise, True, here), (*state.values[-7:], value), refuted, *around)
+    long = state.rise.count >= patience(thresholds, state, limit_of)
+    return state, "rises" if long and not state.refuted else None
+
+
+def patience(thresholds: Thresholds, state: State, limit_of: Callable[[Series], float]) -> int:
+    """Return for how many values the rise has to hold: longer in a log of very many records, and three where it goes
+    many times as far as it has to.
+    """
+    if not state.batched:
+        return thresholds.epochs
+    calm, limit = state.calm, limit_of(state.calm)
+    if calm.best is not None and min(state.values[-_FAR_RECORDS:]) - calm.best > _FAR * (limit - calm.best):
+        return _FAR_RECORDS
+    early = max(0, thresholds.least_records - state.calm.points)
+    return max(thresholds.records, min(_SLOWEST, state.calm.points // _SLOWER)) + early
+
+
+def opened(state: State, limit: float) -> State:
+    """Return the state with an alert open about the rise above `limit`."""
+    return replace(state, open=True, limit=limit, good=0)
+
+
+def level_of(state: State) -> float:
+    """Return about how high the rise is."""
+    return median(state.values)
+
+
+def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Mapping[str, Series], bool]:
+    others, refuted = state.others, state.refuted
+    for name in _OTHERS:
+        value = values.get(name)
+        if value is not None and math.isfinite(value):
+            before = others.get(name) or _UNSEEN
+            series = follow(before, value, here, "lower" if name == VAL_LOSS else "higher")
+            refuted = refuted or (state.rise.count > 0 and series.since_best == 0 and series.points > 3)
+            others = {**others, name: series}
+    return others, refuted
+
+
+def _opened(thresholds: Thresholds, after: State, before: State, value: float) -> tuple[State, Event | None]:
+    if value > before.limit:
+        return replace(after, open=True, limit=before.limit), None
+    good = before.good + 1
+    if good < thresholds.clears_after:
+        return replace(after, open=True, limit=before.limit, good=good), None
+    return replace(after, rise=NONE, values=(), refuted=False), "ends"
+
+
+def dump(state: State) -> dict[str, Any]:
+    """State as JSON values."""
+    return {
+        "calm": dump_series(state.calm),
+        "rise": dump_streak(state.rise),
+        "values": state.values,
+        "others": {name: dump_series(series) for name, series in state.others.items()},
+        "course": dump_course(state.course),
+        "last_at": state.last_at,
+        "rest": [state.refuted, state.batched, state.meaningless, state.open, state.limit, state.good],
+    }
+
+
+def load(data: Mapping[str, Any]) -> State:
+    """Undo `dump`."""
+    refuted, batched, meaningless, is_open, limit, good = data["rest"]
+    return State(
+        calm=load_series(data["calm"]),
+        rise=load_streak(data["rise"]),
+        values=tuple(data["values"]),
+        refuted=refuted,
+        last_at=place_from(data["last_at"]),
+        batched=batched,
+        others={name: load_series(series) for name, series in data["others"].items()},
+        course=load_course(data["course"]),
+        meaningless=meaningless,
+        open=is_open,
+        limit=limit,
+        good=good,
+    )

@@ -1,0 +1,208 @@
+"""LOSS002 and LOSS003: losses that rise and stay, and rises that are expected or mean nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from tests.rules.support import alerts_of, epochs, reloaded, report_of, steps
+
+DIVERGES, SPIKES = "LOSS002", "LOSS003"
+FALLING = [2.3, 1.6, 1.2, 0.9, 0.7, 0.6, 0.5, 0.45, 0.42, 0.4]
+
+
+def batches(count: int, *, noise: float = 0.1, seed: int = 0) -> list[float]:
+    rng = random.Random(seed)
+    return [0.3 + 2.0 * math.exp(-step / 40) + noise * rng.gauss(0, 1) for step in range(count)]
+
+
+def codes(records: list[dict[str, Any]], **declared: Any) -> set[str]:
+    return {alert.code for alert in report_of(records, **declared).alerts} & {DIVERGES, SPIKES}
+
+
+def test_a_spike_that_stays() -> None:
+    log = epochs(train_loss=[*FALLING, 1.9, 2.0, 1.8, 1.9])
+    assert not alerts_of(log[:-1], SPIKES)
+    (alert,) = alerts_of(log, SPIKES)
+    assert (alert.severity, alert.subject) == ("warning", "train_loss")
+    assert (alert.opened.epoch, alert.detected.epoch) == (11, 14)  # type: ignore[union-attr]
+    assert codes(log) == {SPIKES}
+
+
+def test_single_spikes_however_high_are_none() -> None:
+    log = epochs(train_loss=[*FALLING, 900.0, 0.4, 50.0, 60.0, 70.0, 0.39, *[0.38] * 4, 1e9, 0.38])
+    assert not codes(log)
+
+
+def test_a_divergence_by_epochs() -> None:
+    log = epochs(train_loss=[*FALLING[:6], 7.0, 11.0, 9.0, 30.0], val_loss=[*FALLING[:6], 9.0, 8.0, 9.0, 10.0])
+    (alert,) = alerts_of(log, DIVERGES, optimizer={"class": "SGD", "params": {"lr": 0.5}})
+    assert (alert.severity, alert.subject) == ("critical", "train_loss")
+    assert (alert.opened.epoch, alert.detected.epoch) == (7, 10)  # type: ignore[union-attr]
+    assert "lr 0.5 to 0.25" in alert.advice
+    assert codes(log) == {DIVERGES}, "one of the two tells of it"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_by_batch_it_takes_eight_records_and_noise_takes_none(seed: int) -> None:
+    calm = batches(300, seed=seed)
+    assert not codes(steps(train_loss=calm))
+    spiked = [*calm, *[value + 1.0 for value in batches(40, seed=seed + 50)[-12:]]]
+    (alert,) = alerts_of(steps(train_loss=spiked), SPIKES)
+    assert (alert.opened.step, alert.detected.step) == (300, 307)  # type: ignore[union-attr]
+    diverged = [*calm, *[8.0 * (2 + index) for index in range(12)]]
+    (alert,) = alerts_of(steps(train_loss=diverged), DIVERGES)
+    assert alert.opened.step == 300  # type: ignore[union-attr]
+
+
+def test_ten_times_as_far_takes_three_records() -> None:
+    (alert,) = alerts_of(steps(train_loss=[2.3, 2.4, 2.5, 90.0, 700.0, 9e4]), DIVERGES)
+    assert (alert.opened.step, alert.detected.step) == (3, 5)  # type: ignore[union-attr]
+
+
+def test_a_loss_that_comes_down_from_far_is_none() -> None:
+    assert not codes(steps(train_loss=[1200.0 / (1 + step) + 5 for step in range(100)]))
+    assert not codes(steps(train_loss=[2.3, 4.0, 5.0, 4.5, 4.0, 3.0, *batches(100)]))
+
+
+def test_negative_losses() -> None:
+    falling = [-10.0 - 20 * step + 5 * math.sin(step) for step in range(60)]
+    assert not codes(epochs(train_loss=falling))
+    (alert,) = alerts_of(epochs(train_loss=[*falling, 3e3, 4e3, 5e3, 6e3]), DIVERGES)
+    assert alert.opened.epoch == 61  # type: ignore[union-attr]
+
+
+def test_a_loss_near_zero_is_measured_by_what_it_came_down() -> None:
+    small = [2.3 * 0.6**epoch + 1e-3 for epoch in range(30)]
+    assert not codes(epochs(train_loss=[*small, *[0.01, 0.02, 0.03, 0.02] * 3]))
+
+
+def test_a_restart_of_the_lr_explains_a_rise() -> None:
+    cycle = [0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.02, 0.01, 0.001]
+    loss = [*FALLING, 1.9, 1.8, 1.8, 1.7, 1.6, 1.2, 1.0, 0.8, 0.6, 0.4, *[1.9] * 5]
+    assert codes(epochs(train_loss=loss)) == {SPIKES}
+    assert not codes(epochs(lr=cycle * 3, train_loss=loss))
+    schedule: dict[str, Any] = {
+        "framework": "torch",
+        "class": "CosineAnnealingWarmRestarts",
+        "params": {"T_0": 10},
+        "base_lr": 0.1,
+        "unit": "epoch",
+    }
+    for first in (0, 1):
+        assert not codes(epochs(first, train_loss=loss), schedule=schedule), "the LR is not reported, only declared"
+    other = {**schedule, "params": {"T_0": 50}}
+    assert codes(epochs(1, train_loss=loss), schedule=other) == {SPIKES}
+
+
+def test_a_rise_during_which_something_reaches_its_best_is_none() -> None:
+    loss = [*FALLING, 1.9, 2.0, 1.8, 1.9, 1.9]
+    better = [0.1 + 0.05 * epoch for epoch in range(15)]
+    assert not codes(epochs(train_loss=loss, val_acc=better))
+    worse = [*better[:10], 0.3, 0.3, 0.2, 0.2, 0.2]
+    assert codes(epochs(train_loss=loss, val_acc=worse)) == {SPIKES}
+
+
+@pytest.mark.parametrize("name", ["rollout/ep_rew_mean_reward", "d_loss", "loss_G", "train/disc_loss", "approx_kl"])
+def test_losses_that_do_not_tell_how_a_run_does(name: str) -> None:
+    series: dict[str, Any] = {name: [1.0] * 20, "train_loss": [*FALLING, *[30.0] * 10]}
+    assert not codes(epochs(**series))
+    assert codes(epochs(train_loss=series["train_loss"], loss_cls=[1.0] * 20)) == {DIVERGES}
+
+
+CLIMB: dict[str, Any] = {
+    "train_loss": [1.60, 1.22, 1.12, 1.09, 1.11, 1.15, 1.19, 1.22],
+    "val_loss": [1.28, 1.04, 0.96, 0.95, 1.00, 1.05, 1.12, 1.11],
+    "val_acc": [0.55, 0.64, 0.67, 0.68, 0.66, 0.65, 0.61, 0.63],
+}
+
+
+def test_a_slow_climb_is_a_warning() -> None:
+    log = epochs(**CLIMB)
+    assert not alerts_of(log[:-1], DIVERGES)
+    (alert,) = alerts_of(log, DIVERGES)
+    assert (alert.severity, alert.subject) == ("warning", "train_loss")
+    assert (alert.opened.epoch, alert.detected.epoch) == (5, 8)  # type: ignore[union-attr]
+    assert "val_loss is 1.11 (best 0.96)" in alert.detail
+
+
+def test_a_climb_alone_is_none() -> None:
+    assert not codes(epochs(train_loss=CLIMB["train_loss"])), "nothing agrees"
+    assert not codes(epochs(**{**CLIMB, "val_acc": [0.55, 0.64, 0.67, 0.68, 0.69, 0.70, 0.71, 0.72]}))
+    assert not codes(epochs(**{**CLIMB, "val_loss": [1.28, 1.04, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91]}))
+    assert not codes(epochs(lr=[0.01, 0.01, 0.01, 0.01, 0.02, 0.03, 0.04, 0.05], **CLIMB)), "the LR rises"
+    falls: dict[str, Any] = {**CLIMB, "train_loss": [1.6, 1.2, 1.12, 1.09, 1.05, 1.0, 0.95, 0.9]}
+    assert not codes(epochs(**falls)), "that is overfitting"
+
+
+def test_a_slow_climb_by_batch_is_seen_in_the_epochs_means() -> None:
+    records = []
+    for epoch, loss in enumerate([*CLIMB["train_loss"], 1.3]):
+        for batch in range(10):
+            wave = 0.2 * (-1) ** batch
+            records.append(
+                {"step": 10 * epoch + batch, "epoch": epoch + batch / 10, "metrics": {"train_loss": loss + wave}}
+            )
+        if epoch < 8:
+            metrics = {name: CLIMB[name][epoch] for name in ("val_loss", "val_acc")}
+            records.append({"step": 10 * epoch + 9, "epoch": epoch + 0.9, "metrics": metrics})
+    (alert,) = alerts_of(records, DIVERGES)
+    assert (alert.severity, alert.opened.step) == ("warning", 49)  # type: ignore[union-attr]
+
+
+def test_a_climb_that_becomes_a_divergence_is_one_alert() -> None:
+    more = {name: [*values, *[values[0] * 9] * 5] for name, values in CLIMB.items() if name != "val_acc"}
+    more["val_acc"] = [*CLIMB["val_acc"], *[0.1] * 5]
+    (alert,) = alerts_of(epochs(**more), DIVERGES)
+    assert (alert.severity, alert.opened.epoch) == ("critical", 5)  # type: ignore[union-attr]
+
+
+def test_they_resolve() -> None:
+    (alert,) = alerts_of(epochs(train_loss=[*FALLING, *[1.9] * 5, *[0.5] * 4]), SPIKES)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 19)  # type: ignore[union-attr]
+    (alert,) = alerts_of(epochs(train_loss=[*FALLING, *[30.0] * 5, *[0.5] * 4]), DIVERGES)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 19)  # type: ignore[union-attr]
+    back: dict[str, Any] = {name: [*values, values[3]] for name, values in CLIMB.items()}
+    (alert,) = alerts_of(epochs(**back), DIVERGES)
+    assert (alert.state, alert.resolved.epoch) == ("resolved", 9)  # type: ignore[union-attr]
+
+
+def test_values_that_are_not_finite_neither_count_nor_hide() -> None:
+    loss = [*FALLING, 1.9, "NaN", 2.0, "Infinity", 1.8, 1.9]
+    (alert,) = alerts_of(epochs(train_loss=loss), SPIKES)
+    assert (alert.opened.epoch, alert.detected.epoch) == (11, 16)  # type: ignore[union-attr]
+
+
+def test_another_life_begins_anew() -> None:
+    assert not codes([*epochs(train_loss=FALLING), *epochs(train_loss=[2.3, 2.1, 2.0, 1.9, 1.8, 1.7])])
+    assert codes(epochs(train_loss=[*FALLING, 2.3, 2.1, 2.0, 1.9, 1.8, 1.7]))
+
+
+def test_gaps_are_no_values() -> None:
+    loss = [value for value in [*FALLING, 1.9, 2.0, 1.8, 1.9] for value in (value, None)]
+    (alert,) = alerts_of(epochs(train_loss=loss, lr=[0.1] * len(loss)), SPIKES)
+    assert alert.opened.epoch == 21  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("code", [DIVERGES, SPIKES])
+def test_their_state_goes_through_json(code: str) -> None:
+    log = epochs(
+        train_loss=[*FALLING, *([30.0] if code == DIVERGES else [1.9]) * 5, *[0.5] * 5],
+        val_loss=FALLING * 2,
+        lr=[0.1 / (1 + epoch) for epoch in range(20)],
+    )
+    assert reloaded(code, log) == [("Finding", "train_loss"), ("Cleared", "train_loss")]
+
+
+def test_a_slow_climbs_state_goes_through_json() -> None:
+    back: dict[str, Any] = {name: [*values, values[3]] for name, values in CLIMB.items()}
+    assert reloaded(DIVERGES, epochs(**back)) == [("Finding", "train_loss"), ("Cleared", "train_loss")]
+
+
+def test_their_patience_can_be_set() -> None:
+    rules = {SPIKES: {"params": {"epochs": 2}}}
+    (alert,) = alerts_of(epochs(train_loss=[*FALLING, 1.9, 2.0]), SPIKES, rules=rules)
+    assert alert.detected.epoch == 12  # type: ignore[union-attr]
