@@ -154,7 +154,9 @@ def test_a_slow_climb_by_batch_is_seen_in_the_epochs_means() -> None:
 
 
 def test_a_climb_that_becomes_a_divergence_is_one_alert() -> None:
-    more = {name: [*values, *[values[0] * 9] * 5] for name, values in CLIMB.items() if name != "val_acc"}
+    more: dict[str, Any] = {
+        name: [*values, *[values[0] * 9] * 5] for name, values in CLIMB.items() if name != "val_acc"
+    }
     more["val_acc"] = [*CLIMB["val_acc"], *[0.1] * 5]
     (alert,) = alerts_of(epochs(**more), DIVERGES)
     assert (alert.severity, alert.opened.epoch) == ("critical", 5)  # type: ignore[union-attr]
@@ -182,7 +184,7 @@ def test_another_life_begins_anew() -> None:
 
 
 def test_gaps_are_no_values() -> None:
-    loss = [value for value in [*FALLING, 1.9, 2.0, 1.8, 1.9] for value in (value, None)]
+    loss = [each for value in [*FALLING, 1.9, 2.0, 1.8, 1.9] for each in (value, None)]
     (alert,) = alerts_of(epochs(train_loss=loss, lr=[0.1] * len(loss)), SPIKES)
     assert alert.opened.epoch == 21  # type: ignore[union-attr]
 
