@@ -77,7 +77,7 @@ def draw(rng: Random) -> RightRun:
     declaration = _recipe(rng, updates if unit == "step" else epochs)
     schedule = compile_schedule({**declaration, "unit": unit, "steps_per_epoch": per_epoch})
     after = rng.choice([0, 1])
-    place = rng.choice(["step", "whole"])
+    place = rng.choice(["step", "epoch", "epoch", "whole"])
     every = rng.choice([1, 2, 5, 10, 50])
     if place == "whole":
         at = rng.choice([0, per_epoch - 1])
@@ -91,8 +91,9 @@ def draw(rng: Random) -> RightRun:
     else:
         ticks = (done + after) if unit == "step" else (done + after) // per_epoch
     name = rng.choice(sorted(PRINTS))
-    base, texted, late = rng.choice([0, 1]), rng.random() < 0.5, rng.choice([0, 1])
-    decimals = rng.choice([0, 1, 2, 3, 4, 15])
+    base, texted = rng.choice([0, 1]), rng.random() < 0.5
+    late = rng.choice([0, 1]) if after or not base else 0
+    decimals = rng.choice([0, 1, 2, 3, 4, 15] if every * 8 <= per_epoch else [1, 2, 3, 4, 15])
     points = []
     for update, lr in zip(done.tolist(), schedule.lrs(ticks).tolist(), strict=True):
         if math.isnan(lr):

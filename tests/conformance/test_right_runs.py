@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.right_runs import PRINTS, draw
 
 from trackside_service.conformance import LrPoint, advance, explain, judge, start
-from trackside_service.schedules import compile_schedule
+from trackside_service.schedules import CompiledSchedule, compile_schedule
 
 RUNS_EACH = 50
 
@@ -81,3 +81,39 @@ def test_a_digit_all_over_is_undetermined_until_no_reading_of_it_is_right() -> N
     first = verdicts[-1].first_off
     assert first is not None
     assert first.index == 15  # where 0.001 in two digits is excluded
+
+
+def rounded(schedule: CompiledSchedule, decimals: int, factor: float, updates: range) -> list[LrPoint]:
+    """Return points as transformers prints them: the epoch that is done, rounded, and the LR of the next update."""
+    per_epoch = schedule.steps_per_epoch or 1
+    lrs = (schedule.lrs(np.array(updates) + 1) * factor).tolist()
+    return [LrPoint(lr, epoch=round((u + 1) / per_epoch, decimals)) for u, lr in zip(updates, lrs, strict=True)]
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 3])
+@pytest.mark.parametrize("factor", [1.0, 0.1, 2.0])
+def test_rounded_epochs_still_show_a_factor(decimals: int, factor: float) -> None:
+    declaration = {**COSINE, "params": {"T_max": 3000}, "base_lr": 0.003, "steps_per_epoch": 1000}
+    schedule = compile_schedule(declaration)
+    verdict = explain(schedule, rounded(schedule, decimals, factor, range(9, 2900, 50)))
+    assert verdict.verdict == ("on_schedule" if factor == 1.0 else "off_schedule"), verdict
+    if factor != 1.0 and decimals:
+        assert "scale" in [cause.cause for cause in verdict.causes]
+
+
+def test_epochs_rounded_beyond_use_leave_it_undetermined() -> None:
+    schedule = compile_schedule(
+        {**COSINE, "params": {"T_max": 3_000_000}, "base_lr": 0.003, "steps_per_epoch": 1_000_000}
+    )
+    verdict = explain(schedule, rounded(schedule, 2, 1.0, range(5_000, 400_000, 50_000)))
+    assert verdict.verdict == "undetermined"
+    assert "rounded too coarsely" in str(verdict.reason)
+
+
+def test_a_rounded_epoch_next_to_an_epoch_s_end_may_be_of_either() -> None:
+    schedule = compile_schedule({**STEPS, "unit": "epoch", "params": {"step_size": 1}, "base_lr": 0.1})
+    points = [LrPoint(0.1 * 0.1 ** (u // 400), epoch=round(u / 400, 2)) for u in range(0, 1600, 7)]
+    assert [point.epoch for point in points if point.lr > 0.09][-1] == 1.0
+    assert explain(schedule, points).verdict == "on_schedule"
+    frozen = [LrPoint(0.1, epoch=point.epoch) for point in points]
+    assert explain(schedule, frozen).verdict == "off_schedule"

@@ -70,6 +70,8 @@ class Places:
     stepped: npt.NDArray[np.bool_]
     all_stepped: bool
     any_stepped: bool
+    reach: float = 0.0
+    """How far an epoch may be from the one that it stands for: a rounded one is placed at the update next to it."""
 
 
 def places_of(schedule: CompiledSchedule, points: Sequence[LrPoint]) -> Places:
@@ -84,8 +86,18 @@ def places_of(schedule: CompiledSchedule, points: Sequence[LrPoint]) -> Places:
 
 Ticks: TypeAlias = FloatArray
 """Ticks at points: NaN where a point cannot be placed, negative where the convention is impossible there."""
-_MOST: Final = float(2**52)
+MOST_TICKS: Final = float(2**52)
 """Ticks beyond it are not placeable: as floats they can hardly be told apart."""
+
+
+_MET: Final = 1e-3
+
+
+def met(update: float) -> float:
+    """Return how near to a whole number of updates an exact epoch must come to mean that update: epochs that are floats
+    of 32 bits are off by a little more the further the run is, but never by much of an update.
+    """
+    return min(1e-6 * max(abs(update), 1.0), _MET)
 
 
 def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places) -> Ticks:
@@ -95,10 +107,10 @@ def ticks_at(schedule: CompiledSchedule, convention: Convention, places: Places)
     if places.all_stepped:
         ticks = _from_steps(schedule, convention, places.steps)
     else:
-        ticks = _from_epochs(schedule, convention, places.epochs)
+        ticks = _from_epochs(schedule, convention, places.epochs, places.reach)
         if places.any_stepped:
             ticks = np.where(places.stepped, _from_steps(schedule, convention, places.steps), ticks)
-    return np.where(ticks > _MOST, np.nan, ticks)
+    return np.where(ticks > MOST_TICKS, np.nan, ticks)
 
 
 def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) -> float | None:
@@ -112,7 +124,7 @@ def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) 
         if update < 0:
             return -1.0
         taken = (update + after) // (per_epoch or 1) if by_epoch else update + after
-        return float(taken) if taken <= _MOST else None
+        return float(taken) if taken <= MOST_TICKS else None
     if point.epoch is None or not math.isfinite(point.epoch):
         return None
     since = point.epoch - convention.epoch_base
@@ -123,11 +135,11 @@ def tick_at(schedule: CompiledSchedule, convention: Convention, point: LrPoint) 
     else:
         exact = since * per_epoch if convention.at == "start" else (since + 1.0) * per_epoch - 1.0
         counted = round(exact)
-        if abs(exact - counted) > 1e-6 * max(abs(exact), 1.0):
+        if abs(exact - counted) > met(exact):
             return None
     if counted < 0:
         return -1.0
-    return float(counted + after) if counted + after <= _MOST else None
+    return float(counted + after) if counted + after <= MOST_TICKS else None
 
 
 def _from_steps(schedule: CompiledSchedule, convention: Convention, steps: FloatArray) -> Ticks:
@@ -138,7 +150,7 @@ def _from_steps(schedule: CompiledSchedule, convention: Convention, steps: Float
     return np.where(updates < 0, -1.0, ticks)
 
 
-def _from_epochs(schedule: CompiledSchedule, convention: Convention, epochs: FloatArray) -> Ticks:
+def _from_epochs(schedule: CompiledSchedule, convention: Convention, epochs: FloatArray, reach: float) -> Ticks:
     after = 1.0 if convention.when == "after_step" else 0.0
     since, per_epoch = epochs - convention.epoch_base, schedule.steps_per_epoch
     if schedule.unit == "epoch":
@@ -149,5 +161,6 @@ def _from_epochs(schedule: CompiledSchedule, convention: Convention, epochs: Flo
         exact = since * per_epoch if convention.at == "start" else (since + 1.0) * per_epoch - 1.0
         # A fractional epoch is a rounded one: it says the update only where it meets one.
         counted = np.round(exact)
-        counted = np.where(np.abs(exact - counted) <= 1e-6 * np.maximum(np.abs(exact), 1.0), counted, np.nan)
+        near = np.maximum(np.minimum(1e-6 * np.maximum(np.abs(exact), 1.0), _MET), reach * per_epoch)
+        counted = np.where(np.abs(exact - counted) <= near, counted, np.nan)
     return np.where(counted < 0, -1.0, counted + after)

@@ -13,6 +13,7 @@ serves the diagnosis.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
+from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import (
@@ -44,6 +46,8 @@ class Suspect:
     key: tuple[int, int, int]
     index: int
     point: LrPoint
+    level: int = 0
+    """From how many decimals of the epochs on (`epochs.EpochStats.level`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class TrackerState:
     unknown: int = 0
     magnitude: float = 0.0
     first_epoch: float | None = None
+    epochs: EpochStats = field(default_factory=EpochStats)
     prints: PrintStats = field(default_factory=PrintStats)
     fronts: tuple[tuple[Suspect, ...], ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
@@ -89,6 +94,10 @@ def absorb(
         return state
     if len(points) == 1:
         return _one(schedule, state, points[0], capacity)
+    if any(by_epoch(schedule, point) for point in points):
+        for point in points:  # epochs may be rounded: each is looked at in several ways
+            state = _one(schedule, state, point, capacity)
+        return state
     shown = [read_print(point.lr, point.text) for point in points]
     prints = state.prints
     for one in shown:
@@ -131,6 +140,7 @@ def absorb(
         unknown=state.unknown + int((placeable.any(axis=0) & ~compared).sum()),
         magnitude=max(state.magnitude, float(np.max(np.abs(values), initial=0.0, where=finite))),
         first_epoch=first_epoch,
+        epochs=state.epochs,
         prints=prints,
         fronts=fronts,
         keeping=state.keeping.with_points(state.points, points, _news(state.fronts, fronts), capacity),
@@ -140,34 +150,33 @@ def absorb(
 def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capacity: int) -> TrackerState:
     """Do for one point what `absorb` does for many, without arrays: the usual case of a run that is logged live."""
     shown = read_print(point.lr, point.text)
-    value, peak = shown.value, state.peak
-    keys: dict[float, tuple[int, int, int] | None] = {}
-    done: dict[tuple[float, int], tuple[Suspect, ...]] = {}
+    placed_by_epoch = by_epoch(schedule, point)
+    epochs = state.epochs.seen(point.epoch) if placed_by_epoch and point.epoch is not None else state.epochs
+    found: dict[object, _Found] = {}
+    done: dict[tuple[object, int], tuple[Suspect, ...]] = {}
     fronts = list(state.fronts)
-    placeable = compared = grown = False
-    flat = schedule.flat
+    grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
     for convention, alike in _alike(schedule.reporting, stepped):
-        tick = 0.0 if flat else tick_at(schedule, convention, point)
-        if tick is None:
-            continue
-        if tick not in keys:
-            placeable = True
-            expected = _expected(schedule, tick) if tick >= 0 else 0.0
-            known = not math.isnan(expected)
-            compared |= known
-            keys[tick] = None if not known else (0, 0, 0) if tick < 0 else deviation(value, expected, peak)
-        key = keys[tick]
-        if key is None or key == _NEVER:
-            continue
-        for place in alike:
+        if placed_by_epoch and point.epoch is not None:
+            places = windows(schedule, convention, point.epoch, epochs.least)
+        else:
+            tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
+            places = {0: None if tick is None else (int(tick), int(tick))}
+        where = tuple(places.items())
+        if where not in found:
+            found[where] = _suspects(schedule, replace(state, epochs=epochs), places, shown.value, point)
+        suspects = found[where].suspects
+        for place in alike if suspects else ():
             front = fronts[place]
-            same = (tick, id(front))
+            same = (where, id(front))
             if same not in done:
-                done[same] = _front(front, (Suspect(key, state.points, point),))
+                done[same] = _front(front, suspects)
             if done[same] is not front:
                 fronts[place] = done[same]
                 grown = True
+    value, peak = shown.value, state.peak
+    placeable, compared = any(one.placed for one in found.values()), any(one.compared for one in found.values())
     news = (state.points,) if grown else ()
     return TrackerState(
         peak=peak,
@@ -176,10 +185,59 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
         unknown=state.unknown + (placeable and not compared),
         magnitude=max(state.magnitude, abs(value)) if compared and math.isfinite(value) else state.magnitude,
         first_epoch=point.epoch if state.first_epoch is None else state.first_epoch,
+        epochs=epochs,
         prints=state.prints.seen(shown),
         fronts=tuple(fronts) if grown else state.fronts,
         keeping=state.keeping.with_points(state.points, (point,), news, capacity),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one point says under one convention: whether it is placed and compared at the present level."""
+
+    suspects: tuple[Suspect, ...]
+    placed: bool
+    compared: bool
+
+
+def _suspects(
+    schedule: CompiledSchedule,
+    state: TrackerState,
+    places: dict[int, tuple[int, int] | None],
+    value: float,
+    point: LrPoint,
+) -> _Found:
+    """Return the point as a suspect at every level from which on it is off in a way of its own; the finest first."""
+    suspects: list[Suspect] = []
+    placed = compared = False
+    for lowest, ticks in places.items():
+        key = _NEVER if ticks is None else _key(schedule, ticks, value, state.peak)
+        # Windows are listed under the lowest level that has them, the finest first: the first at or below is the one.
+        if lowest <= state.epochs.level and not placed:
+            placed, compared = ticks is not None, key is not None
+        if key is None or key == _NEVER:
+            continue
+        if suspects and suspects[-1].key == key:
+            suspects.pop()
+        suspects.append(Suspect(key, state.points, point, lowest))
+    return _Found(tuple(reversed(suspects)), placed, placed and compared)
+
+
+def _key(schedule: CompiledSchedule, ticks: tuple[int, int], value: float, peak: float) -> tuple[int, int, int] | None:
+    """Return what no tick of the window explains (`deviation`); None where the LR is not known there."""
+    first, last = ticks
+    if first < 0:
+        return 0, 0, 0
+    if first == last:
+        expected = _expected(schedule, first)
+        return None if math.isnan(expected) else deviation(value, expected, peak)
+    lrs = lrs_within(schedule, first, last)
+    if lrs is None:
+        return None
+    above = bisect_left(lrs, value)
+    beside = [deviation(value, lr, peak) for lr in lrs[max(above - 1, 0) : above + 1]]
+    return max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
 
 
 @cache
@@ -256,6 +314,8 @@ def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspec
     for suspect in found:
         digits, decimals, full = suspect.key
         for earlier in kept:
+            if earlier.level > suspect.level:
+                continue
             if earlier.key[0] <= digits and earlier.key[1] <= decimals and earlier.key[2] <= full:
                 break
         else:
@@ -274,8 +334,9 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "unknown": state.unknown,
         "magnitude": state.magnitude,
         "first_epoch": state.first_epoch,
+        "epochs": [getattr(state.epochs, part.name) for part in fields(state.epochs)],
         "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
-        "fronts": [[[*s.key, s.index, *_point(s.point)] for s in front] for front in fronts],
+        "fronts": [[[*s.key, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
         "of": [fronts.index(front) for front in state.fronts],
         "stride": state.keeping.stride,
         "marks": list(state.keeping.marks),
@@ -293,7 +354,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
 def load(data: dict[str, Any]) -> TrackerState:
     """Undo `dump`. Raises `KeyError`, `TypeError` or `ValueError` on data that it did not write."""
     fronts = [
-        tuple(Suspect((entry[0], entry[1], entry[2]), entry[3], _unpoint(entry[4:])) for entry in front)
+        tuple(Suspect((entry[0], entry[1], entry[2]), entry[3], _unpoint(entry[5:]), entry[4]) for entry in front)
         for front in data["fronts"]
     ]
     shown = data["prints"]
@@ -314,6 +375,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         unknown=data["unknown"],
         magnitude=data["magnitude"],
         first_epoch=data["first_epoch"],
+        epochs=EpochStats(*data["epochs"]),
         prints=prints,
         fronts=tuple(fronts[index] for index in data["of"]),
         keeping=Keeping(

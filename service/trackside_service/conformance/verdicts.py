@@ -13,6 +13,7 @@ from trackside_service.conformance.causes.evidence import Evidence
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, candidates, places_of, preference, ticks_at
+from trackside_service.conformance.epochs import by_epoch, lrs_within, reach_of, window
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintFormat, read_print
@@ -52,7 +53,7 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
             reason = f"the LR is printed too coarsely to compare: the log shows no more than {coarsest}"
             return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
     if best.off is not None:
-        off = _first_off(schedule, best)
+        off = _first_off(schedule, best, state.epochs.level)
         return Explanation("off_schedule", None, off, (), convention, state.points)
     if not shown.informs(state.magnitude):
         reason = f"the LR is printed too coarsely to compare: {shown} for values up to {state.magnitude:.3g}"
@@ -76,7 +77,7 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
             chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
             if chosen.off is None:
                 chosen = readings[0]
-            off, convention = _first_off(schedule, chosen), chosen.convention.as_wire()
+            off, convention = _first_off(schedule, chosen, state.epochs.level), chosen.convention.as_wire()
             return replace(verdict, causes=tuple(fit.cause for fit in fits), first_off=off, convention=convention)
     return replace(verdict, causes=(different_schedule(tried[0]),))
 
@@ -95,7 +96,7 @@ def _evidence(
     evidence = Evidence(
         schedule=schedule,
         peak=state.peak,
-        places=places_of(schedule, points),
+        places=replace(places_of(schedule, points), reach=reach_of(state.epochs.level)),
         values=values,
         halves=shown.widest(np.nan_to_num(values), state.peak),
         format=shown,
@@ -118,7 +119,7 @@ def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_update
 def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) -> list[_Reading]:
     """Return every convention's reading, the one that explains the longest prefix first."""
     readings = [
-        _Reading(convention, next((suspect for suspect in front if not shown.explains(suspect.key)), None))
+        _Reading(convention, _first(front, shown, state.epochs.level))
         for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
     ]
     # A convention under which the schedule is known at none of the points explains nothing, however long its prefix.
@@ -133,6 +134,12 @@ def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintForma
     return readings
 
 
+def _first(front: Sequence[Suspect], shown: PrintFormat, level: int) -> Suspect | None:
+    """Return the first point that is off in this format, with epochs of so many decimals."""
+    off = (suspect for suspect in front if suspect.level <= level and not shown.explains(suspect.key))
+    return min(off, key=lambda suspect: suspect.index, default=None)
+
+
 def _blind(schedule: CompiledSchedule, state: TrackerState, readings: Sequence[_Reading]) -> frozenset[Convention]:
     """Return the conventions that could compare none of the kept points: those of a schedule known in part only (it
     follows a metric, refuses ticks past its end, or is a table).
@@ -140,23 +147,21 @@ def _blind(schedule: CompiledSchedule, state: TrackerState, readings: Sequence[_
     partly = schedule.metric_driven or schedule.refused_after is not None or schedule.name == "table"
     if not partly or not state.series:
         return frozenset()
-    places = places_of(schedule, [kept.point for kept in state.series])
+    points, level = [kept.point for kept in state.series], state.epochs.level
     blind = []
     for reading in readings:
         if reading.off is None:
-            ticks = ticks_at(schedule, reading.convention, places)
-            known = ~np.isnan(schedule.lrs(np.where(ticks >= 0, ticks, 0.0))) & (ticks >= 0)
-            if not known.any():
+            expected = (_expected(schedule, reading.convention, point, level) for point in points)
+            if all(math.isnan(lr) for lr in expected):
                 blind.append(reading.convention)
     return frozenset(blind)
 
 
-def _first_off(schedule: CompiledSchedule, reading: _Reading) -> FirstOff | None:
+def _first_off(schedule: CompiledSchedule, reading: _Reading, level: int) -> FirstOff | None:
     if reading.off is None:
         return None
     point = reading.off.point
-    tick = float(ticks_at(schedule, reading.convention, places_of(schedule, (point,)))[0])
-    value = float(schedule.lrs(np.array([tick]))[0]) if tick >= 0 else math.nan
+    value = _expected(schedule, reading.convention, point, level)
     return FirstOff(
         index=reading.off.index,
         step=point.step,
@@ -166,10 +171,22 @@ def _first_off(schedule: CompiledSchedule, reading: _Reading) -> FirstOff | None
     )
 
 
+def _expected(schedule: CompiledSchedule, convention: Convention, point: LrPoint, level: int) -> float:
+    """Return the LR expected at the point: of several that its epoch may mean, the nearest; NaN where none is known."""
+    if by_epoch(schedule, point) and point.epoch is not None:
+        ticks = window(schedule, convention, point.epoch, level)
+        lrs = () if ticks is None or ticks[0] < 0 else lrs_within(schedule, *ticks) or ()
+        return min(lrs, key=lambda lr: abs(lr - point.lr), default=math.nan)
+    tick = float(ticks_at(schedule, convention, places_of(schedule, (point,)))[0])
+    return float(schedule.lrs(np.array([tick]))[0]) if tick >= 0 else math.nan
+
+
 def _unplaced(schedule: CompiledSchedule, state: TrackerState) -> str:
     """Say why no point could be compared."""
     if state.unknown:
         return "the schedule's LR is not known where the points lie: they are past its end"
+    if state.epochs.last is not None and schedule.steps_per_epoch is not None:
+        return "the epochs are rounded too coarsely, or meet no update, to say which update each point lies at"
     if schedule.steps_per_epoch is not None:
         return "no point says its step or its epoch"
     if schedule.unit == "step":

@@ -380,7 +380,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=3,
+    state_version=4,
     dump=dump,
     load=load,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -155,6 +156,17 @@ class Evidence:
         """Return the ticks at the points: NaN where not placeable, negative where the convention is impossible."""
         return ticks_at(self.schedule, convention, self.places)
 
+    def _spread(self, ticks: FloatArray, expected: FloatArray, values: FloatArray) -> FloatArray:
+        """Return how far the LR may be from the one at `ticks` because the epochs are rounded, in the values' size."""
+        reach = math.ceil(self.places.reach * (self.schedule.steps_per_epoch or 0))
+        if self.schedule.unit == "epoch" or not reach or self.places.all_stepped:
+            return np.zeros(ticks.shape)
+        near = self.schedule.lrs(np.maximum(ticks + np.linspace(-reach, reach, 9).round()[:, None], 0.0))
+        with np.errstate(all="ignore"):
+            spread = np.nanmax(np.abs(near - expected), axis=0, initial=0.0)
+            size = np.clip(np.abs(values) / np.maximum(np.abs(expected), self.peak * 1e-6), 1.0, 1e3)
+            return np.nan_to_num(np.asarray(spread * size, dtype=np.float64), posinf=0.0)
+
     def with_views(self) -> Evidence:
         """Return the evidence with its views."""
         return replace(self, views=tuple(self._views()))
@@ -176,7 +188,11 @@ class Evidence:
             seen.add(key)
             expected = self.schedule.lrs(ticks[placed])
             values, halves = self.values[placed], self.halves[placed]
-            off = ~(np.abs(values - expected) <= self.format.half_widths(values, self.peak, expected))
+            halves = halves + self._spread(ticks[placed], expected, values)
+            off = ~(
+                np.abs(values - expected)
+                <= self._spread(ticks[placed], expected, values) + self.format.half_widths(values, self.peak, expected)
+            )
             if self.schedule.refused_after is None:
                 off &= ~np.isnan(expected)
             if not off.any():

@@ -1,0 +1,140 @@
+"""What a printed epoch says about the ticks taken: one of them, or any of a few where the epochs are rounded.
+
+An epoch of 0.51 with 1,000 updates an epoch is one of eleven updates, and which one is not known. How far the epochs
+are rounded shows only over the whole log, so a point is looked at in every way that may yet turn out to be right: its
+*level* is the number of decimals that the log's epochs have. A point that no tick of the window explains at one level
+is not explained at any finer one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from trackside_service.conformance.conventions import MOST_TICKS, Convention, met
+from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.printing import read_print
+from trackside_service.schedules.compiled import CompiledSchedule
+
+EXACT: Final = 9
+"""From so many decimals on an epoch is taken as the number itself; so are whole epochs that each occur once."""
+WIDEST: Final = 4096
+"""Ticks among which a point may lie; with more of them it is not placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStats:
+    """The evidence about the epochs so far, of points that are placed by them: `several` different ones in a row were
+    seen, and `repeated` ones, as where a loop prints its whole epoch every few updates.
+    """
+
+    decimals: int = 0
+    last: float | None = None
+    several: bool = False
+    repeated: bool = False
+
+    def seen(self, epoch: float) -> EpochStats:
+        """Return the evidence with one more epoch."""
+        if not math.isfinite(epoch):
+            return self
+        decimals = max(self.decimals, 0 if epoch == int(epoch) else read_print(epoch, None).decimals)
+        same = self.last is not None and epoch == self.last
+        several = self.several or (self.last is not None and not same)
+        return EpochStats(decimals, epoch, several, self.repeated or same)
+
+    @property
+    def least(self) -> int:
+        """The lowest level that the log may yet turn out to have."""
+        return min(self.decimals, EXACT)
+
+    @property
+    def level(self) -> int:
+        """The level by what was seen: 0 for whole epochs that say no more than the epoch."""
+        if self.decimals:
+            return self.least
+        return EXACT if self.several and not self.repeated else 0
+
+
+def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:
+    """Say whether the point is placed by its epoch."""
+    stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
+    return not stepped and not schedule.flat and point.epoch is not None and math.isfinite(point.epoch)
+
+
+def window(schedule: CompiledSchedule, convention: Convention, epoch: float, level: int) -> tuple[int, int] | None:
+    """Return the first and the last tick that may have been taken: None where no tick, or too many, may be meant; the
+    last is negative where the convention is impossible there.
+    """
+    since, per_epoch = epoch - convention.epoch_base, schedule.steps_per_epoch
+    reach = reach_of(level)
+    if schedule.unit == "epoch":
+        reach = min(reach, 0.5000005)
+        if convention.at == "start":
+            first, last = math.floor(since - reach + 1e-9), math.floor(since + reach + 1e-9)
+        else:
+            first, last = math.ceil(since - reach - 1e-9), math.ceil(since + reach - 1e-9)
+    elif per_epoch is None:
+        return None
+    else:
+        exact = since * per_epoch if convention.at == "start" else (since + 1.0) * per_epoch - 1.0
+        # A whole epoch that stands for all of its updates was cut off or rounded.
+        below, above = (reach, reach) if level else (reach / 2, reach)
+        first = math.ceil(exact - max(below * per_epoch, met(exact)))
+        last = math.floor(exact + max(above * per_epoch, met(exact)))
+    if last < first or last - first >= WIDEST or last >= MOST_TICKS:
+        return None
+    if last < 0:
+        return -1, -1
+    after = 1 if convention.when == "after_step" else 0
+    return max(first, 0) + after, last + after
+
+
+def windows(
+    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int
+) -> dict[int, tuple[int, int] | None]:
+    """Return the windows from level `least` to the exact one where they differ, the finest first: each under the lowest
+    level that has it.
+    """
+    found: dict[int, tuple[int, int] | None] = {}
+    before, at = window(schedule, convention, epoch, EXACT), EXACT
+    for level in range(EXACT - 1, least - 1, -1):
+        here = window(schedule, convention, epoch, level)
+        if here != before:
+            found[at] = before
+            before = here
+        at = level
+    found[at] = before
+    return found
+
+
+@lru_cache(maxsize=256)
+def _sorted_lrs(known: _Same, first: int, last: int) -> tuple[float, ...] | None:
+    lrs = known.schedule.lrs(np.arange(first, last + 1, dtype=np.float64))
+    return None if bool(np.isnan(lrs).any()) else tuple(np.sort(lrs).tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A schedule as a key: itself, not its like."""
+
+    schedule: CompiledSchedule
+
+    def __hash__(self) -> int:
+        return id(self.schedule)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.schedule is self.schedule
+
+
+def lrs_within(schedule: CompiledSchedule, first: int, last: int) -> tuple[float, ...] | None:
+    """Return the LRs of the ticks from `first` to `last` in ascending order; None where one is not known."""
+    return _sorted_lrs(_Same(schedule), first, last)
+
+
+def reach_of(level: int) -> float:
+    """Return how far an epoch of so many decimals may be from the one that it stands for."""
+    return 0.0 if level >= EXACT else 0.5000005 * 10.0**-level if level else 1.0
