@@ -122,7 +122,15 @@ FOREIGN: dict[str, list[str]] = {
         "the scheduler",
     ],
 }
-FILLED = {"rate": "once per epoch", "k": "2", "how": "it is off by one", "declared": 20, "own": 0, "other": 1}
+FILLED = {
+    "rate": "once per epoch",
+    "k": "2",
+    "calls": "one of the two calls",
+    "how": "it is off by one",
+    "declared": 20,
+    "own": 0,
+    "other": 1,
+}
 
 
 def schedules(framework: str, unit: str) -> Iterator[CompiledSchedule]:

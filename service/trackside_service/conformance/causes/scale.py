@@ -142,7 +142,11 @@ def factor_bounds(view: View, peak: float, floor: FloatArray, *, below: bool = F
     halves, base = view.halves[usable], floor[usable]
     values, expected = view.values[usable] - base, view.expected[usable] - base
     zero = np.abs(expected) <= 1e-12 * peak
-    if bool(np.any(np.abs(values[zero]) > halves[zero])) or bool(np.all(zero)) or not np.any(values > halves):
+    if (
+        bool(np.any(np.abs(values[zero]) > halves[zero]))
+        or bool(np.all(zero))
+        or not np.any((np.abs(values) if below else values) > halves)
+    ):
         return None
     one, other = (values - halves)[~zero] / expected[~zero], (values + halves)[~zero] / expected[~zero]
     low, high = float(np.max(np.minimum(one, other))), float(np.min(np.maximum(one, other)))

@@ -8,13 +8,13 @@ searches solve for a number.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.intervals import digits_of
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -22,12 +22,15 @@ MOST: Final = 6
 """Causes named at most."""
 _ENOUGH: Final = 4
 """Causes beside which another curve or parameter is not looked for."""
-_ALSO_FLAT: Final = ("clamped", "param_mismatch", "different_schedule", "manual_override")
+_ALSO_FLAT: Final = ("clamped", "param_mismatch", "different_schedule", "manual_override", "total_changed_on_resume")
 """Beside a scheduler that is not stepped these say nothing more."""
-_ROUND: Final = 3
 _PLENTY: Final = 8
 _PLENTY_FULL: Final = 4
 """Points off (at full precision) with which an accidental fit is not to be expected."""
+
+
+_LARGE: Final = 9
+"""Times a total or a clock from which on they meet a flat line by accident."""
 
 
 def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]:
@@ -70,12 +73,31 @@ def _telling(view: View) -> int:
 def _few(fits: Sequence[Fit]) -> tuple[Fit, ...]:
     near = [fit for fit in fits if not fit.far_fetched] or list(fits)
     if near and near[0].cause.cause == "never_stepped":
-        near = [fit for fit in near if fit.cause.cause not in _ALSO_FLAT]
+        near = _beside_frozen(near)
     return tuple(sorted(near, key=lambda fit: _odd(fit) and any(not other.free for other in near)))[:MOST]
 
 
+def _beside_frozen(fits: Sequence[Fit]) -> list[Fit]:
+    """Return the fits without those that meet a flat line by accident: any fast enough clock, any long enough total."""
+    names = {fit.cause.cause for fit in fits}
+    accidents = {*_ALSO_FLAT}
+    if "double_step" not in names:
+        accidents |= {"accelerate_num_processes", "grad_accum_micro_step"}
+    if not any(fit.cause.params.get("accumulation", {}).get("low", _LARGE) < _LARGE for fit in fits):
+        accidents |= {"wrong_total", "grad_accum_total", "world_size_total"}
+    return [fit for fit in fits if fit.cause.cause not in accidents and "jump" not in fit.cause.params]
+
+
 def _odd(fit: Fit) -> bool:
-    """Say whether a factor is one that nobody would have chosen, such as 0.95238."""
+    """Say whether a factor is one that nobody would have chosen: neither some times as much, nor one part of some."""
     factor = fit.cause.params.get("factor")
-    odd = isinstance(factor, Mapping) and digits_of(float(factor["value"])) > _ROUND
-    return fit.cause.family in ("scale", "level_change") and odd
+    if fit.cause.family not in ("scale", "level_change") or not isinstance(factor, Mapping):
+        return False
+    low, high = float(factor["low"]), float(factor["high"])
+    return not (_holds_whole(low, high) or (low > 0.0 and _holds_whole(1.0 / high, 1.0 / low)))
+
+
+def _holds_whole(low: float, high: float) -> bool:
+    """Say whether a whole number above 0 lies there, or next to it as floats are rounded."""
+    whole = math.ceil(low * (1.0 - 1e-9))
+    return 0 < whole <= high * (1.0 + 1e-9)

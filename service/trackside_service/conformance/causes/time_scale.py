@@ -7,6 +7,7 @@ raises past its total but is frozen there by accelerate, tells them apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from trackside_service.schedules.curve import FloatArray
 
 _FASTEST = 4096
 _FEW, _SMALL = 4, 8
-_USUAL_WORLD = 8
 _LARGEST_EPOCH = 200_000
 _ACCELERATE = ("torch", "transformers", "timm", None)
 
@@ -28,12 +28,17 @@ _ACCELERATE = ("torch", "transformers", "timm", None)
 def search(evidence: Evidence) -> Sequence[Fit]:
     """Return the speeds that explain every point."""
     slow = _first(evidence, _per_epoch) if evidence.schedule.unit == "step" else ()
-    batch = _first(evidence, _per_batch) if evidence.schedule.unit == "epoch" else ()
+    batch = _first(evidence, partial(_per_batch, ratio=_ratio(evidence))) if evidence.schedule.unit == "epoch" else ()
     return (*slow, *batch, *_faster(evidence, bool(batch)))
 
 
-def _first(evidence: Evidence, search_view: object) -> Sequence[Fit]:
-    assert callable(search_view)
+def _ratio(evidence: Evidence) -> float | None:
+    """Return how many updates the run takes for each tick of the declared schedule, where both lengths are known."""
+    horizon = evidence.schedule.horizon
+    return evidence.run_updates / horizon if evidence.run_updates and horizon else None
+
+
+def _first(evidence: Evidence, search_view: Callable[[View], Fit | None]) -> Sequence[Fit]:
     for view in evidence.views:
         fit = search_view(view)
         if fit is not None:
@@ -67,28 +72,35 @@ def per_epoch(schedule: CompiledSchedule, every: Interval) -> Cause:
     return Cause("stepped_per_epoch", "time_scale", params, statement, advice)
 
 
-def _per_batch(view: View) -> Fit | None:
+def _per_batch(view: View, ratio: float | None) -> Fit | None:
     schedule, known = view.schedule, view.schedule.steps_per_epoch
     if known == 1:
         return None
     if known is not None:
         if np.isnan(view.updates).any() or not bool(view.allows(schedule.lrs(view.updates))):
             return None
-        found = np.array([float(known)])
+        found, told = np.array([float(known)]), True
     else:
-        lengths, late = np.arange(3, _FASTEST, dtype=np.float64), view.convention.at == "end"
-        found = view.survivors(
-            lengths, lambda n, ticks: schedule.lrs(np.maximum((ticks + 1.0) * n - 1.0 if late else ticks * n, 0.0))
-        )
+        late = view.convention.at == "end"
+
+        def predict(n: FloatArray, ticks: FloatArray) -> FloatArray:
+            return schedule.lrs(np.maximum((ticks + 1.0) * n - 1.0 if late else ticks * n, 0.0))
+
+        # The run's length over the schedule's says how many batches an epoch has.
+        found = view.survivors(np.array([ratio or 0.0]), predict) if (ratio or 0.0) > 1.0 else np.empty(0)
+        told = len(found) > 0
+        if not told:
+            found = view.survivors(np.arange(3, _FASTEST, dtype=np.float64), predict)
     if not len(found):
         return None
     factor = among(found)
     cause = _too_fast(view, "stepped_per_batch", factor, {"factor": factor.as_param()})
-    return Fit(cause, view.convention, int(known is None))
+    return Fit(cause, view.convention, int(not told))
 
 
 def _too_fast(view: View, name: str, factor: Interval, params: dict[str, Any]) -> Cause:
-    why, advice = words(view.schedule, name, k=f"{factor.value:g}")
+    calls = "one of the two calls" if factor.value == 2 else f"all but one of the {factor.value:g} calls"
+    why, advice = words(view.schedule, name, k=f"{factor.value:g}", calls=calls)
     return Cause(name, "time_scale", params, f"The schedule advanced {factor} times too fast: {why}.", advice)
 
 
@@ -96,13 +108,16 @@ def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
     schedule = evidence.schedule
     for view in evidence.views:
         factors = np.arange(2, _FASTEST + 1, dtype=np.float64)
-        if per_batch and schedule.steps_per_epoch is not None:
-            factors = factors[factors < max(schedule.steps_per_epoch, _USUAL_WORLD + 1)]
+        if per_batch and schedule.steps_per_epoch is not None:  # as many as that, and more, is said by it
+            factors = factors[factors < schedule.steps_per_epoch]
         plain = view.survivors(factors, lambda k, ticks: schedule.lrs(k * ticks))
         end = np.inf if schedule.refused_after is None else float(schedule.refused_after)
         held = plain if end == np.inf else view.survivors(factors, _frozen_at(schedule, end))
         plain, held = _plausible(view, plain), _plausible(view, held)
-        fits = [*_double(view, plain), *_processes(view, held), *_micro_batches(view, plain)]
+        # A run that takes half as many updates as the schedule has ticks was meant to step twice an update.
+        meant = schedule.unit == "step" and _ratio(evidence) == 0.5
+        twice = _double(view, plain) if not meant else ()
+        fits = [*twice, *_processes(view, held), *_micro_batches(view, plain)]
         if fits:
             return fits
     return ()

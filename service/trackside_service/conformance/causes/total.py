@@ -35,7 +35,7 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     if layout.total is None:
         return ()
     for view in evidence.views:
-        fits = _multiples(view, layout)
+        fits = _multiples(view, layout, run_ticks(evidence))
         if fits:
             return fits
     return ()
@@ -46,10 +46,19 @@ def search_totals(evidence: Evidence) -> Sequence[Fit]:
     layout = layout_of(evidence.schedule)
     if layout.total is None:
         return ()
-    found = [fit for view in evidence.views if (fit := _from_the_start(view, layout)) is not None][:1]
+    run = run_ticks(evidence)
+    found = [fit for view in evidence.views if (fit := _from_the_start(view, layout, run)) is not None][:1]
     if found:
         return (*found, *_perhaps_on_resume(evidence.views[0], found[0]))
     return [fit for view in evidence.views if (fit := _on_resume(view, layout)) is not None][:1]
+
+
+def run_ticks(evidence: Evidence) -> int | None:
+    """Return how many ticks the whole run takes, where its updates are known."""
+    updates, per_epoch = evidence.run_updates, evidence.schedule.steps_per_epoch
+    if updates is None or evidence.schedule.unit == "step":
+        return updates
+    return None if per_epoch is None else -(-updates // per_epoch)
 
 
 def _variants(layout: Layout) -> Iterator[Predict]:
@@ -74,16 +83,16 @@ def _explains(view: View, predict: Predict, total: float) -> bool:
     return whole is not None and bool(view.allows(whole))
 
 
-def _multiples(view: View, layout: Layout) -> Sequence[Fit]:
+def _multiples(view: View, layout: Layout, run: int | None) -> Sequence[Fit]:
     assert layout.total is not None
     for predict in _variants(layout):
         found = [k for k in (2, 4, 8, 3, 16, *range(5, 65)) if _explains(view, predict, k * layout.total)]
         if found:
-            fits = _multiple(view, layout.total, among(sorted(set(found)), float(found[0])))
+            fits = _multiple(view, layout.total, among(sorted(set(found)), float(found[0])), run)
             return (*fits, *_perhaps_on_resume(view, fits[0]))
         for k in (2, 3, 4, 8):  # what a scheduler that is stepped k times as often leaves too
             if layout.total % k == 0 and _explains(view, predict, layout.total / k):
-                return (Fit(_wrong(view, layout.total, among([layout.total / k])), view.convention, 1),)
+                return (Fit(_wrong(view, layout.total, among([layout.total / k]), run), view.convention, 1),)
     return ()
 
 
@@ -95,7 +104,7 @@ def _perhaps_on_resume(view: View, whole: Fit) -> Sequence[Fit]:
     return (_changed(view, declared, total, view.ticks[view.first - 1]),)
 
 
-def _from_the_start(view: View, layout: Layout) -> Fit | None:
+def _from_the_start(view: View, layout: Layout, run: int | None) -> Fit | None:
     assert layout.total is not None
     declared = layout.total
     grid = np.unique(
@@ -109,11 +118,11 @@ def _from_the_start(view: View, layout: Layout) -> Fit | None:
     for predict in _variants(layout):
         found = solve(view, predict, grid, integer=True, avoid=float(declared))
         if found is not None:
-            return Fit(_wrong(view, declared, found), view.convention, 1)
+            return Fit(_wrong(view, declared, found, run), view.convention, 1)
     return None
 
 
-def _multiple(view: View, declared: int, times: Interval) -> Sequence[Fit]:
+def _multiple(view: View, declared: int, times: Interval, run: int | None) -> Sequence[Fit]:
     fact = f"The total is {times} times the declared {declared} {tick(view.schedule, 2)}"
 
     def counted(name: str, param: str) -> Cause:
@@ -121,22 +130,29 @@ def _multiple(view: View, declared: int, times: Interval) -> Sequence[Fit]:
         return Cause(name, "total", {param: times.as_param(), "declared": declared}, f"{fact}: {why}.", advice)
 
     exact = replace(times, value=times.value * declared, low=times.low * declared, high=times.high * declared)
+    wrong = Fit(_wrong(view, declared, exact, run), view.convention, 1)
+    if run is not None and run != declared and exact.low <= run <= exact.high:
+        return (wrong,)  # the schedule ends with the run: nothing was counted too often
     return (
-        Fit(_wrong(view, declared, exact), view.convention, 1),
+        wrong,
         Fit(counted("grad_accum_total", "accumulation"), view.convention, 1),
         Fit(counted("world_size_total", "world_size"), view.convention, 1),
     )
 
 
-def _wrong(view: View, declared: int, total: Interval) -> Cause:
+def _wrong(view: View, declared: int, total: Interval, run: int | None) -> Cause:
     unit = tick(view.schedule, 2)
+    advice = words(view.schedule, "wrong_total", declared=declared).advice
+    if run is not None and run != declared and total.low <= run <= total.high:
+        total = replace(total, value=float(run))
+        advice = f"The run takes {run} {unit}, which is what its schedule was built for: declare that total, if meant."
     return Cause(
         "wrong_total",
         "total",
         {"total": total.as_param(), "declared": declared},
         f"The schedule was built for {total} {unit} where {declared} were declared, "
         f"{total.value / declared:.4g} times as many.",
-        words(view.schedule, "wrong_total", declared=declared).advice,
+        advice,
     )
 
 
@@ -145,18 +161,19 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
     first, declared = view.first, layout.total
     # The LR of the resumed update itself is still the old one: the point before may follow the change.
     alone = view.length - first < 2
-    if alone and (not first or view.schedule.framework != "transformers"):
+    if first < 2 or (alone and view.schedule.framework != "transformers"):
         return None
     tail = _tail(view)
-    grid = np.unique(
-        np.concatenate([np.geomspace(1.0, declared * 64.0, _SAMPLES), np.linspace(1.0, declared * 4.0, _SAMPLES)])
-    )
-    before = view.ticks[first - 1] if first else 0.0
+    before = view.ticks[first - 1]
+    least = before + 1.0 - alone
+    most = max(declared, least)
+    geometric, even = np.geomspace(least, most * 64.0, _SAMPLES), np.linspace(least, most * 4.0, _SAMPLES)
+    grid = np.unique(np.concatenate([geometric, even]))
     if chain_of(view.schedule) is None:
         for predict in _variants(layout):
             found = solve(tail, predict, grid, integer=True, avoid=float(declared))
             if found is not None:
-                return _changed(view, declared, found, before - alone)
+                return _still_to_come(view, declared, found, before - alone)
         return None
     places = np.unique(np.round(np.linspace(before + 1, view.ticks[first], _PLACES)))
     chains: dict[float, Chain | None] = {}  # the same totals are tried at every place
@@ -173,9 +190,18 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
             return None if other is None else other.continued(place, level, place, ticks)
 
         found = solve(tail, going_on, grid, integer=True, avoid=float(declared))
-        if found is not None:
-            return replace(_changed(view, declared, found, before), far_fetched=True)  # their state keeps the total
+        change = None if found is None else _still_to_come(view, declared, found, before)
+        if change is not None:
+            return replace(change, far_fetched=True)  # their state keeps the total
     return None
+
+
+def _still_to_come(view: View, declared: int, total: Interval, before: float) -> Fit | None:
+    """Return the change to a total that ends after the run was resumed, at the tick after `before` or later."""
+    if total.high < before + 1.0:
+        return None
+    low = max(total.low, before + 1.0)
+    return _changed(view, declared, replace(total, value=max(total.value, low), low=low), before)
 
 
 def _tail(view: View) -> View:

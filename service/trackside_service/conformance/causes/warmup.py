@@ -186,9 +186,14 @@ def _added_fit(view: View, length: Interval) -> Fit:
 def _changed_fit(view: View, declared: int, name: str, length: Interval, free: int) -> Fit:
     unit, per_epoch = tick(view.schedule, 2), view.schedule.steps_per_epoch
     if name == "mixed_units":
-        ratio = "its length was given in epochs" if length.value < declared else "its length was given in updates"
+        shorter = length.value < declared
+        if view.schedule.unit == "step":
+            ratio = "given in epochs" if shorter else "multiplied by the updates of an epoch, as if given in epochs"
+        else:
+            ratio = "divided by the updates of an epoch, as if given in updates" if shorter else "given in updates"
         statement = (
-            f"The warm-up took {length} {unit} where {declared} were declared, a factor of {per_epoch}: {ratio}."
+            f"The warm-up took {length} {unit} where {declared} were declared, a factor of {per_epoch}: its length was "
+            f"{ratio}."
         )
         advice = words(view.schedule, "mixed_units", how="", declared=declared).advice
     elif length.value == 0:

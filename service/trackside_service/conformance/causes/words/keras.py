@@ -37,7 +37,7 @@ KERAS: Final[Table] = {
     ),
     "double_step": Words(
         "`optimizer.iterations` counts {k} times per {tick}",
-        "Look for a second call of `optimizer.apply` (or `apply_gradients`) per batch with the same "
+        "Look for more than one call of `optimizer.apply` (or `apply_gradients`) per batch with the same "
         "optimizer: each one "
         "counts.",
     ),

@@ -45,7 +45,7 @@ PLAIN: Final[Table] = {
     ),
     "double_step": Words(
         "it is moved on {k} times per {tick}",
-        "Remove what moves it on a second time: often one is in the loop and one in the trainer or a callback.",
+        "Remove {calls} that move it on: often one is in the loop and another in the trainer or a callback.",
     ),
     "accelerate_num_processes": Words(
         "it is moved on once for each of {k} processes",

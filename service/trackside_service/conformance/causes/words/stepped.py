@@ -36,8 +36,7 @@ STEPPED: Final[Table] = {
     ),
     "double_step": Words(
         "it is stepped {k} times per {tick}",
-        "Remove one of the two calls of {step}: often one is in the loop and one in the trainer, a callback or a "
-        "second loop.",
+        "Remove {calls} of {step}: often one is in the loop and another in the trainer, a callback or a second loop.",
     ),
     "accelerate_num_processes": Words(
         "prepared by accelerate, it is stepped once for each of {k} processes",
