@@ -17,6 +17,7 @@ from trackside_service.rules import (
     cut_warmup,
     degrading_accuracy,
     diverging_loss,
+    exploding_gradient,
     failed,
     generalization_gap,
     hidden_nan,
@@ -36,6 +37,7 @@ from trackside_service.rules import (
     unexpected_lr_drop,
     unexpected_lr_jump,
     unfinished_plan,
+    vanishing_gradient,
 )
 from trackside_service.rules.base import Ending, Reading, Rule, RuleConfig, RunContext, Silence
 
@@ -47,6 +49,8 @@ RULES: Final[tuple[Rule[Any, Any], ...]] = (
     nonfinite_grad_norm.RULE,
     diverging_loss.RULE,
     sustained_spike.RULE,
+    exploding_gradient.RULE,
+    vanishing_gradient.RULE,
     hidden_nan.RULE,
     loss_at_chance.RULE,
     abrupt_plan.RULE,
