@@ -137,3 +137,8 @@ def test_an_odd_factor_comes_behind_what_needs_no_number() -> None:
     named = list(causes(declared, updates, ran.lrs(updates)))
     assert named[0] == "warmup_missing"
     assert "scale" in named
+
+
+def test_a_factor_that_no_float_inverts_is_named_all_the_same() -> None:
+    schedule = torch_form("CosineAnnealingLR", T_max=400)
+    assert causes(schedule, UPDATES, schedule.lrs(UPDATES) * 1e-310)

@@ -99,5 +99,6 @@ def _odd(fit: Fit) -> bool:
 
 def _holds_whole(low: float, high: float) -> bool:
     """Say whether a whole number above 0 lies there, or next to it as floats are rounded."""
-    whole = math.ceil(low * (1.0 - 1e-9))
-    return 0 < whole <= high * (1.0 + 1e-9)
+    if not math.isfinite(low):
+        return False
+    return max(math.ceil(low * (1.0 - 1e-9)), 1) <= high * (1.0 + 1e-9)
