@@ -139,6 +139,7 @@ def test_an_odd_factor_comes_behind_what_needs_no_number() -> None:
     assert "scale" in named
 
 
-def test_a_factor_that_no_float_inverts_is_named_all_the_same() -> None:
-    schedule = torch_form("CosineAnnealingLR", T_max=400)
-    assert causes(schedule, UPDATES, schedule.lrs(UPDATES) * 1e-310)
+def test_a_factor_beyond_every_float_costs_no_verdict() -> None:
+    own = {"framework": "torch", "class": "CosineAnnealingLR", "params": {"T_max": 400}, "base_lr": 1e-310}
+    schedule = compile_schedule({**own, "unit": "step", "reporting": STATED})
+    assert causes(schedule, UPDATES, torch_form("CosineAnnealingLR", T_max=400).lrs(UPDATES))
