@@ -171,7 +171,7 @@ def test_a_constant_prefix_may_yet_drop_and_a_whole_run_has_not() -> None:
     points = [LrPoint(0.1, epoch=epoch, text="0.100") for epoch in range(30)]
     answer = identify(points, total_epochs=90)
     assert answer.verdict == "ambiguous"
-    assert answer.families == ("constant", "step", "multi_step")
+    assert answer.families == ("constant", "step", "multi_step", "warmup_stable_decay", "plateau")
     assert identify(points, total_epochs=30).verdict == "identified"
 
 

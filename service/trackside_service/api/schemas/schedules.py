@@ -71,6 +71,8 @@ class IdentifiedSchedule(Shown):
         "constant",
         "step",
         "multi_step",
+        "cyclic",
+        "warmup_stable_decay",
         "exponential",
         "linear",
         "polynomial",

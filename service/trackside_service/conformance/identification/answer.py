@@ -19,6 +19,8 @@ ScheduleFamily: TypeAlias = Literal[
     "warm_restarts",
     "one_cycle",
     "inverse_sqrt",
+    "cyclic",
+    "warmup_stable_decay",
 ]
 Outcome: TypeAlias = Literal["identified", "ambiguous", "undetermined", "none"]
 
@@ -43,7 +45,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Identification:
     """`candidates` are simplest first, at most six; `families` are all that the log does not rule out, those among them
-    that it says nothing further about included.
+    that it says nothing further about included; "plateau", a scheduler that a metric drives, is only ever one of those.
 
     "identified": one family is left. "ambiguous": several. "undetermined": the log says too little, for `reason`.
     "none": no listed family with plausible parameters reproduces it.

@@ -9,8 +9,8 @@ import numpy as np
 
 from trackside_service.conformance.identification.families import FamilySpec, falls, warmup_of
 from trackside_service.conformance.identification.found import Found
-from trackside_service.conformance.identification.legs import Legs
 from trackside_service.conformance.identification.log import Log, Rise
+from trackside_service.conformance.identification.shapes import Legs
 from trackside_service.schedules.curve import FloatArray
 
 

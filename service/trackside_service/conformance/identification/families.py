@@ -11,17 +11,9 @@ import numpy as np
 from trackside_service.conformance.identification.answer import ScheduleFamily
 from trackside_service.conformance.identification.bounds import geometric, roundness
 from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identification.legs import (
-    HOPELESS,
-    Fall,
-    Legs,
-    Shape,
-    approached,
-    near,
-    rise_share,
-    search,
-)
+from trackside_service.conformance.identification.legs import HOPELESS, approached, near, search
 from trackside_service.conformance.identification.log import Log, Rise
+from trackside_service.conformance.identification.shapes import Fall, Legs, Shape, rise_share
 from trackside_service.conformance.intervals import simplest
 from trackside_service.schedules.curve import FloatArray
 
@@ -50,11 +42,17 @@ def falls(
     whole_only: bool = False,
     from_start: bool = False,
     as_wide: bool = False,
+    level: bool = False,
 ) -> Legs | None:
-    """Return the simplest fit of a fall, after the rise where there is one: to 0 before any other foot."""
-    starts: tuple[Literal["zero", "free"] | None, ...] = (None,) if rise is None else ("zero", "free")
-    shape = Shape(fall, window=window, whole=whole_only, from_start=from_start, as_wide=as_wide)
-    widest, key = replace(shape, foot=feet[-1], start=starts[-1]), (fall, feet[-1], from_start)
+    """Return the simplest fit of a fall, after the rise where there is one: to 0 before any other foot.
+
+    `level`: the rise is a stretch at the top.
+    """
+    starts: tuple[Literal["zero", "free"] | None, ...] = ("zero", "free")
+    if rise is None or level:
+        starts = (None,) if rise is None else ("zero",)
+    shape = Shape(fall, window=window, whole=whole_only, from_start=from_start, as_wide=as_wide, level=level)
+    widest, key = replace(shape, foot=feet[-1], start=starts[-1]), (fall, feet[-1], from_start, level)
     if key in log.hopeless:
         return None
     if not whole_only and not near(log, widest, rise):

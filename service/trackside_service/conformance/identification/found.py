@@ -50,6 +50,7 @@ class Found:
     """A schedule that explains every point looked at; `numbers` are the family's own, `curve` the canonical kind.
 
     `whole_curve` is with the warm-up. `clock_from_start`: the part after the warm-up counts from the run's start.
+    `variant`: which member of a family that has several, such as the shape of a decay.
     """
 
     family: ScheduleFamily
@@ -58,6 +59,12 @@ class Found:
     warmup: Warmup | None = None
     clock_from_start: bool = False
     note: str = ""
+    variant: str = ""
+
+    @property
+    def key(self) -> str:
+        """Family and variant: fits of different keys are different answers."""
+        return f"{self.family} {self.variant}".rstrip()
 
     @property
     def whole_curve(self) -> dict[str, Any]:

@@ -7,20 +7,17 @@ numbers are possible.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.identification.bounds import Leg, least_squares, roundest, roundness
+from trackside_service.conformance.identification.bounds import roundest, roundness
 from trackside_service.conformance.identification.found import Number
 from trackside_service.conformance.identification.log import Log, Rise
-from trackside_service.conformance.intervals import simplest
+from trackside_service.conformance.identification.shapes import Legs, Shape, residuals, settle, tops
 from trackside_service.schedules.curve import FloatArray
-
-Fall = Callable[[FloatArray, FloatArray], FloatArray]
-"""f(ticks since the top, length): 1 at the top and 0 at the foot; both broadcast."""
 
 HOPELESS: Final = 3.0
 """A residual (in half widths of the prints) above which no exact fit is looked for."""
@@ -31,113 +28,6 @@ _LOOKS: Final = 200
 _TURNS: Final = 40
 _STRETCH: Final = 20.0
 """A length is at most so many times the ticks seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What to look for. `foot`: "zero" or "free". `start` of the rise likewise, None without a rise.
-
-    `cosine_rise`: the rise is half a cosine and its end need not be whole (one cycle). `from_start`: the fall's clock
-    starts with the run, not at the top. `whole`: only whole lengths are tried, those in `window`. `as_wide`: a length
-    equal to the rise's is the usual one.
-    """
-
-    fall: Fall
-    foot: Literal["zero", "free"] = "free"
-    start: Literal["zero", "free"] | None = None
-    cosine_rise: bool = False
-    from_start: bool = False
-    whole: bool = False
-    as_wide: bool = False
-    window: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Legs:
-    """A fit: the levels, and the lengths of the rise (0 without) and of the fall."""
-
-    top: Number
-    foot: Number
-    start: Number | None
-    rise: Number
-    length: Number
-
-
-def rise_share(ticks: FloatArray, width: FloatArray, *, cosine: bool) -> FloatArray:
-    """Return how far the rise has come: 0 at its start, 1 at its end."""
-    share = np.minimum(ticks / width, 1.0)
-    return (1.0 - np.cos(math.pi * share)) / 2.0 if cosine else share
-
-
-def residuals(log: Log, shape: Shape, widths: FloatArray, lengths: FloatArray, soft: float) -> FloatArray:
-    """Return the residual of every (width of the rise, length of the fall); widths of 0 without a rise.
-
-    Prints are taken for no finer than `soft`, in the LR's unit.
-    """
-    ticks = log.ticks[None, :]
-    width, length = widths[:, None], lengths[:, None]
-    before = ticks < width
-    since = np.where(before, 0.0, ticks if shape.from_start else ticks - width)
-    fall = shape.fall(np.maximum(since, 0.0), length)
-    share = rise_share(ticks, np.maximum(width, 1e-9), cosine=shape.cosine_rise)
-    columns = [np.where(before, share, fall)]
-    if shape.start == "free":
-        columns.append(np.where(before, 1.0 - share, 0.0))
-    if shape.foot == "free":
-        columns.append(np.where(before, 0.0, 1.0 - fall))
-    log.work.spend(fall.size * len(columns))
-    return least_squares(columns, log.values, np.maximum(log.halves, soft))
-
-
-def tops(log: Log, shape: Shape, width: float, length: float) -> tuple[float, float]:
-    """Return the interval of the top; low above high where nothing fits."""
-    log.work.spend(len(log.ticks) ** 2 // 8)
-    rise, fall = _split(log, shape, width, length)
-    least, most = fall.top()
-    if rise is not None:
-        low, high = rise.top()
-        least, most = max(least, low), min(most, high)
-    return least, most
-
-
-def _split(log: Log, shape: Shape, width: float, length: float) -> tuple[Leg | None, Leg]:
-    before = log.ticks < width
-    after = log.part(~before)
-    since = after.ticks if shape.from_start else after.ticks - width
-    fall = shape.fall(since, np.asarray(length)) - 1.0
-    zero = (0.0, 0.0)
-    main = after.leg(fall, zero if shape.foot == "zero" else (0.0, 1e30))
-    if not before.any():
-        return None, main
-    early = log.part(before)
-    share = rise_share(early.ticks, np.asarray(width), cosine=shape.cosine_rise) - 1.0
-    return early.leg(share, zero if shape.start == "zero" else (0.0, 1e30)), main
-
-
-def settle(log: Log, shape: Shape, width: Number, length: Number) -> Legs | None:
-    """Return the simplest levels for these lengths, None where no top is possible."""
-    least, most = tops(log, shape, width.value, length.value)
-    if not most > 0.0 or least > most:
-        return None
-    top = Number(simplest(max(least, 0.0), most), max(least, 0.0), most)
-    rise, fall = _split(log, shape, width.value, length.value)
-    foot = _level(fall, top.value, shape.foot)
-    start = None if rise is None else _level(rise, top.value, shape.start or "zero")
-    if foot is None or (rise is not None and start is None):
-        return None
-    if start is not None and not start.value < top.value:
-        return None
-    return Legs(top, foot, start, width, length)
-
-
-def _level(leg: Leg, top: float, known: Literal["zero", "free"]) -> Number | None:
-    if known == "zero":
-        return Number(0.0, 0.0, 0.0)
-    least, most = leg.drop(top)
-    if least > most:
-        return None
-    low, high = max(top - most, 0.0), max(top - least, 0.0)
-    return Number(simplest(low, high), low, high)
 
 
 def near(log: Log, shape: Shape, rise: Rise | None) -> bool:
@@ -224,9 +114,9 @@ def _with_rise(
 ) -> Iterator[Legs]:
     """Go from the best whole width up and down as long as there are fits, then name the roundest width among them."""
     width, length = place
-    known: dict[int, tuple[float, float] | None] = {}
+    known: dict[int, float | None] = {}
 
-    def fit(whole: int) -> tuple[float, float] | None:
+    def fit(whole: int) -> float | None:
         if whole not in known:
             inside = reach[0] <= whole <= reach[1]
             moved = length + width - whole  # where a fall ends is where it is, whatever the width
@@ -235,7 +125,7 @@ def _with_rise(
             if near is None or near[2] > HOPELESS:
                 known[whole] = None
             else:
-                known[whole] = _lengths(log, shape, float(whole), near[1], window)
+                known[whole] = _inside(log, shape, float(whole), near[1])
         return known[whole]
 
     centre = round(width)
@@ -256,7 +146,8 @@ def _with_rise(
         ends.append(good)
     tried = [each for each in (roundest(ends[0], ends[1], log.wanted), start) if each is not None]
     for whole in dict.fromkeys(tried):
-        lengths = fit(whole)
+        inside = fit(whole)
+        lengths = None if inside is None else _lengths(log, shape, float(whole), inside, window)
         if lengths is None:
             continue
         settled = list(_settled(log, shape, Number(float(whole), float(ends[0]), float(ends[1])), lengths))
@@ -344,18 +235,21 @@ def _minima(off: FloatArray, row: int) -> list[int]:
     return [place for place in chosen if off[place] <= 10.0 * off[chosen[0]] + 1.0]
 
 
-def _lengths(
-    log: Log, shape: Shape, width: float, guess: float, window: tuple[float, float]
-) -> tuple[float, float] | None:
-    """Return the interval of lengths around `guess` that the prints allow, None where there is none."""
+def _room(log: Log, shape: Shape, width: float, length: float) -> float:
+    """Return the width of the interval of the top, negative where nothing fits."""
+    least, most = tops(log, shape, width, length)
+    return most - least if most > 0.0 else -1.0
+
+
+def _inside(log: Log, shape: Shape, width: float, guess: float) -> float | None:
+    """Return a length near `guess` that the prints allow, a whole one if it can be."""
 
     def room(length: float) -> float:
-        least, most = tops(log, shape, width, length)
-        return most - least if most > 0.0 else -1.0
+        return _room(log, shape, width, length)
 
     if shape.whole:
-        good = [whole for whole in range(max(round(guess) - 3, 1), round(guess) + 4) if room(float(whole)) >= 0.0]
-        return (float(good[0]), float(good[-1])) if good else None
+        near = sorted(range(max(round(guess) - 3, 1), round(guess) + 4), key=lambda whole: abs(whole - guess))
+        return next((float(whole) for whole in near if room(float(whole)) >= 0.0), None)
     best = next((near for near in (round(guess), round(guess + width) - width) if room(near) >= 0.0), guess)
     if shape.foot == "free" and room(best) < 0.0:  # least squares may have taken the foot below 0, too far out
         nearer = guess * np.exp(np.linspace(-3.0, 0.0, 160))
@@ -369,7 +263,22 @@ def _lengths(
             if gain > here:
                 here, guess = gain, float(other)
         best, spread = guess, spread * 0.3
-    if here < 0.0:
+    return best if here >= 0.0 else None
+
+
+def _lengths(
+    log: Log, shape: Shape, width: float, guess: float, window: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return the interval of lengths around `guess` that the prints allow, None where there is none."""
+
+    def room(length: float) -> float:
+        return _room(log, shape, width, length)
+
+    if shape.whole:
+        good = [whole for whole in range(max(round(guess) - 3, 1), round(guess) + 4) if room(float(whole)) >= 0.0]
+        return (float(good[0]), float(good[-1])) if good else None
+    best = _inside(log, shape, width, guess)
+    if best is None:
         return None
     edges = []
     for way in (-1.0, 1.0):

@@ -11,8 +11,9 @@ from trackside_service.conformance.identification.bounds import roundest
 from trackside_service.conformance.identification.cosine import rebounding
 from trackside_service.conformance.identification.families import FamilySpec
 from trackside_service.conformance.identification.found import Found, Number, Warmup, whole
-from trackside_service.conformance.identification.legs import Legs, Shape, around, near, nearest, settle, tops
+from trackside_service.conformance.identification.legs import around, near, nearest
 from trackside_service.conformance.identification.log import Log, Rise
+from trackside_service.conformance.identification.shapes import Legs, Shape, settle, tops
 from trackside_service.conformance.intervals import simplest
 
 _SHAPE = Shape(rebounding, foot="free", start="free", cosine_rise=True)

@@ -11,9 +11,10 @@ import numpy as np
 from trackside_service.conformance.identification.bounds import least_squares
 from trackside_service.conformance.identification.families import FamilySpec, falls, warmup_of
 from trackside_service.conformance.identification.found import Found, whole
-from trackside_service.conformance.identification.legs import HOPELESS, Fall, Shape, possible
+from trackside_service.conformance.identification.legs import HOPELESS, possible
 from trackside_service.conformance.identification.linear import fall as linear_fall
 from trackside_service.conformance.identification.log import Log, Rise
+from trackside_service.conformance.identification.shapes import Fall, Shape
 from trackside_service.schedules.curve import FloatArray
 
 POWERS: Final = (0.9, 2.0, 0.5, 3.0, 4.0, 1.5, 0.8, 0.7, 0.6, 1.2, 2.5, 5.0)

@@ -11,8 +11,8 @@ import numpy as np
 from trackside_service.conformance.identification.cosine import rebounding
 from trackside_service.conformance.identification.families import FamilySpec, falls, warmup_of
 from trackside_service.conformance.identification.found import Found, whole
-from trackside_service.conformance.identification.legs import Fall
 from trackside_service.conformance.identification.log import Log, Rise
+from trackside_service.conformance.identification.shapes import Fall
 from trackside_service.schedules.curve import FloatArray
 
 

@@ -15,6 +15,8 @@ NAMES = {
     "warm_restarts": "cosine with warm restarts",
     "one_cycle": "one cycle",
     "inverse_sqrt": "inverse square root",
+    "cyclic": "triangular cycles",
+    "warmup_stable_decay": "warm-up, stable, decay",
 }
 
 
@@ -25,7 +27,8 @@ def sentence(found: Found, unit: str) -> str:
     if found.warmup is None or found.family == "one_cycle":
         return f"{body[0].upper()}{body[1:]}."
     rise = f"Linear warm-up from {_shown(found.warmup.start)} over {_shown(found.warmup.ticks)} {ticks}, then {body}"
-    return f"{rise}{', counted from the start of the run' if found.clock_from_start else ''}."
+    counted = found.clock_from_start and found.family != "warmup_stable_decay"
+    return f"{rise}{', counted from the start of the run' if counted else ''}."
 
 
 def _body(found: Found, ticks: str, tick: str) -> str:
@@ -62,6 +65,16 @@ def _body(found: Found, ticks: str, tick: str) -> str:
             start, end = _of(found, "start"), _of(found, "end")
             share, total = _of(found, "pct_start"), _of(found, "total")
             return f"one cycle of {total} {ticks}: from {start} up to {lr} in a share of {share}, then down to {end}"
+        case "cyclic":
+            up, down = _of(found, "up"), _of(found, "down")
+            fades = ", each half as high as the one before" if found.variant == "triangular2" else ""
+            if found.variant == "exp_range":
+                fades = f", the height times {_of(found, 'gamma')} every {tick}"
+            return f"triangles from {_of(found, 'min')} to {lr}, {up} {ticks} up and {down} down{fades}"
+        case "warmup_stable_decay":
+            until, over, least = _of(found, "stable_until"), _of(found, "over"), _of(found, "min")
+            shape = {"linear": "in a line", "cosine": "along half a cosine", "1-sqrt": "by one minus a square root"}
+            return f"level at {lr} until {tick} {until}, and down {shape[found.variant]} to {least} in {over} {ticks}"
         case "inverse_sqrt":
             return f"inverse square root from {lr} with a timescale of {_of(found, 'timescale')} {ticks}"
 

@@ -51,6 +51,12 @@ def _torch(found: Found) -> dict[str, Any] | None:
             div_factor=_tidy(peak / start),
             final_div_factor=_tidy(start / end),
         )
+    if found.family == "cyclic":
+        least = _number(found, "min")
+        own = {"gamma": _number(found, "gamma")} if found.variant == "exp_range" else {}
+        up, down = _whole(found, "up"), _whole(found, "down")
+        sizes = {"base_lr": least, "max_lr": peak, "step_size_up": up, "step_size_down": down}
+        return {**_scheduler("CyclicLR", **sizes, mode=found.variant, **own), "base_lr": least}
     warmup = found.warmup
     if warmup is None:
         main = _torch_main(found, 0.0)
@@ -161,7 +167,8 @@ def _paddle_main(found: Found, origin: float) -> dict[str, Any] | None:
 
 def _transformers(found: Found) -> dict[str, Any] | None:
     warmup = found.warmup
-    if warmup is not None and warmup.start.value != 0.0:
+    least = _number(found, "min") if found.family == "warmup_stable_decay" else 0.0
+    if warmup is not None and warmup.start.value != least:
         return None
     width = 0 if warmup is None else int(warmup.ticks.value)
     own: Mapping[str, Any] = {}
@@ -179,6 +186,10 @@ def _transformers(found: Found) -> dict[str, Any] | None:
             name, total = "cosine", width + _whole(found, "over")
             if _number(found, "min"):
                 name, own = "cosine_with_min_lr", {"min_lr": _number(found, "min")}
+        case "warmup_stable_decay":
+            name, stop = "warmup_stable_decay", _whole(found, "stable_until")
+            own = {"num_stable_steps": stop - width, "num_decay_steps": _whole(found, "over")}
+            own |= {"decay_type": found.variant, "min_lr_ratio": _tidy(_number(found, "min") / _number(found, "lr"))}
         case "inverse_sqrt":
             name = "inverse_sqrt"
             own = {"timescale": _whole(found, "timescale")} if _whole(found, "timescale") != width else {}
