@@ -96,6 +96,7 @@ def reading_of(record: Record, placement: Placement, index: int) -> Reading:
         life=placement.progress.number,
         behind=placement.behind,
         starts_life=placement.starts_life and placement.progress.number > 0,
+        named=placement.progress.process is not None,
     )
 
 

@@ -14,6 +14,7 @@ from trackside_service.rules import (
     abrupt_plan,
     accuracy_collapse,
     broken_expectation,
+    counters_back,
     cut_warmup,
     degrading_accuracy,
     diverging_loss,
@@ -25,6 +26,7 @@ from trackside_service.rules import (
     impossible_lr,
     killed,
     loss_at_chance,
+    missing_metric,
     mistaken_unit,
     nonfinite_grad_norm,
     nonfinite_loss,
@@ -32,6 +34,7 @@ from trackside_service.rules import (
     rebounding_plan,
     short_plan,
     silent,
+    slowed_down,
     stuck_accuracy,
     sustained_spike,
     unexpected_lr_drop,
@@ -71,6 +74,9 @@ RULES: Final[tuple[Rule[Any, Any], ...]] = (
     silent.RULE,
     failed.RULE,
     killed.RULE,
+    slowed_down.RULE,
+    counters_back.RULE,
+    missing_metric.RULE,
 )
 _BY_CODE: Final = {one.code: one for one in RULES}
 

@@ -25,7 +25,8 @@ class Reading:
     """A record as the rules see it: metric names are canonical, its place among the run's lives is known.
 
     `index` is the server's ordinal of the record, from 0. `behind`: its position lies behind its life's last one, so
-    that only rules with `sees_behind` are fed. `starts_life`: it is the first of a new process life.
+    that only rules with `sees_behind` are fed. `starts_life`: it is the first of a new process life. `named`: its
+    reporter names its processes, so that a new life is a resume; else a life is what begins where places fall back.
     """
 
     record: Record
@@ -33,6 +34,7 @@ class Reading:
     life: int = 0
     behind: bool = False
     starts_life: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
