@@ -79,6 +79,20 @@ class AlertNotFoundError(TracksideError):
     title = "No such alert"
 
 
+class AlertResolvedError(TracksideError):
+    """The alert is resolved: there is nothing to take in hand any more."""
+
+    code = "alert_resolved"
+    title = "The alert is resolved already"
+
+
+class SilenceNotFoundError(TracksideError):
+    """No silence has this id."""
+
+    code = "silence_not_found"
+    title = "No such silence"
+
+
 class RuleNotFoundError(TracksideError):
     """No rule has this code."""
 

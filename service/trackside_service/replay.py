@@ -5,8 +5,8 @@ It knows no clock: ids and times of its alerts are stand-ins, and rules about ti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Final
@@ -15,7 +15,7 @@ from uuid import UUID
 from trackside_service import alerting, detection
 from trackside_service.conformance import Explanation
 from trackside_service.domain import lives
-from trackside_service.domain.alerts import Alert
+from trackside_service.domain.alerts import Alert, AlertChange, under_causes
 from trackside_service.domain.declarations import with_canonical_names
 from trackside_service.domain.findings import Outcome
 from trackside_service.domain.records import Record
@@ -29,16 +29,22 @@ _NO_RUN: Final = UUID(int=0)
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a log comes to: its alerts, in the order in which they opened, and the verdict on its LR (None: no
-    schedule or no LR).
+    schedule or no LR). `symptoms` are the alerts that are listed under others, by the id of those.
 
     `accepted` and `duplicates` count the records; `faults` are rules that raised.
     """
 
     alerts: tuple[Alert, ...]
     lr: Explanation | None
+    symptoms: Mapping[UUID, Sequence[Alert]] = field(default_factory=dict)
     accepted: int = 0
     duplicates: int = 0
     faults: tuple[detection.RuleFault, ...] = ()
+
+    @property
+    def every(self) -> tuple[Alert, ...]:
+        """Every alert, each followed by its symptoms."""
+        return tuple(each for alert in self.alerts for each in (alert, *self.symptoms.get(alert.id, ())))
 
 
 def check(spec: RunSpec, records: Sequence[Record], *, process: str | None = None) -> Report:
@@ -54,17 +60,26 @@ def check(spec: RunSpec, records: Sequence[Record], *, process: str | None = Non
     ending = detection.conclude(context, inspection.state)
     outcomes: list[Outcome] = [*detection.plan(context, faults), *inspection.outcomes, *ending.outcomes]
     numbers = count(1)
-    changes = alerting.reconcile(
-        _NO_RUN, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), episodes={}
-    )
-    latest = {change.alert.id: change.alert for change in changes}
+    changes = alerting.reconcile(_NO_RUN, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), past={})
+    listed, symptoms = under_causes(_as_they_stand(changes))
     return Report(
-        alerts=tuple(latest.values()),
+        alerts=tuple(listed),
+        symptoms=symptoms,
         lr=detection.explanation(context, inspection.state),
         accepted=len(readings),
         duplicates=duplicates,
         faults=(*faults, *inspection.faults, *ending.faults),
     )
+
+
+def _as_they_stand(changes: Sequence[AlertChange]) -> list[Alert]:
+    """Return every alert as it is after the log, in the order in which they opened. What a run's end would freeze is
+    open: a log may go on.
+    """
+    latest = {change.alert.id: change.alert for change in changes}
+    for change in alerting.end([alert for alert in latest.values() if alert.state == "open"], now=NO_TIME):
+        latest[change.alert.id] = replace(change.alert, state="open" if change.event == "changed" else "resolved")
+    return list(latest.values())
 
 
 def _placed(spec: RunSpec, records: Sequence[Record], process: str | None) -> tuple[list[Reading], int]:

@@ -8,7 +8,7 @@ from itertools import count
 from uuid import UUID
 
 from trackside_service import alerting
-from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange, Past, past_of
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.records import Position
 
@@ -32,12 +32,13 @@ def reconcile(
     *outcomes: Outcome,
     standing: tuple[Alert, ...] = (),
     now: datetime = NOW,
-    episodes: dict[tuple[str, str], int] | None = None,
+    past: dict[tuple[str, str], Past] | None = None,
+    ended: bool = False,
 ) -> list[AlertChange]:
-    ids = count(1)
+    ids = count(1 + len(standing))
     return list(
         alerting.reconcile(
-            RUN, standing, outcomes, now=now, new_id=lambda: UUID(int=next(ids)), episodes=episodes or {}
+            RUN, standing, outcomes, now=now, new_id=lambda: UUID(int=next(ids)), past=past or {}, ended=ended
         )
     )
 
@@ -75,7 +76,7 @@ def test_it_resolves_and_comes_back_as_another_episode() -> None:
     assert (change.event, change.alert.state, change.alert.resolved_at) == ("resolved", "resolved", LATER)
     assert change.alert.resolved == Position(epoch=7)
     assert change.alert.id == opened.alert.id
-    (second,) = reconcile(FINDING, episodes={("ACC001", "val_acc"): 1})
+    (second,) = reconcile(FINDING, past={("ACC001", "val_acc"): past_of(change.alert)})
     assert (second.event, second.alert.episode) == ("opened", 2)
     assert reconcile(cleared) == []
 

@@ -12,7 +12,7 @@ def test_a_log_given_twice_is_judged_once() -> None:
     once, twice = report_of(log), report_of([*log, *log])
     assert (twice.accepted, twice.duplicates) == (4, 4)
     assert twice.alerts == once.alerts
-    assert {alert.code for alert in once.alerts} == {"LOSS001", "ACC001"}
+    assert {alert.code for alert in once.every} == {"LOSS001", "ACC001"}
 
 
 def test_names_are_made_canonical_before_anything_is_placed_or_judged() -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from trackside_service import detection, monitor
 from trackside_service.api.metrics import Meters
 from trackside_service.domain.records import Record
-from trackside_service.domain.runs import RunSpec
+from trackside_service.domain.runs import RuleSetting, RunSpec
 from trackside_service.monitor import FinishResult, OpenResult, RecordResult
 from trackside_service.monitor.memory import MEMORY
 from trackside_service.rules import RULES
@@ -110,3 +110,21 @@ def test_one_that_cannot_begin_stands_aside_without_a_rebuild(
     assert [fault.code for fault in faults] == [BROKEN]
     assert set(state.rules) == {rule.code for rule in RULES} - {BROKEN}
     assert detection.load(context, detection.dump(state)) == state
+
+
+def test_one_that_cannot_begin_anew_resolves_nothing(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with write_transaction(engine) as connection:
+        monitor.open_run(connection, RUN, SPEC, process=("a", None), now=NOW)
+    collapse = [Record({"val_acc": 80.0}, epoch=1.0), Record({"val_acc": 0.0}, epoch=2.0)]
+    with write_transaction(engine) as connection:
+        monitor.record(connection, RUN, "a", collapse, now=NOW)
+    broken("start", monkeypatch)
+    with write_transaction(engine) as connection:
+        result = monitor.open_run(connection, RUN, OTHER, process=("b", None), now=NOW)
+    assert (result.changes, result.run.health) == ((), "critical")
+    # One that is off has nothing more to say.
+    monkeypatch.setattr(detection, "RULES", RULES)
+    off = replace(OTHER, rules={BROKEN: RuleSetting(enabled=False)})
+    with write_transaction(engine) as connection:
+        result = monitor.open_run(connection, RUN, off, process=("c", None), now=NOW)
+    assert [(change.event, change.alert.code) for change in result.changes] == [("resolved", BROKEN)]

@@ -136,7 +136,7 @@ def test_a_log_comes_to_the_same_alerts_live_and_checked(engine: sa.Engine, proc
         rng = Random(f"{seed} {process}")
         length = rng.choice([30, 80])
         spec, records = _spec(rng, length), _log(rng, length, numbered=process is not None)
-        checked = sorted(_said(alert) for alert in replay.check(spec, records, process=process).alerts)
+        checked = sorted(_said(alert) for alert in replay.check(spec, records, process=process).every)
         live = sorted(_said(alert) for alert in _live(engine, rng, spec, records, process, forgets=forgets))
         assert live == checked, seed
         told += len(checked)

@@ -44,7 +44,7 @@ def report_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> replay.R
 
 def alerts_of(records: Sequence[Mapping[str, Any]], code: str, **declared: Any) -> list[Alert]:
     """The alerts of one rule."""
-    return [alert for alert in report_of(records, **declared).alerts if alert.code == code]
+    return [alert for alert in report_of(records, **declared).every if alert.code == code]
 
 
 def reloaded(code: str, records: Sequence[Mapping[str, Any]], **declared: Any) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ CODES = ("ACC001", "ACC002", "ACC004", "FIT001")
 
 def seen_of(curve: curves.Curve) -> list[str]:
     """Codes of the serious alerts of these families."""
-    alerts = report_of(curve.records, **curve.declared).alerts
+    alerts = report_of(curve.records, **curve.declared).every
     return [one.code for one in alerts if one.severity != "info" and one.code.startswith(FAMILIES)]
 
 

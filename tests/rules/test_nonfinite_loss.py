@@ -105,14 +105,39 @@ def test_it_sees_records_that_are_behind() -> None:
     assert len(alerts_of(records, CODE)) == 1
 
 
-def at(step: int, life: int = 0, *, behind: bool = False, **metrics: float) -> Reading:
-    return Reading(Record(metrics, step=step), step, life=life, behind=behind)
+def at(step: int, life: int = 0, *, behind: bool = False, starts_life: bool = False, **metrics: float) -> Reading:
+    return Reading(Record(metrics, step=step), step, life=life, behind=behind, starts_life=starts_life)
 
 
 def codes(*readings: Reading) -> list[str]:
     context = detection.configure(spec_of())
     outcomes = detection.inspect(context, detection.begin(context), readings).outcomes
     return [type(one).__name__ for one in outcomes if one.code == CODE]
+
+
+def test_a_resumed_run_that_turns_to_nan_again_has_failed_again() -> None:
+    context = detection.configure(spec_of())
+    dead = [at(9, train_loss=1.5), at(10, train_loss=math.nan), at(11, train_loss=1.0), at(12, train_loss=1.0)]
+    resumed = at(10, 1, starts_life=True, train_loss=1.4)
+
+    def said(*readings: Reading) -> list[tuple[str, int | None]]:
+        state = detection.inspect(context, detection.begin(context), dead).state
+        state = detection.load(context, detection.dump(state)) or state
+        outcomes = detection.inspect(context, state, readings).outcomes
+        return [
+            (type(each).__name__, place.step)
+            for each in outcomes
+            if (place := each.opened if isinstance(each, Finding) else each.position) is not None
+        ]
+
+    again = at(11, 1, train_loss=math.nan)
+    assert said(resumed, again, at(12, 1, train_loss=math.nan)) == [("Cleared", 10), ("Finding", 11)]
+    assert said(at(10, 1, starts_life=True, train_loss=math.nan)) == [("Cleared", 10), ("Finding", 10)]
+    # Well again for three values of its own, whatever the process before it had counted.
+    assert said(resumed, at(11, 1, train_loss=1.3)) == []
+    assert said(resumed, at(11, 1, train_loss=1.3), at(12, 1, train_loss=1.3)) == [("Cleared", 12)]
+    # What comes late from before says nothing about the new process.
+    assert said(resumed, at(5, 0, behind=True, train_loss=math.nan)) == []
 
 
 def test_finite_values_that_come_late_do_not_resolve_it() -> None:

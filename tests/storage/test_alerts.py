@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
-from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.alerts import Acknowledgement, Alert, AlertChange, Past, Telling
 from trackside_service.domain.records import Position
 from trackside_service.domain.runs import RunSpec
 from trackside_service.storage import alerts, runs
@@ -59,7 +60,75 @@ def test_an_alert_comes_back_and_is_replaced(engine: sa.Engine) -> None:
         alerts.save(connection, [AlertChange("resolved", over)])
         assert alerts.get(connection, first.id) == over
         assert alerts.open_of(connection, first.run_id) == []
-        assert alerts.episodes(connection, first.run_id) == {first.fingerprint: 1}
+        assert alerts.past(connection, first.run_id) == {first.fingerprint: Past(1, 0, NOW)}
+
+
+def test_every_field_comes_back(engine: sa.Engine) -> None:
+    whole = _alert(
+        1,
+        resolved=Position(4),
+        acknowledgement=Acknowledgement(NOW, "ada", "looking"),
+        cause_id=UUID(int=2),
+        flaps=2,
+        calm_since=NOW,
+        telling=Telling("warning", NOW + timedelta(hours=1), NOW + timedelta(hours=2), 3),
+    )
+    _store(engine, whole)
+    with read_transaction(engine) as connection:
+        assert alerts.get(connection, whole.id) == whole
+        assert alerts.past(connection, whole.run_id) == {whole.fingerprint: Past(1, 2)}
+
+
+def test_symptoms_are_found_under_their_causes_and_not_listed(engine: sa.Engine) -> None:
+    cause, other = _alert(1), _alert(2, run=2)
+    below = _alert(3, code="ACC001", cause_id=cause.id)
+    _store(engine, cause, other, below)
+    with read_transaction(engine) as connection:
+        listed = alerts.page(connection)
+        assert [alert.id for alert in listed] == [other.id, cause.id]
+        assert alerts.symptoms(connection, listed) == {cause.id: [below], other.id: []}
+        assert alerts.symptoms(connection, []) == {}
+
+
+def test_an_acknowledged_alert_has_a_state_of_its_own(engine: sa.Engine) -> None:
+    held = _alert(1, acknowledgement=Acknowledgement(NOW))
+    ended = _alert(2, acknowledgement=Acknowledgement(NOW), state="ended")
+    _store(engine, held, ended, _alert(3, code="ACC001", run=2))
+
+    def found(**filters: Any) -> list[int]:
+        with read_transaction(engine) as connection:
+            return [alert.id.int for alert in alerts.page(connection, **filters)]
+
+    assert found(state=["acknowledged"]) == [1]
+    assert found(state=["open"]) == [3]
+    assert found(state=["acknowledged", "ended"]) == [2, 1]
+    assert found(code=["ACC001", "EXP001"]) == [3]
+    assert found(run_id=UUID(int=1)) == [2, 1]
+
+
+def test_what_is_due_is_found_in_order_and_looked_at_again_at_once(engine: sa.Engine) -> None:
+    def at(hours: int) -> datetime:
+        return NOW + timedelta(hours=hours)
+
+    _store(
+        engine,
+        _alert(1),
+        _alert(2, telling=Telling(remind_at=at(3))),
+        _alert(3, telling=Telling(withheld_until=at(2))),
+        _alert(4, flaps=2, calm_since=NOW, telling=Telling(remind_at=at(9))),
+        _alert(5, telling=Telling(withheld_until=at(50))),
+    )
+
+    def due(now: datetime, limit: int = 9) -> list[int]:
+        with read_transaction(engine) as connection:
+            return [alert_id.int for _, alert_id in alerts.due(connection, now, limit=limit)]
+
+    assert due(NOW) == []
+    assert due(at(3)) == [4, 3, 2]
+    assert due(at(3), limit=1) == [4]
+    with write_transaction(engine) as connection:
+        alerts.look_again(connection, at(1))
+    assert sorted(due(at(1))) == [3, 4, 5]
 
 
 def test_two_open_alerts_of_one_fingerprint_cannot_be(engine: sa.Engine) -> None:

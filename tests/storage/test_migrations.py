@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 from alembic import command
 
-from trackside_service.storage import migrate
+from trackside_service.domain.alerts import Telling
+from trackside_service.storage import alerts, migrate
 from trackside_service.storage.engine import open_engine
 from trackside_service.storage.tables import metadata
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+# Columns of runs and alerts that came after the first revision.
+LATER = {
+    "project_rules",
+    "posts",
+    "longest_pause_s",
+    "silence_limit_s",
+    "deadline_at",
+    "acknowledged_at",
+    "acknowledged_by",
+    "acknowledged_note",
+    "cause_id",
+    "flaps",
+    "calm_since",
+    "told",
+    "withheld_until",
+    "remind_at",
+    "reminders",
+    "due_at",
+}
 
 
 def _tables(engine: sa.Engine) -> set[str]:
@@ -30,6 +54,63 @@ def test_up_down_and_up_again(empty_database_url: str) -> None:
     migrate.upgrade(engine)
     assert _tables(engine) == set(metadata.tables)
     engine.dispose()
+
+
+def test_alerts_of_before_their_life_was_stored_are_kept(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    config = migrate.alembic_config(engine.url)
+    command.upgrade(config, "0001")
+    run_id, alert_id = UUID(int=1), UUID(int=2)
+    run = {
+        "run_id": run_id,
+        "project": "p",
+        "name": "n",
+        "status": "running",
+        "health": "critical",
+        "declaration": {"project": "p", "name": "n"},
+        "created_at": NOW,
+        "last_seen_at": NOW,
+        "next_ordinal": 1,
+        "version": 1,
+    }
+    alert = {
+        "run_id": run_id,
+        "alert_id": alert_id,
+        "code": "LOSS001",
+        "subject": "train_loss",
+        "episode": 1,
+        "severity": "critical",
+        "state": "open",
+        "title": "t",
+        "detail": "d",
+        "advice": "a",
+        "evidence": {"value": "NaN"},
+        "opened": {"step": 1, "epoch": None},
+        "opened_at": NOW,
+        "changed_at": NOW,
+    }
+    with engine.begin() as connection:
+        connection.execute(sa.insert(_first("runs")), run)
+        connection.execute(sa.insert(_first("alerts")), alert)
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        (stored,) = alerts.of_run(connection, run_id)
+        assert (stored.id, stored.evidence, stored.opened_at) == (alert_id, {"value": "NaN"}, NOW)
+        # It was told when it opened; nobody is reminded of what stood before.
+        assert (stored.telling, stored.acknowledgement, stored.cause_id) == (Telling(told="critical"), None, None)
+        assert alerts.due(connection, NOW + timedelta(days=9), limit=9) == []
+    command.downgrade(config, "0001")
+    with engine.begin() as connection:
+        kept = connection.execute(sa.select(_first("alerts"))).mappings().one()
+        assert {name: kept[name] for name in alert} == alert
+        assert connection.execute(sa.select(sa.func.count()).select_from(_first("runs"))).scalar_one() == 1
+    engine.dispose()
+
+
+def _first(name: str) -> sa.Table:
+    """A table with the columns that it had in the first revision."""
+    columns = [column for column in metadata.tables[name].columns if column.name not in LATER]
+    return sa.Table(name, sa.MetaData(), *(sa.Column(column.name, column.type) for column in columns))
 
 
 def test_check_finds_nothing_to_do(database_url: str) -> None:

@@ -89,15 +89,19 @@ ALERT: Final[dict[str, Any]] = {
     "opened_at": "2026-01-31T12:04:10Z",
     "changed_at": "2026-01-31T12:04:10Z",
     "resolved_at": None,
+    "acknowledged": None,
+    "flapping": False,
     "title": "train_loss is not finite",
     "detail": "train_loss became NaN at epoch 1.",
     "evidence": {"metric": "train_loss", "value": "NaN", "lr": 0.01},
     "advice": "Lower the peak learning rate, and clip gradients.",
+    "cause_id": None,
+    "symptoms": [],
 }
 REPLAYED: Final[dict[str, Any]] = {
     name: value
     for name, value in ALERT.items()
-    if name not in ("id", "run_id", "opened_at", "changed_at", "resolved_at")
+    if name not in ("id", "run_id", "opened_at", "changed_at", "resolved_at", "acknowledged", "cause_id")
 }
 NEWS: Final[dict[str, Any]] = {**ALERT, "event": "opened"}
 TAKEN: Final[dict[str, Any]] = {"accepted": 2, "duplicates": 0, "health": "critical", "alerts": [NEWS]}

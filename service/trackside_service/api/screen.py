@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
+from uuid import UUID
 
 from trackside_service.conformance import Explanation
 from trackside_service.domain.alerts import Alert
@@ -25,8 +26,14 @@ _VERDICTS: Final = {
 }
 
 
-def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: Explanation | None) -> str:
-    """Return the lines, each ended by a line break. `alerts` come worst first."""
+def screenful(
+    run: Run,
+    alerts: Sequence[Alert],
+    symptoms: Mapping[UUID, Sequence[Alert]],
+    metrics: Sequence[Metric],
+    lr: Explanation | None,
+) -> str:
+    """Return the lines, each ended by a line break. `alerts` come worst first, `symptoms` are under them."""
     lines = [f"{run.spec.project} / {run.spec.name}   {run.status}   {run.health.upper()}"]
     if run.reason:
         lines += _wrapped(run.reason, "  ")
@@ -41,13 +48,21 @@ def screenful(run: Run, alerts: Sequence[Alert], metrics: Sequence[Metric], lr: 
     lines += _of_lr(lr)
     for alert in alerts[:_MAX_ALERTS]:
         since = f"   since {alert.opened}" if alert.opened is not None else "   before training"
-        lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}", "")]
+        hand = f"   acknowledged{_by(alert)}" if alert.acknowledgement is not None else ""
+        lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}{hand}", "")]
         lines += [*_wrapped(alert.detail, "  "), *_wrapped(f"-> {alert.advice}", "  ", "     ")]
+        for each in symptoms.get(alert.id, ()):
+            lines += _wrapped(f"with it: {each.severity} {each.code} {each.title}", "  ", "     ")
     if len(alerts) > _MAX_ALERTS:
         lines += ["", f"and {len(alerts) - _MAX_ALERTS} more"]
     if not alerts:
         lines += ["", "no alert"]
     return "\n".join(lines) + "\n"
+
+
+def _by(alert: Alert) -> str:
+    held = alert.acknowledgement
+    return "" if held is None or held.by is None else f" by {held.by}"
 
 
 def _of_lr(lr: Explanation | None) -> list[str]:

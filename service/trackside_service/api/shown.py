@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange, under_causes
 from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import rank
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import ProcessLife, Run
-from trackside_service.domain.wire import alert_to_wire, time_to_wire
+from trackside_service.domain.wire import symptom_to_wire, time_to_wire
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.deliveries import Delivery
 from trackside_service.storage.metrics import Metric
@@ -60,9 +60,27 @@ def run_whole(run: Run, metrics: Iterable[Metric], lives: Iterable[ProcessLife])
     }
 
 
-def news(changes: Iterable[AlertChange]) -> list[dict[str, Any]]:
-    """Return what happened to alerts."""
-    return [{**alert_to_wire(change.alert), "event": change.event} for change in changes]
+def news(changes: Sequence[AlertChange], counted: Iterable[Alert]) -> list[dict[str, Any]]:
+    """Return what happened to alerts. `counted` are all of the run's that count, after it: the symptoms among them are
+    shown under their causes.
+    """
+    latest = {change.alert.id: change for change in changes}
+    _, symptoms = under_causes(
+        {**{alert.id: alert for alert in counted}, **{each: one.alert for each, one in latest.items()}}.values()
+    )
+    hidden = {alert.id for each in symptoms.values() for alert in each}
+    return [
+        {
+            **symptom_to_wire(change.alert),
+            "event": change.event,
+            "symptoms": [
+                {**symptom_to_wire(each), "event": latest[each.id].event if each.id in latest else None}
+                for each in symptoms.get(change.alert.id, ())
+            ],
+        }
+        for change in changes
+        if change.alert.id not in hidden
+    ]
 
 
 def worst_first(alerts: Sequence[Alert]) -> list[Alert]:

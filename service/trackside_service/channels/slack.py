@@ -52,6 +52,7 @@ def render(message: Message) -> dict[str, Any]:
         blocks.append(_section(str(alert["detail"])))
     blocks += _fields(_about(message.type, alert, run))
     blocks += _fields(_numbers(alert.get("evidence") or {}))
+    blocks += _symptoms(alert.get("symptoms") or ())
     blocks += _plotted(message.snapshot.get("lr_plot"))
     if message.type != "alert.resolved" and alert.get("advice"):
         blocks.append(_section(str(alert["advice"]), before="*What to try*\n"))
@@ -153,6 +154,14 @@ def _fields(pairs: Sequence[tuple[str, str]]) -> list[Block]:
         {"type": "mrkdwn", "text": f"*{escape(name, _VALUE)}*\n{escape(value or '-', _VALUE)}"} for name, value in pairs
     ]
     return [{"type": "section", "fields": fields[:MAX_FIELDS]}]
+
+
+def _symptoms(symptoms: Sequence[Mapping[str, Any]]) -> list[Block]:
+    if not symptoms:
+        return []
+    lines = [f"• {each['title']} ({each['code']})" for each in symptoms[:MAX_FIELDS]]
+    lines += [f"• and {len(symptoms) - MAX_FIELDS} more"] if len(symptoms) > MAX_FIELDS else []
+    return [_section("\n".join(lines), before="*What follows from it*\n")]
 
 
 def _plotted(points: Mapping[str, Any] | None) -> list[Block]:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _status(arguments, plan.show(spec, as_json=arguments.json))
     report = replay.check(spec, parse_records(records), process=None if process is None else process.id)
     lr = None if report.lr is None else as_wire(report.lr)
-    alerts = [replayed_alert_to_wire(alert) for alert in report.alerts]
+    alerts = [replayed_alert_to_wire(alert, report.symptoms.get(alert.id, ())) for alert in report.alerts]
     if arguments.json:
         sys.stdout.write(json.dumps(wire_safe({"alerts": alerts, "lr": lr}), allow_nan=False) + "\n")
     else:
@@ -77,7 +77,8 @@ def _print(alert: dict[str, Any]) -> None:
     where = ", ".join(f"{name} {place[name]:g}" for name in ("epoch", "step") if place[name] is not None)
     state = "" if alert["state"] == "open" else f" ({alert['state']})"
     words = f"{where or 'before training'}: {alert['detail']}"
-    say(alert["severity"], f"{alert['code']} {alert['title']}{state}", words, alert["advice"])
+    lines = [words, *(f"with it: {each['severity']} {each['code']} {each['title']}" for each in alert["symptoms"])]
+    say(alert["severity"], f"{alert['code']} {alert['title']}{state}", "\n         ".join(lines), alert["advice"])
 
 
 def _read(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:

@@ -49,6 +49,6 @@ def backtest(connection: sa.Connection, run: Run, code: str, setting: RuleSettin
         outcomes += inspection.outcomes
         faults += inspection.faults
     numbers = count(1)
-    changes = alerting.reconcile(run.id, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), episodes={})
+    changes = alerting.reconcile(run.id, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), past={})
     found = {change.alert.id: change.alert for change in changes}
     return Backtest(tuple(found.values()), seen, tuple(faults))

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from trackside_service import detection
 from trackside_service.detection import DetectorState, RuleFault
-from trackside_service.domain.alerts import Alert, AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange, Past, past_of
 from trackside_service.domain.findings import Outcome
 from trackside_service.domain.lives import Progress
 from trackside_service.domain.records import Position
@@ -38,7 +38,8 @@ class Known:
     """Everything about a run that a post works with.
 
     `saved` is the ordinal up to which the stored state reaches; `state` itself holds every record. `alerts` are those
-    that count towards the run's health: open, or frozen by an end of it. `lives` holds the lives that were asked for so
+    that count towards the run's health: open, or frozen by an end of it; `past` is the latest episode of every
+    fingerprint. `lives` holds the lives that were asked for so
     far, by process; `next_life` is the number that a new one gets. `faults` are the rules that failed while this was
     read; the result of the next post carries them. `overdue` is what brings the stored alerts in line with a state that
     was rebuilt; the next post judges it before its own.
@@ -51,7 +52,7 @@ class Known:
     saved: int = 0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
-    episodes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    past: Mapping[tuple[str, str], Past] = field(default_factory=dict)
     lives: Mapping[str | None, Progress] = field(default_factory=dict)
     faults: tuple[RuleFault, ...] = ()
     overdue: tuple[Outcome, ...] = ()
@@ -72,12 +73,14 @@ class Known:
         if not changes:
             return self
         counted = {alert.id: alert for alert in self.alerts}
-        episodes = dict(self.episodes)
+        past = dict(self.past)
         for change in changes:
             counted[change.alert.id] = change.alert
-            episodes[change.alert.fingerprint] = max(change.alert.episode, episodes.get(change.alert.fingerprint, 0))
+            latest = past.get(change.alert.fingerprint)
+            if latest is None or change.alert.episode >= latest.episode:
+                past[change.alert.fingerprint] = past_of(change.alert)
         kept = tuple(alert for alert in counted.values() if alert.state != "resolved")
-        return replace(self, alerts=kept, episodes=episodes)
+        return replace(self, alerts=kept, past=past)
 
 
 class Memory:
@@ -161,7 +164,7 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
         next_life=lives.next_number(connection, run_id),
         metrics={metric.name: metric for metric in metrics.of_run(connection, run_id)},
         alerts=counted,
-        episodes=alerts.episodes(connection, run_id),
+        past=alerts.past(connection, run_id),
         overdue=restored.overdue,
         faults=restored.faults,
     )

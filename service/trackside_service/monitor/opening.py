@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service import alerting, detection
-from trackside_service.detection import RuleFault
+from trackside_service.detection import DetectorState, RuleFault
 from trackside_service.domain.alerts import AlertChange, health_of
 from trackside_service.domain.cadence import Cadence
 from trackside_service.domain.declared import declared, differing
@@ -125,15 +125,22 @@ def _declared_anew(
     over = [
         Cleared(*alert.fingerprint)
         for alert in known.alerts
-        if alert.fingerprint not in still
-        and (
-            rule(alert.code).plan is not None
-            or alert.code not in state.rules
-            or state.rules[alert.code] is not known.state.rules.get(alert.code)
-        )
+        if alert.fingerprint not in still and _is_over(alert.code, context, state, known.state)
     ]
     after = replace(known, context=context, state=state, saved=next_ordinal, run=replace(known.run, spec=context.spec))
     return after, (*over, *found)
+
+
+def _is_over(code: str, context: RunContext, state: DetectorState, before: DetectorState) -> bool:
+    """Whether what a rule had found is over with the old declaration: it judges declarations, it is off now, or it
+    began anew. One that could not begin says nothing, and neither does what is no rule's.
+    """
+    config = context.rules.get(code)
+    if config is None:
+        return False
+    if rule(code).plan is not None or not config.enabled:
+        return True
+    return code in state.rules and state.rules[code] is not before.rules.get(code)
 
 
 def _with_life(connection: sa.Connection, known: Known, process: tuple[str, int | None], now: datetime) -> Known:
@@ -163,9 +170,11 @@ def _opened(
     run = replace(known.run, health=health, last_seen_at=seen, silence_limit_s=limit_s)
     version = runs.new_version()
     runs.update(connection, run.id, {**values, "health": health, "last_seen_at": run.last_seen_at, "version": version})
-    tell(connection, run, changes, now=now)
-    MEMORY.keep(run.id, version, replace(known, run=run, faults=()))
-    return OpenResult(run, created, changes, tuple(faults))
+    known = replace(known, run=run, faults=())
+    changes = tell(connection, known, changes, now=now)
+    known = known.with_changes(changes)
+    MEMORY.keep(run.id, version, known)
+    return OpenResult(run, created, changes, known.alerts, tuple(faults))
 
 
 def _refuse_other(new: Mapping[str, Any], old: Mapping[str, Any], others: Sequence[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from trackside_service import alerting, detection
 from trackside_service.conformance.curve import curve
 from trackside_service.detection import DetectorState
-from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange, under_causes
 from trackside_service.domain.findings import Outcome
 from trackside_service.domain.metrics import LRS
 from trackside_service.domain.runs import Run
+from trackside_service.domain.silences import Silence, silenced_until
 from trackside_service.monitor.memory import Known
 from trackside_service.rules.base import RunContext
-from trackside_service.storage import alerts, deliveries
+from trackside_service.storage import alerts, deliveries, silences
 
 
 def judge(known: Known, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[AlertChange, ...]:
@@ -29,11 +30,8 @@ def judge(known: Known, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[
         return ()
     state = "ended" if known.ended else "open"
     standing = [alert for alert in known.alerts if alert.state == state]
-    changes = alerting.reconcile(known.run.id, standing, outcomes, now=now, new_id=uuid4, episodes=known.episodes)
-    if not known.ended:
-        return changes
-    return tuple(
-        replace(change, alert=replace(change.alert, state="ended")) for change in changes if change.event != "resolved"
+    return alerting.reconcile(
+        known.run.id, standing, outcomes, now=now, new_id=uuid4, past=known.past, ended=known.ended
     )
 
 
@@ -53,19 +51,49 @@ def folded(first: Sequence[AlertChange], then: Sequence[AlertChange]) -> tuple[A
 
 def tell(
     connection: sa.Connection,
-    run: Run,
+    known: Known,
     changes: Sequence[AlertChange],
     *,
     now: datetime,
     compared: tuple[RunContext, DetectorState] | None = None,
-) -> None:
-    """Store the alerts, and a delivery for every channel that wants to hear of them.
+) -> tuple[AlertChange, ...]:
+    """Store the alerts, and a delivery for every channel that wants to hear of what is told of them; return the changes
+    with what is noted on their alerts.
 
-    `compared`: what an alert about the learning rate is drawn from, for people to see.
+    `known` is how the run stands after them. `compared`: what an alert about the learning rate is drawn from, for
+    people to see.
     """
-    if changes:
-        alerts.save(connection, changes)
-        deliveries.enqueue_all(connection, changes, run, now, lr_plots=_lr_plots(changes, compared))
+    if not changes:
+        return ()
+    changes, told = alerting.tell(changes, known.alerts, silencing(connection, known.run, now), now=now)
+    alerts.save(connection, changes)
+    send(connection, known.with_changes(changes), told, now=now, compared=compared)
+    return changes
+
+
+def silencing(connection: sa.Connection, run: Run, now: datetime) -> Callable[[Alert], datetime | None]:
+    """Return what says until when an alert of the run is silenced; the silences are read when it is asked first."""
+    read: list[list[Silence]] = []
+
+    def until(alert: Alert) -> datetime | None:
+        if not read:
+            read.append(silences.active(connection, now, hold=True))
+        return silenced_until(read[0], alert, run, now)
+
+    return until
+
+
+def send(
+    connection: sa.Connection,
+    known: Known,
+    told: Sequence[AlertChange],
+    *,
+    now: datetime,
+    compared: tuple[RunContext, DetectorState] | None = None,
+) -> None:
+    """Write a delivery for every channel that wants to hear of what is `told`; a cause comes with its symptoms."""
+    _, symptoms = under_causes(known.alerts)
+    deliveries.enqueue_all(connection, told, known.run, now, lr_plots=_lr_plots(told, compared), symptoms=symptoms)
 
 
 def _lr_plots(

@@ -88,10 +88,17 @@ def record(
         last_seen_at=seen,
         watch=watch,
     )
-    tell(connection, run, changes, now=now, compared=(known.context, inspection.state))
+    changes = tell(connection, after, changes, now=now, compared=(known.context, inspection.state))
+    after = after.with_changes(changes)
     MEMORY.keep(run_id, version, after)
     return RecordResult(
-        len(placed.readings), placed.duplicates, health, changes, tuple(faults), points=len(placed.rows)
+        len(placed.readings),
+        placed.duplicates,
+        health,
+        changes,
+        after.alerts,
+        tuple(faults),
+        points=len(placed.rows),
     )
 
 

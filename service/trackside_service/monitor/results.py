@@ -1,11 +1,11 @@
-"""What became of a post."""
+"""What became of a post. `alerts` are those that count towards the run's health, after `changes`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from trackside_service.detection import RuleFault
-from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.alerts import Alert, AlertChange
 from trackside_service.domain.findings import Health
 from trackside_service.domain.runs import Run
 
@@ -17,6 +17,7 @@ class OpenResult:
     run: Run
     created: bool
     changes: tuple[AlertChange, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     faults: tuple[RuleFault, ...] = ()
 
 
@@ -28,6 +29,7 @@ class RecordResult:
     duplicates: int
     health: Health
     changes: tuple[AlertChange, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     faults: tuple[RuleFault, ...] = ()
     points: int = 0
 
@@ -47,4 +49,5 @@ class FinishResult:
     run: Run
     ended: bool
     changes: tuple[AlertChange, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     faults: tuple[RuleFault, ...] = ()

@@ -17,7 +17,8 @@ NaN: the weights of later ones are lost.
 **Defaults.** One non-finite training loss is enough: it raised nothing on 185 healthy public runs. Validation losses
 need three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three
 finite values in a row, and never while NaN goes on: a finite value that comes late, from a place that the run has
-left, says nothing about where it is now.
+left, says nothing about where it is now. A process that resumes the run and ends in NaN again before that is another
+failure: the old alert resolves where the process began, and another one opens.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One loss: its last finite value, and the run of non-finite (or, while open, finite) values up to now."""
+    """One loss: its last finite value, and the run of non-finite (or, while open, finite) values up to now. `resumed`:
+    it is open since a process life before this one, which began at `resumed_at`.
+    """
 
     last: float | None = None
     last_at: Place | None = None
@@ -64,6 +67,8 @@ class Loss:
     since: Place | None = None
     good: int = 0
     open: bool = False
+    resumed: bool = False
+    resumed_at: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def check(
     values = reading.record.metrics
     if LR in values and not reading.behind:
         state = replace(state, lr=values[LR])
+    if reading.starts_life:
+        state = replace(state, losses={name: _resumed(loss, reading) for name, loss in state.losses.items()})
     outcomes: list[Outcome] = []
     for name in LOSSES:
         if name in values:
@@ -93,6 +100,13 @@ def check(
             state = replace(state, losses={**state.losses, name: loss})
             outcomes += outcome
     return state, outcomes
+
+
+def _resumed(loss: Loss, reading: Reading) -> Loss:
+    """Return a loss as another process takes it up: what is open, and was counted towards its end, is the old one's."""
+    if not loss.open:
+        return loss
+    return replace(loss, bad=0, since=None, good=0, resumed=True, resumed_at=place_of(reading.record))
 
 
 def _next(
@@ -104,14 +118,16 @@ def _next(
             return loss, ()
         loss = replace(loss, last=value, last_at=here, bad=0, since=None, good=loss.good + 1)
         if loss.open and loss.good >= parameters.clears_after:
-            return replace(loss, open=False), [Cleared(CODE, name, reading.record.position)]
+            return replace(loss, open=False, resumed=False), [Cleared(CODE, name, reading.record.position)]
         return loss, ()
     good = loss.good if loss.open and reading.behind else 0
     loss = replace(loss, bad=loss.bad + 1, good=good, since=loss.since or here)
     patience = parameters.train_patience if name == TRAIN_LOSS else parameters.val_patience
-    if loss.open or loss.bad < patience:
+    stands = loss.open and (reading.behind or not loss.resumed)
+    if stands or loss.bad < patience:
         return loss, ()
-    return replace(loss, open=True), [_finding(context, state.lr, name, loss, reading)]
+    over = [Cleared(CODE, name, position(loss.resumed_at))] if loss.resumed else []
+    return replace(loss, open=True, resumed=False), [*over, _finding(context, state.lr, name, loss, reading)]
 
 
 def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, reading: Reading) -> Finding:
@@ -179,8 +195,9 @@ def dump(state: State) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
+    places = ("last_at", "since", "resumed_at")
     losses = {
-        name: Loss(**{**loss, "last_at": place_from(loss["last_at"]), "since": place_from(loss["since"])})
+        name: Loss(**{**loss, **{place: place_from(loss[place]) for place in places}})
         for name, loss in data["losses"].items()
     }
     return State(losses=losses, lr=data["lr"])
@@ -196,6 +213,7 @@ RULE = Rule(
     start=start,
     check=check,
     sees_behind=True,
+    state_version=2,
     dump=dump,
     load=load,
 )

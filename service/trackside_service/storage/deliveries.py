@@ -112,8 +112,10 @@ def enqueue_all(
     now: datetime,
     *,
     lr_plots: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    symptoms: Mapping[UUID, Sequence[Alert]] = MappingProxyType({}),
 ) -> int:
-    """`enqueue` for all changes of one post: one query for the channels, none without changes.
+    """`enqueue` for all changes of one post: one query for the channels, none without changes. `symptoms` are listed
+    under the alerts of these ids.
 
     `lr_plots` go with the alerts about a learning rate, by their subject, for people's channels to draw: {"at":
     [places], "unit": "step" | "epoch", "expected": [rates], "observed": [rates]}, of one length; a few hundred points
@@ -130,7 +132,9 @@ def enqueue_all(
             "run_id": run.id,
             "alert_id": change.alert.id,
             "event": f"alert.{change.event}",
-            "snapshot": _snapshot(change.alert, run, lr_plots.get(change.alert.subject)),
+            "snapshot": _snapshot(
+                change.alert, symptoms.get(change.alert.id, ()), run, lr_plots.get(change.alert.subject)
+            ),
             "status": "pending",
             "attempts": 0,
             "due_at": now,
@@ -322,8 +326,8 @@ def _wants(channel: StoredChannel, change: AlertChange) -> bool:
     return change.event in channel.events and rank(change.alert.severity) >= rank(channel.min_severity)
 
 
-def _snapshot(alert: Alert, run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:
-    snapshot = {"alert": alert_to_wire(alert), "run": _run_to_wire(run)}
+def _snapshot(alert: Alert, symptoms: Sequence[Alert], run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:
+    snapshot = {"alert": alert_to_wire(alert, symptoms), "run": _run_to_wire(run)}
     if lr_plot is not None and alert.subject.partition("/")[0] == LR:
         snapshot["lr_plot"] = dict(lr_plot)
     return snapshot

@@ -178,6 +178,20 @@ alerts: Final = sa.Table(
     sa.Column("opened_at", UtcDateTime(), nullable=False),
     sa.Column("changed_at", UtcDateTime(), nullable=False),
     sa.Column("resolved_at", UtcDateTime()),
+    sa.Column("acknowledged_at", UtcDateTime()),
+    sa.Column("acknowledged_by", sa.Text()),
+    sa.Column("acknowledged_note", sa.Text()),
+    # The alert that this one is a symptom of. No key: both are the run's and go with it.
+    sa.Column("cause_id", sa.Uuid()),
+    sa.Column("flaps", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    sa.Column("calm_since", UtcDateTime()),
+    # What people were told, and what is still to come (domain/alerts.py: Telling).
+    sa.Column("told", sa.Text()),
+    sa.Column("withheld_until", UtcDateTime()),
+    sa.Column("remind_at", UtcDateTime()),
+    sa.Column("reminders", sa.Integer(), nullable=False, server_default=sa.text("0")),
+    # When it has to be looked at again though nothing is heard of its run; the sweep asks for these.
+    sa.Column("due_at", UtcDateTime()),
     sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity"),
     sa.CheckConstraint("state IN ('open', 'resolved', 'ended')", name="state"),
     sa.UniqueConstraint("run_id", "code", "subject", "episode", name="uq_alerts_run_id_code_subject_episode"),
@@ -193,6 +207,26 @@ alerts: Final = sa.Table(
     ),
     sa.Index("ix_alerts_alert_id", "alert_id"),
     sa.Index("ix_alerts_opened_at", "opened_at"),
+    sa.Index(
+        "ix_alerts_due_at",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
+)
+
+silences: Final = sa.Table(
+    "silences",
+    metadata,
+    sa.Column("silence_id", sa.Uuid(), primary_key=True),
+    # {"project": [...], "run": [...], "tag": [...], "code": [...], "severity": [...]}, without the empty ones.
+    sa.Column("matchers", sa.JSON(), nullable=False),
+    sa.Column("until", UtcDateTime(), nullable=False),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("created_by", sa.Text()),
+    sa.Column("note", sa.Text()),
+    sa.Index("ix_silences_until", "until"),
+    sa.Index("ix_silences_created_at", "created_at"),
 )
 
 channels: Final = sa.Table(

@@ -7,19 +7,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from trackside_service.api import examples
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.pages import TEXT_PATTERN, Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
 from trackside_service.api.schemas.alerts import Alert, AlertPage
-from trackside_service.domain.alerts import AlertState
+from trackside_service.domain.alerts import ShownState
 from trackside_service.domain.findings import Severity
 from trackside_service.domain.wire import alert_to_wire, time_to_wire
 from trackside_service.errors import AlertNotFoundError
 from trackside_service.storage import alerts
 from trackside_service.storage.engine import read_transaction
 
+Code = Annotated[str, Field(max_length=20, pattern=TEXT_PATTERN)]
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
 
@@ -38,20 +40,36 @@ def list_alerts(
     project: Annotated[
         str | None, Query(max_length=200, pattern=TEXT_PATTERN, description="Only this project's.", examples=["vision"])
     ] = None,
-    state: Annotated[list[AlertState] | None, Query(description="Only these; may be repeated.")] = None,
+    run_id: Annotated[UUID | None, Query(description="Only this run's.", examples=[examples.RUN_ID])] = None,
+    code: Annotated[
+        list[Code] | None, Query(description="Only these rules'; may be repeated.", examples=[["LOSS001"]])
+    ] = None,
+    state: Annotated[list[ShownState] | None, Query(description="Only these; may be repeated.")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Only these; may be repeated.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
-    """Return alerts, the latest opened first."""
+    """Return alerts, the latest opened first, each with the symptoms that follow from it: those are not listed beside
+    it.
+    """
     after = None if cursor is None else _after(cursor)
     with read_transaction(context(request).engine) as connection:
-        found = alerts.page(connection, project=project, state=state, severity=severity, after=after, limit=limit + 1)
+        found = alerts.page(
+            connection,
+            project=project,
+            run_id=run_id,
+            code=code,
+            state=state,
+            severity=severity,
+            after=after,
+            limit=limit + 1,
+        )
+        symptoms = alerts.symptoms(connection, found[:limit])
     more = None
     if len(found) > limit:
         last = found[limit - 1]
         more = encode_cursor([time_to_wire(last.opened_at), str(last.id)])
-    return page([alert_to_wire(alert) for alert in found[:limit]], more)
+    return page([alert_to_wire(alert, symptoms[alert.id]) for alert in found[:limit]], more)
 
 
 @router.get(
@@ -67,12 +85,13 @@ def list_alerts(
 def read_alert(
     request: Request, alert_id: Annotated[UUID, Path(description="The alert's id.", examples=[examples.ALERT_ID])]
 ) -> Any:
-    """Return one alert: what was seen, with numbers, and what to do."""
+    """Return one alert: what was seen, with numbers, what to do, and the symptoms that follow from it."""
     with read_transaction(context(request).engine) as connection:
         found = alerts.get(connection, alert_id)
-    if found is None:
-        raise AlertNotFoundError("No alert has this id.")
-    return alert_to_wire(found)
+        if found is None:
+            raise AlertNotFoundError("No alert has this id.")
+        symptoms = alerts.symptoms(connection, [found])
+    return alert_to_wire(found, symptoms[found.id])
 
 
 def _after(cursor: str) -> tuple[datetime, UUID]:

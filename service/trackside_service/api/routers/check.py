@@ -62,6 +62,6 @@ def _check(body: Any, limit: int) -> dict[str, Any]:
     with at("/run"):
         report = replay.check(spec, parsed, process=None if process is None else process.id)
     return {
-        "alerts": [replayed_alert_to_wire(alert) for alert in report.alerts],
+        "alerts": [replayed_alert_to_wire(alert, report.symptoms.get(alert.id, ())) for alert in report.alerts],
         "lr": None if report.lr is None else as_wire(report.lr),
     }

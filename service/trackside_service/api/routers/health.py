@@ -20,6 +20,7 @@ from trackside_service.api.schemas.runs import RunHealth
 from trackside_service.api.screen import screenful
 from trackside_service.api.shown import last_seen, worst_first
 from trackside_service.conformance import as_wire
+from trackside_service.domain.alerts import under_causes
 from trackside_service.domain.findings import rank
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import RunNotFoundError, RunUnhealthyError
@@ -53,17 +54,18 @@ def read_health(
     ] = None,
 ) -> Any:
     """Return the run's health (the worst severity among its alerts that are open or were frozen by its end), those
-    alerts with their advice, the verdict on the learning rate, and where the run is.
+    alerts with their advice, each with what follows from it, the verdict on the learning rate, and where the run is.
     """
     with read_transaction(context(request).engine) as connection:
         run = run_of(connection, run_id)
-        counting = worst_first(alerts.of_run(connection, run_id, states=("open", "ended")))
+        counting, symptoms = under_causes(worst_first(alerts.of_run(connection, run_id, states=("open", "ended"))))
         values = metrics.of_run(connection, run_id)
         explanation = explanation_of(connection, run)
     fails = fail_on is not None and rank(run.health) >= rank(fail_on)
     if preferred(request.headers.get("accept"), ("application/json", TEXT)) == TEXT:
         return PlainTextResponse(
-            screenful(run, counting, values, explanation), status_of(RunUnhealthyError) if fails else HTTPStatus.OK
+            screenful(run, counting, symptoms, values, explanation),
+            status_of(RunUnhealthyError) if fails else HTTPStatus.OK,
         )
     if fails:
         listed = ", ".join(f"{alert.code} ({alert.severity})" for alert in counting)
@@ -74,7 +76,7 @@ def read_health(
         "name": run.spec.name,
         "status": run.status,
         "health": run.health,
-        "alerts": [alert_to_wire(alert) for alert in counting],
+        "alerts": [alert_to_wire(alert, symptoms.get(alert.id, ())) for alert in counting],
         "lr": None if explanation is None else as_wire(explanation),
         "last": last_seen(run, values),
     }

@@ -74,7 +74,7 @@ async def post_records(request: Request, run_id: RunId) -> Any:
             "accepted": result.accepted,
             "duplicates": result.duplicates,
             "health": result.health,
-            "alerts": news(result.changes),
+            "alerts": news(result.changes, result.alerts),
         }
     )
 

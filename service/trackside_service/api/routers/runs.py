@@ -68,7 +68,7 @@ async def open_run(request: Request, run_id: RunId) -> Any:
     )
     here.meters.judged(result)
     shown = await run_in_threadpool(_show, here, run_id)
-    return Answer({**shown, "alerts": news(result.changes)}, status_code=201 if result.created else 200)
+    return Answer({**shown, "alerts": news(result.changes, result.alerts)}, status_code=201 if result.created else 200)
 
 
 @router.get(
@@ -112,7 +112,7 @@ async def end_run(request: Request, run_id: RunId) -> Any:
     )
     here.meters.judged(result)
     shown = await run_in_threadpool(_show, here, run_id)
-    return {**shown, "alerts": news(result.changes)}
+    return {**shown, "alerts": news(result.changes, result.alerts)}
 
 
 @router.get(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from trackside_service.api.schemas.alerts import AlertBase
+from trackside_service.api.schemas.alerts import CheckedAlert
 from trackside_service.api.schemas.base import Body, Shown
 from trackside_service.api.schemas.records import RecordBody
 from trackside_service.api.schemas.runs import RunDeclaration
@@ -21,5 +21,5 @@ class CheckBody(Body):
 class CheckReport(Shown):
     """What the log would have raised."""
 
-    alerts: list[AlertBase] = Field(description="What the log raises.")
+    alerts: list[CheckedAlert] = Field(description="What the log raises.")
     lr: Explanation | None = Field(description="The verdict on the learning rate; null without schedule or LR.")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from trackside_service.api.schemas.alerts import AlertBase
+from trackside_service.api.schemas.alerts import CheckedAlert
 from trackside_service.api.schemas.base import Body, JsonObject, Name, RunStatus, Severity, Shown
 from trackside_service.api.schemas.runs import RuleSetting
 
@@ -50,7 +50,7 @@ class BacktestedRun(Shown):
     status: RunStatus = Field(description="Where it stands.")
     records: int = Field(description="How many of its records the rule was shown.")
     raised: int = Field(description="How many alerts of this rule the run has really had.")
-    alerts: list[AlertBase] = Field(description="What the rule would have raised, the first first.")
+    alerts: list[CheckedAlert] = Field(description="What the rule would have raised, the first first.")
     error: str | None = Field(description="Why the rule could not judge all of it, if so.")
 
 
