@@ -170,3 +170,67 @@ def test_what_falls_again_and_again_is_told_once_each() -> None:
 def test_the_reason_is_in_words(log: Any, declared: dict[str, Any], reason: str) -> None:
     (alert,) = alerts_of(log, CODE, **declared)
     assert alert.evidence["reason"] == reason
+
+
+def named(name: str, values: list[float], **others: Any) -> list[dict[str, Any]]:
+    """A log with these values of a metric whose name is none for a keyword."""
+    log = epochs(score=values, **others)
+    return [
+        {**record, "metrics": {name if key == "score" else key: value for key, value in record["metrics"].items()}}
+        for record in log
+    ]
+
+
+@pytest.mark.parametrize("name", ["metrics/mAP50(B)", "val/bbox_mAP", "mIoU", "eval_f1", "eval/bleu", "val_dice_coef"])
+def test_a_score_that_stays_under_half_for_ten_is_a_warning(name: str) -> None:
+    values = [0.2, 0.5, 0.6, *[0.2] * 10]
+    assert not alerts_of(named(name, values[:-1]), CODE)
+    (alert,) = alerts_of(named(name, values), CODE)
+    assert (alert.severity, alert.subject) == ("warning", name)
+    assert (alert.opened.epoch, alert.detected.epoch) == (4, 13)  # type: ignore[union-attr]
+
+
+def test_a_score_next_to_nothing_for_five_is_enough() -> None:
+    values = [0.2, 0.5, 0.6, *[0.01] * 5]
+    assert not alerts_of(named("val/mAP", values[:-1]), CODE)
+    (alert,) = alerts_of(named("val/mAP", values), CODE)
+    assert alert.evidence["reason"] == "under a tenth of its best for 5 evaluations"
+
+
+@pytest.mark.parametrize("name", ["eval_wer", "val_cer", "ppl", "class_acc", "f1", "val/mAP_s", "map_loss", "remap"])
+def test_metrics_that_fall_or_of_which_nobody_knows_are_not_judged(name: str) -> None:
+    assert not alerts_of(named(name, [0.2, 0.5, 0.6, *[0.01] * 30]), CODE)
+
+
+def test_a_score_is_left_alone_where_there_is_a_validation_accuracy() -> None:
+    values = [0.2, 0.5, 0.6, *[0.01] * 12]
+    assert not alerts_of(named("val/mAP", values, val_acc=[0.5] * 15), CODE)
+    late = [*named("val/mAP", values[:5]), *named("val/mAP", values[5:], val_acc=[0.5] * 10)]
+    assert not alerts_of([{**record, "epoch": n} for n, record in enumerate(late)], CODE)
+
+
+def test_a_metric_of_unknown_direction_needs_a_loss_that_agrees() -> None:
+    values = [0.2, 0.5, 0.6, *[0.1] * 12]
+    assert not alerts_of(named("val_metric", values), CODE)
+    assert not alerts_of(named("val_metric", values, val_loss=[1.0 - n / 50 for n in range(15)]), CODE)
+    assert alerts_of(named("val_metric", values, val_loss=[1.0] * 3 + [1.4] * 12), CODE)
+    assert alerts_of(named("val_metric", values, val_loss=[1.0] * 3 + ["NaN"] * 12), CODE)
+
+
+def test_training_accuracy_that_falls_beside_a_score_makes_it_critical() -> None:
+    (alert,) = alerts_of(named("val/mAP", [0.2, 0.5, 0.6, *[0.01] * 5], train_acc=[0.5] * 7 + [0.0]), CODE)
+    assert alert.severity == "critical"
+    assert "train_acc fell from 0.5" in alert.detail
+
+
+def test_a_dip_at_a_warm_restart_is_waited_for() -> None:
+    lr = [0.1, 0.05, 0.01, 0.1, 0.09, 0.08, 0.07, 0.06, 0.05]
+    train, val = (
+        [50.0, 70.0, 85.0, 60.0, 61.0, 62.0, 70.0, 75.0, 80.0],
+        [48.0, 65.0, 80.0, 55.0, 56.0, 58.0, 66.0, 70, 75],
+    )
+    assert not alerts_of(epochs(lr=lr, train_acc=train, val_acc=val), CODE)
+    assert alerts_of(epochs(lr=[0.01] * 3 + lr[3:], train_acc=train, val_acc=val), CODE), "a rate that is new is none"
+    assert alerts_of(epochs(lr=lr, train_acc=[*train[:3], *[60.0] * 6], val_acc=[*val[:3], *[55.0] * 6]), CODE)
+    at_once = epochs(lr=lr, val_acc=[*val[:3], *[0.0] * 6])
+    assert alerts_of(at_once, CODE)[0].detected.epoch == 4  # type: ignore[union-attr]

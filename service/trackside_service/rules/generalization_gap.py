@@ -116,45 +116,48 @@ def check(
     return replace(state, told=severity), [_finding(state, seen, severity, reading)]
 
 
-def _points(state: State, seen: Evaluation) -> float | None:
+def _points(val: MetricUnit | None, train: MetricUnit | None, seen: Evaluation) -> float | None:
     """Return the gap in points of 100; None without a training accuracy."""
     if seen.train_acc is None:
         return None
     # What one of them shows of the unit holds for both: a run prints its accuracies alike.
-    unit = state.units[0] or state.units[1]
-    own = [declared or unit for declared in state.units]
-    return 100 * (seen.train_acc / scale(own[1]) - seen.score / scale(own[0]))
+    return 100 * (seen.train_acc / scale(train or val) - seen.score / scale(val or train))
 
 
 def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
     """Return the state after an evaluation."""
-    units = unit_after(state.units[0], seen.score), state.units[1]
+    val, train = unit_after(state.units[0], seen.score), state.units[1]
     if seen.train_acc is not None:
-        units = units[0], unit_after(units[1], seen.train_acc)
+        train = unit_after(train, seen.train_acc)
     score = running.follow(state.score, seen.score, seen.place, "higher")
     loss = state.loss
     if seen.val_loss is not None and math.isfinite(seen.val_loss):
         loss = running.follow(loss, seen.val_loss, seen.place)
-    state = State(gathered, units, score, loss, state.gap, state.wide, state.fallen, state.told)
-    points = _points(state, seen)
-    if points is None:  # some evaluations come without: they say nothing
-        return state
-    fallen = score.best is not None and 100 * (score.best - seen.score) / scale(units[0] or units[1]) > max(
-        parameters.fall, 300 * running.jitter(score) / scale(units[0] or units[1])
-    )
-    worse = (
-        seen.val_loss is not None
-        and loss.best is not None
-        and (seen.val_loss >= loss.best + max(parameters.loss_rise * abs(loss.best), running.jitter(loss)))
-    )
-    if points <= parameters.gap or not (fallen or worse):
-        return replace(state, gap=running.NONE, wide=0, fallen=0)
-    return replace(
-        state,
-        gap=running.extended(state.gap, True, seen.place),
-        wide=state.wide + (points > parameters.wide_gap and worse),
-        fallen=state.fallen + fallen,
-    )
+    gap, wide, fallen = state.gap, state.wide, state.fallen
+    points = _points(val, train, seen)
+    if points is not None:  # an evaluation without a training accuracy says nothing
+        falls = worse = False
+        if points > parameters.gap:
+            falls, worse = _falls(parameters, score, val or train, seen), _loss_rises(parameters, loss, seen)
+        gap = running.extended(gap, falls or worse, seen.place)
+        wide = wide + (worse and points > parameters.wide_gap) if gap.count else 0
+        fallen = fallen + falls if gap.count else 0
+    return State(gathered, (val, train), score, loss, gap, wide, fallen, state.told)
+
+
+def _falls(parameters: Parameters, score: Series, unit: MetricUnit | None, seen: Evaluation) -> bool:
+    """Say whether the validation accuracy lies clearly under its best."""
+    if score.best is None:
+        return False
+    points, noise = 100 * (score.best - seen.score) / scale(unit), 100 * running.jitter(score) / scale(unit)
+    return points > max(parameters.fall, 3 * noise)
+
+
+def _loss_rises(parameters: Parameters, loss: Series, seen: Evaluation) -> bool:
+    """Say whether the validation loss lies clearly over its best."""
+    if seen.val_loss is None or loss.best is None:
+        return False
+    return seen.val_loss >= loss.best + max(parameters.loss_rise * abs(loss.best), running.jitter(loss))
 
 
 def _severity(parameters: Parameters, state: State) -> Severity | None:
@@ -165,12 +168,12 @@ def _severity(parameters: Parameters, state: State) -> Severity | None:
 
 
 def _closed(parameters: Parameters, state: State, seen: Evaluation) -> bool:
-    points = _points(state, seen)
+    points = _points(*state.units, seen)
     return points is not None and points <= parameters.gap
 
 
 def _finding(state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
-    points = _points(state, seen) or 0.0
+    points = _points(*state.units, seen) or 0.0
     unit = state.units[0] or state.units[1]
     train, val, best = show(seen.train_acc or 0.0, unit), show(seen.score, unit), show(state.score.best or 0.0, unit)
     parts = [
