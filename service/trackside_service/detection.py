@@ -19,6 +19,7 @@ from trackside_service.conformance import Explanation, TrackerState
 from trackside_service.domain.cadence import Cadence
 from trackside_service.domain.findings import Finding, Outcome
 from trackside_service.domain.lives import Placement
+from trackside_service.domain.metrics import canonical
 from trackside_service.domain.reading import nearest, pointer_to
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RuleSetting, RunSpec
@@ -67,6 +68,8 @@ def configure(spec: RunSpec, project: Mapping[str, RuleSetting] = _NONE) -> RunC
     if spec.schedule is not None:
         try:
             schedule = compile_schedule(spec.schedule, steps_per_epoch=spec.steps_per_epoch)
+            if schedule.metric is not None:
+                schedule = replace(schedule, metric=canonical(schedule.metric, spec.metric_names))
         except ScheduleError as error:
             faults = [Fault(f"/schedule{fault.pointer}", fault.message) for fault in error.faults]
             raise ScheduleError(error.detail, faults=faults or [Fault("/schedule", error.detail)]) from error

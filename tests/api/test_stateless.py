@@ -66,6 +66,22 @@ def test_explain_takes_the_group_whose_rates_are_given(api: httpx.Client) -> Non
     assert [fault["pointer"] for fault in problem["errors"]] == ["/group"]
 
 
+def test_explain_takes_the_metric_that_a_plateau_follows(api: httpx.Client) -> None:
+    plateau = {"framework": "torch", "class": "ReduceLROnPlateau", "params": {"patience": 1}, "base_lr": 0.1}
+    metric = [0.9132, 0.9417, 0.9508, 0.9611, "NaN"]
+    observed = [{"epoch": at, "lr": lr, "metric": metric[at]} for at, lr in enumerate([0.1, 0.1, 0.1, 0.01, 0.01])]
+    body: dict[str, Any] = {"schedule": {**plateau, "unit": "epoch"}, "observed": observed}
+    assert api.post("/v1/schedules/explain", json=body).json()["verdict"] == "on_schedule"
+    constant = [{**each, "lr": 0.1} for each in observed]
+    answer = api.post("/v1/schedules/explain", json={**body, "observed": constant}).json()
+    assert (answer["verdict"], answer["causes"][0]["cause"]) == ("off_schedule", "never_stepped")
+    wrong = {**body, "observed": [{"epoch": 0, "lr": 0.1, "metric": True}]}
+    assert api.post("/v1/schedules/explain", json=wrong).status_code == 422
+    named = {**body, "schedule": {**STEP_LR, "metric": "val_loss"}}
+    problem = assert_problem(api.post("/v1/schedules/explain", json=named), 422, "invalid_schedule")
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/schedule/metric"]
+
+
 def test_explain(api: httpx.Client) -> None:
     observed = [{"epoch": epoch, "lr": 0.01, "lr_text": "0.0100"} for epoch in range(5)]
     answer = api.post("/v1/schedules/explain", json={"schedule": STEP_LR, "observed": observed}).json()

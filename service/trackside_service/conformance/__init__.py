@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from trackside_service.conformance.explanation import Cause, Explanation, Family, FirstOff, Verdict, as_wire
 from trackside_service.conformance.identification import Identification, identification_as_wire, identify
-from trackside_service.conformance.observations import LrPoint
-from trackside_service.conformance.tracker import TrackerState, absorb, advance, dump, load, start
-from trackside_service.conformance.verdicts import conclude, explain, judge
+from trackside_service.conformance.observations import GIVEN, LrPoint, MetricPoint
+from trackside_service.conformance.storing import dump, load
+from trackside_service.conformance.tracker import TrackerState, absorb, advance, start
+from trackside_service.conformance.verdicts import conclude, explain, judge, standing
 
 __all__ = [
+    "GIVEN",
     "Cause",
     "Explanation",
     "Family",
     "FirstOff",
     "Identification",
     "LrPoint",
+    "MetricPoint",
     "TrackerState",
     "Verdict",
     "absorb",
@@ -32,5 +35,6 @@ __all__ = [
     "identify",
     "judge",
     "load",
+    "standing",
     "start",
 ]

@@ -15,16 +15,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
+from trackside_service.conformance.driven.state import Against, Driven, follow
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
-from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.observations import LrPoint, MetricPoint
 from trackside_service.conformance.printing import (
     FULL_DIGITS,
     MAX_DECIMALS,
@@ -34,6 +35,7 @@ from trackside_service.conformance.printing import (
     read_print,
 )
 from trackside_service.schedules.compiled import CompiledSchedule, Reporting
+from trackside_service.schedules.driving import Driver, driver_of
 
 _BLOCK: Final = 256
 _SCHEDULES, _BLOCKS = 64, 8
@@ -56,7 +58,8 @@ class TrackerState:
 
     `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known;
     `magnitude`: the largest
-    LR among the compared ones.
+    LR among the compared ones. `driven`: where the schedule follows a metric, what is known of it; the fronts are
+    empty then.
     """
 
     peak: float
@@ -69,6 +72,7 @@ class TrackerState:
     prints: PrintStats = field(default_factory=PrintStats)
     fronts: tuple[tuple[Suspect, ...], ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
+    driven: Driven | None = None
 
     @property
     def series(self) -> tuple[Kept, ...]:
@@ -78,18 +82,53 @@ class TrackerState:
 
 def start(schedule: CompiledSchedule) -> TrackerState:
     """Return the state before the first point."""
-    return TrackerState(peak=schedule.peak(), fronts=((),) * len(candidates(schedule.reporting)))
+    return TrackerState(
+        peak=schedule.peak(),
+        fronts=((),) * len(candidates(schedule.reporting)),
+        driven=None if driver_of(schedule) is None else Driven(),
+    )
 
 
-def advance(schedule: CompiledSchedule, state: TrackerState, point: LrPoint) -> TrackerState:
+def advance(schedule: CompiledSchedule, state: TrackerState, point: LrPoint | MetricPoint) -> TrackerState:
     """Return the state after one more point; its cost does not depend on the points so far."""
     return absorb(schedule, state, (point,))
 
 
 def absorb(
-    schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint], *, capacity: int = SERIES
+    schedule: CompiledSchedule,
+    state: TrackerState,
+    points: Sequence[LrPoint | MetricPoint],
+    *,
+    capacity: int = SERIES,
 ) -> TrackerState:
-    """Return the state after `points` in their order, as if each had been advanced by."""
+    """Return the state after `points` in their order, as if each had been advanced by.
+
+    Points without an LR say something only where the schedule follows a metric.
+    """
+    driver = None if state.driven is None else driver_of(schedule)
+    if driver is not None:
+        for point in points:
+            state = _driven(schedule, driver, state, point, capacity)
+        return state
+    return _all(schedule, state, [point for point in points if isinstance(point, LrPoint)], capacity)
+
+
+def _driven(
+    schedule: CompiledSchedule, driver: Driver, state: TrackerState, point: LrPoint | MetricPoint, capacity: int
+) -> TrackerState:
+    """Take in one record beside the metric that the schedule follows."""
+    prints, keeping, count = state.prints, state.keeping, 0
+    if isinstance(point, LrPoint):
+        count = 1
+        prints = prints.seen(read_print(point.lr, point.text))
+        keeping = keeping.with_points(state.points, (replace(point, metrics=()),), (), capacity)
+    against = Against(schedule, driver, state.peak)
+    held = follow(against, state.driven or Driven(), point, index=state.points, prints=prints)
+    points = state.points + count
+    return replace(state, points=points, placed=points, prints=prints, keeping=keeping, driven=held)
+
+
+def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint], capacity: int) -> TrackerState:
     if not points:
         return state
     if len(points) == 1:
@@ -321,92 +360,6 @@ def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspec
         else:
             kept.append(suspect)
     return tuple(kept) if len(kept) > len(front) else front
-
-
-def dump(state: TrackerState) -> dict[str, Any]:
-    """Return the state as JSON values, a few kilobytes; equal fronts are written once."""
-    fronts = list(dict.fromkeys(state.fronts))
-    prints = state.prints
-    return {
-        "peak": state.peak,
-        "points": state.points,
-        "placed": state.placed,
-        "unknown": state.unknown,
-        "magnitude": state.magnitude,
-        "first_epoch": state.first_epoch,
-        "epochs": [getattr(state.epochs, part.name) for part in fields(state.epochs)],
-        "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
-        "fronts": [[[*s.key, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
-        "of": [fronts.index(front) for front in state.fronts],
-        "stride": state.keeping.stride,
-        "marks": list(state.keeping.marks),
-        **{
-            name: [[kept.index, *_point(kept.point)] for kept in part]
-            for name, part in (
-                ("series", state.keeping.series),
-                ("recent", state.keeping.recent),
-                ("around", state.keeping.around),
-            )
-        },
-    }
-
-
-def load(data: dict[str, Any]) -> TrackerState:
-    """Undo `dump`. Raises `KeyError`, `TypeError` or `ValueError` on data that it did not write."""
-    fronts = [
-        tuple(Suspect((entry[0], entry[1], entry[2]), entry[3], _unpoint(entry[5:]), entry[4]) for entry in front)
-        for front in data["fronts"]
-    ]
-    shown = data["prints"]
-    prints = PrintStats(
-        texted=shown["texted"],
-        mantissas=_pair(shown["mantissas"]),
-        plain=_pair(shown["plain"]),
-        trailing=shown["trailing"],
-        decimals=shown["decimals"],
-        significant=shown["significant"],
-        at_depth=tuple(shown["at_depth"]),
-        bits=shown["bits"],
-    )
-    return TrackerState(
-        peak=data["peak"],
-        points=data["points"],
-        placed=data["placed"],
-        unknown=data["unknown"],
-        magnitude=data["magnitude"],
-        first_epoch=data["first_epoch"],
-        epochs=EpochStats(*data["epochs"]),
-        prints=prints,
-        fronts=tuple(fronts[index] for index in data["of"]),
-        keeping=Keeping(
-            _kept(data["series"]), data["stride"], _kept(data["recent"]), _kept(data["around"]), tuple(data["marks"])
-        ),
-    )
-
-
-def _kept(entries: Sequence[Sequence[Any]]) -> tuple[Kept, ...]:
-    return tuple(Kept(entry[0], _unpoint(entry[1:])) for entry in entries)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _pair(value: Sequence[int] | None) -> tuple[int, int] | None:
-    return None if value is None else (value[0], value[1])
-
-
-def _point(point: LrPoint) -> list[Any]:
-    lr: float | str = point.lr if math.isfinite(point.lr) else repr(point.lr)
-    parts: list[Any] = [lr, point.step, point.epoch, point.text]
-    while parts[-1] is None:
-        parts.pop()
-    return parts
-
-
-def _unpoint(parts: Sequence[Any]) -> LrPoint:
-    lr, step, epoch, text = (*parts, None, None, None)[:4]
-    return LrPoint(float(lr), step, epoch, text)
 
 
 def without_series(state: TrackerState) -> TrackerState:

@@ -13,12 +13,15 @@ from trackside_service.conformance.causes.evidence import Evidence
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, candidates, places_of, preference, ticks_at
+from trackside_service.conformance.driven.causing import causes_of
+from trackside_service.conformance.driven.judging import Standing, judged
 from trackside_service.conformance.epochs import by_epoch, lrs_within, reach_of, window
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintFormat, read_print
 from trackside_service.conformance.tracker import Suspect, TrackerState, absorb, start
 from trackside_service.schedules.compiled import CompiledSchedule
+from trackside_service.schedules.driving import driver_of
 
 BATCH_SERIES = 4096
 """Points that the diagnosis of a finished log looks at; a longer log is thinned."""
@@ -40,6 +43,9 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     """Return the verdict now, without a diagnosis: cheap enough for every point."""
     if not state.points:
         return Explanation("undetermined", "no LR was reported", points=0)
+    driven = standing(schedule, state)
+    if driven is not None:
+        return driven.explanation
     if not state.placed:
         return Explanation("undetermined", _unplaced(schedule, state), points=state.points)
     shown = state.prints.format()
@@ -61,11 +67,23 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     return Explanation("on_schedule", None, None, (), convention, state.points)
 
 
+def standing(schedule: CompiledSchedule, state: TrackerState) -> Standing | None:
+    """Return how an LR that follows a metric stands; None for the other schedules."""
+    driver = None if state.driven is None else driver_of(schedule)
+    if driver is None or state.driven is None:
+        return None
+    found = judged(schedule, driver, state.driven, state.prints, state.peak)
+    return replace(found, explanation=replace(found.explanation, points=state.points))
+
+
 def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: int | None = None) -> Explanation:
     """Return the verdict now and, only where it is off, the causes that the log cannot rule out."""
     verdict = judge(schedule, state)
     if verdict.verdict != "off_schedule" or verdict.first_off is None:
         return verdict
+    driver, held = driver_of(schedule), standing(schedule, state)
+    if driver is not None and held is not None and state.driven is not None and held.reading is not None:
+        return replace(verdict, causes=causes_of(driver, state.driven, held.reading))
     # A log of one digit that is off however it is read may still be explained only where it is read as coarsely.
     formats = dict.fromkeys((state.prints.format(), state.prints.coarsest()))
     tried: list[Evidence] = []

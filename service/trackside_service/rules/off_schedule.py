@@ -19,6 +19,11 @@ change.
 `lr/1` and on to the sixteenth group's, is compared with its own group's curve. A group that is off is an alert with
 that subject; groups that leave the schedule at the same point for the same cause are one alert, which names them.
 
+**Schedules that follow a metric.** ReduceLROnPlateau and its like are replayed from the metric that the run reports:
+the one that the declaration names (`metric`), else `val_acc` where more is better and `val_loss` where less is. It is
+no alarm where another reported metric explains the LR, and none where the usual one was not reported. Values that are
+missing, or printed too coarsely, leave the LR undetermined until it shows what was made of them.
+
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
 resolves after ten points in a row are back on schedule. Logs of real schedulers that ran as declared raise nothing.
@@ -32,15 +37,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from trackside_service import conformance
-from trackside_service.conformance import FirstOff, LrPoint, TrackerState
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.conformance import FirstOff, LrPoint, MetricPoint, TrackerState
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity, rank
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.lr_groups import Told, joined, leaders, told_of
+from trackside_service.rules.lr_points import LrPoints, Points, judged, said_of, same_format
 from trackside_service.rules.lr_wording import finding_of, severity_of
 from trackside_service.schedules import CompiledSchedule
 
@@ -90,7 +93,6 @@ class State:
         return {0: replace(self, others=()) if self.others else self, **dict(self.others)}
 
 
-_Points = Sequence[tuple[int, Reading, LrPoint]]
 _Found = list[tuple[int, Outcome]]
 
 
@@ -113,20 +115,18 @@ def check_many(
     """Compare the LRs of several records: at once as far as they bring no news, else half by half."""
     if context.schedule is None or state.tracker is None:
         return state, []
-    points: dict[int, _Points] = {}
+    points: dict[int, Points] = {}
+    followed = state.tracker.driven is not None
     for group, name in enumerate(LRS[: len(context.schedule.groups)]):
-        found = [
-            (place, reading, LrPoint(reading.record.metrics[name], reading.record.step, reading.record.epoch))
-            for place, reading in enumerate(readings)
-            if name in reading.record.metrics
-        ]
+        said = ((place, reading, said_of(reading, name, followed)) for place, reading in enumerate(readings))
+        found = [(place, reading, point) for place, reading, point in said if point is not None]
         if found:
             points[group] = found
     return _compare(context, parameters, state, points) if points else (state, [])
 
 
 def _compare(
-    context: RunContext, parameters: Parameters, state: State, points: Mapping[int, _Points]
+    context: RunContext, parameters: Parameters, state: State, points: Mapping[int, Points]
 ) -> tuple[State, _Found]:
     """Compare the points of one or more groups, each in the order of the log."""
     before = state.groups
@@ -170,23 +170,27 @@ def _whole(groups: Mapping[int, State]) -> State:
     return replace(groups[0], others=others) if others else groups[0]
 
 
-def _between(points: Mapping[int, _Points], low: int, high: int) -> dict[int, _Points]:
+def _between(points: Mapping[int, Points], low: int, high: int) -> dict[int, Points]:
     cut = {group: [one for one in own if low <= one[0] < high] for group, own in points.items()}
     return {group: own for group, own in cut.items() if own}
 
 
 def _absorb(
-    context: RunContext, parameters: Parameters, state: State, points: _Points
+    context: RunContext, parameters: Parameters, state: State, points: Points
 ) -> tuple[TrackerState, State | None]:
     """Return the comparison after one group's points, and the state then; None where they may call for a word."""
     assert context.schedule is not None
     assert state.tracker is not None
     before = state.tracker
     tracker = conformance.absorb(context.schedule, before, [point for _, _, point in points])
-    if not _same_format(before, tracker):
+    if tracker.driven is not None:
+        on = not state.off and conformance.judge(context.schedule, tracker).verdict != "off_schedule"
+        return tracker, replace(state, tracker=tracker) if on else None
+    if not same_format(before, tracker):
         return tracker, None
     if state.off:
-        return tracker, _no_news(context.schedule, parameters, state, tracker, points)
+        shown = [(place, reading, point) for place, reading, point in points if isinstance(point, LrPoint)]
+        return tracker, _no_news(context.schedule, parameters, state, tracker, shown)
     return tracker, replace(state, tracker=tracker) if tracker.fronts == before.fronts and before.points else None
 
 
@@ -227,19 +231,14 @@ def _settled(
     return outcomes
 
 
-def _same_format(before: TrackerState, after: TrackerState) -> bool:
-    one, other = before.prints.format(), after.prints.format()
-    return one == other or one.style == other.style == "full"
-
-
 def _no_news(
-    schedule: CompiledSchedule, parameters: Parameters, state: State, tracker: TrackerState, points: _Points
+    schedule: CompiledSchedule, parameters: Parameters, state: State, tracker: TrackerState, points: LrPoints
 ) -> State | None:
     """Return the state after points of a log that is off already, None if one of them calls for a word."""
     if state.open and tracker.points >= state.diagnose_at:
         return None
     back, severity = state.back, state.severity
-    for expected, on, (_, _, point) in _judged(schedule, state, tracker, points):
+    for expected, on, (_, _, point) in judged(schedule, state.convention or {}, tracker, points):
         if on is None:
             continue
         back = back + 1 if on else 0
@@ -252,34 +251,14 @@ def _no_news(
     return replace(state, tracker=tracker, back=back)
 
 
-def _judged(
-    schedule: CompiledSchedule, state: State, tracker: TrackerState, points: _Points
-) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
-    """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
-    given = state.convention or {}
-    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
-    ticks = ticks_at(schedule, convention, places_of(schedule, [point for _, _, point in points]))
-    values = np.array([point.lr for _, _, point in points])
-    expected = schedule.lrs(np.where(ticks >= 0, ticks, 0.0))
-    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, expected)
-    on = np.abs(values - expected) <= halves
-    judged: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
-    for index, entry in enumerate(points):
-        if np.isnan(ticks[index]) or (ticks[index] >= 0 and np.isnan(expected[index])):
-            judged.append((None, None, entry))
-        elif ticks[index] < 0:
-            judged.append((None, False, entry))
-        else:
-            judged.append((float(expected[index]), bool(on[index]), entry))
-    return judged
-
-
 def _one(
-    context: RunContext, parameters: Parameters, state: State, reading: Reading, point: LrPoint
+    context: RunContext, parameters: Parameters, state: State, reading: Reading, point: LrPoint | MetricPoint
 ) -> tuple[State, Sequence[Outcome]]:
     """Take in one point that may be news; the tracker has seen it already."""
     assert context.schedule is not None
     assert state.tracker is not None
+    if state.tracker.driven is not None or isinstance(point, MetricPoint):
+        return _followed(context, parameters, state, reading)
     whole = conformance.judge(context.schedule, state.tracker)
     if whole.verdict != "off_schedule":
         # Also where a later print showed that the log is coarser than it seemed, and no point was ever off.
@@ -287,7 +266,7 @@ def _one(
         return State(state.tracker), cleared
     if not state.off:
         return _open(context, parameters, state, reading, whole.first_off)
-    expected, on, _ = _judged(context.schedule, state, state.tracker, [(0, reading, point)])[0]
+    expected, on, _ = judged(context.schedule, state.convention or {}, state.tracker, [(0, reading, point)])[0]
     again = state.open and state.tracker.points >= state.diagnose_at
     if on is None:
         return _open(context, parameters, state, reading, None) if again else (state, ())
@@ -302,6 +281,35 @@ def _one(
     )
     if again or worse or not state.open:
         return _open(context, parameters, state, reading, here)
+    return state, ()
+
+
+def _followed(
+    context: RunContext, parameters: Parameters, state: State, reading: Reading
+) -> tuple[State, Sequence[Outcome]]:
+    """Do what `_one` does where the schedule follows a metric; `back` counts up to the latest point off then."""
+    assert context.schedule is not None
+    assert state.tracker is not None
+    tracker = state.tracker
+    standing = conformance.standing(context.schedule, tracker)
+    if standing is None or standing.reading is None or standing.explanation.verdict != "off_schedule":
+        return State(tracker), [_cleared(context, reading)] if state.open else []
+    view, off = standing.reading.view, standing.explanation.first_off
+    latest = view.latest or off
+    reached = 0 if latest is None else latest.index + 1
+    known, state = state.back == reached, replace(state, back=reached)
+    if not state.off:
+        return _open(context, parameters, state, reading, off)
+    if known and state.open and view.back >= parameters.back_after:
+        return replace(state, open=False, told=None, under=None), [_cleared(context, reading)]
+    again = state.open and tracker.points >= state.diagnose_at
+    severity: Severity = (
+        "warning"
+        if latest is None
+        else severity_of(context.schedule, parameters.critical_factor, latest.observed, latest.expected)
+    )
+    if again or (not known and (not state.open or rank(severity) > rank(state.severity))):
+        return _open(context, parameters, state, reading, None if known else latest)
     return state, ()
 
 
@@ -380,7 +388,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=4,
+    state_version=5,
     dump=dump,
     load=load,
 )

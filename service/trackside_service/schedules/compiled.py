@@ -36,6 +36,8 @@ class CompiledSchedule:
     the real
     library takes, and `refusal` what it raises then.
 
+    `metric`: the name of the metric that drives it, where the declaration says it.
+
     `first`: the declaration's number of the parameter group that stands first in `groups`; `of_group` puts another
     there.
     """
@@ -52,6 +54,7 @@ class CompiledSchedule:
     refused_after: int | None = None
     refusal: str = ""
     first: int = 0
+    metric: str | None = None
     _of_group: dict[int, CompiledSchedule] = field(default_factory=dict, init=False, repr=False, compare=False)
     _horizon: list[int | None] = field(default_factory=list, init=False, repr=False, compare=False)
 

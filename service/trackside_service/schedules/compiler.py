@@ -23,7 +23,8 @@ from trackside_service.schedules.params import (
     refuse,
 )
 
-_BESIDE = ("unit", "steps_per_epoch", "reporting")
+_BESIDE = ("unit", "steps_per_epoch", "reporting", "metric")
+_MOST_NAME = 200
 _FORM = ("framework", "class", "params", "base_lr", *_BESIDE)
 _BASE_LR = Param("base_lr", "number", "the optimizer's LR", minimum=0.0)
 _REPORTING = (
@@ -41,6 +42,13 @@ def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | N
     `steps_per_epoch` is the run's own; where both name it, they agree. Raises `ScheduleError`, whose faults carry JSON
     pointers relative to the declaration, for everything that the real constructor refuses or that is not known here.
     """
+    compiled = _compile(declaration, steps_per_epoch)
+    if compiled.metric is not None and not compiled.metric_driven:
+        raise refuse("/metric", "no metric drives this schedule: leave metric out")
+    return compiled
+
+
+def _compile(declaration: Mapping[str, Any], steps_per_epoch: int | None) -> CompiledSchedule:
     if not isinstance(declaration, Mapping):
         raise refuse("", f"a schedule is an object, not {brief(declaration)}")
     beside = {name: declaration[name] for name in _BESIDE if name in declaration}
@@ -61,6 +69,7 @@ def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | N
             source=declaration,
             groups=(curve,),
             base_lrs=None,
+            metric=_metric(beside.get("metric")),
         )
     framework = _framework(declaration)
     for name in declaration:
@@ -86,6 +95,7 @@ def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | N
         total=built.total,
         refused_after=built.refused_after,
         refusal=built.refusal,
+        metric=_metric(beside.get("metric")),
     )
 
 
@@ -176,6 +186,14 @@ def _unit(beside: Mapping[str, Any], *, needed: bool) -> Literal["step", "epoch"
     if unit not in ("step", "epoch"):
         raise refuse("/unit", 'unit says what one scheduler.step() is: "step" (an optimizer update) or "epoch"')
     return cast('Literal["step", "epoch"]', unit)
+
+
+def _metric(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 1 <= len(value) <= _MOST_NAME or not value.isprintable():
+        raise refuse("/metric", "metric names what the scheduler is given, such as val_loss: 1 to 200 characters")
+    return value
 
 
 def _reporting(value: Any) -> Reporting:

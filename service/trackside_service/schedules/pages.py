@@ -75,8 +75,8 @@ def document() -> str:
     parts = [_INTRODUCTION, *map(_framework, FRAMEWORKS)]
     parts.append(
         "## Canonical kinds\n\nWhat all of the above become, in absolute LRs. They can be declared directly, flat: "
-        '`{"kind": "constant", "lr": 0.0003}`, the others with `unit` (and `steps_per_epoch`, `reporting`) '
-        "beside their parameters.\n\n"
+        '`{"kind": "constant", "lr": 0.0003}`, the others with `unit` (and `steps_per_epoch`, `reporting`; '
+        "`metric`, the name of what drives a plateau) beside their parameters.\n\n"
     )
     parts += [_kind(kind) for kind in KINDS]
     return "".join(parts).rstrip("\n") + "\n"

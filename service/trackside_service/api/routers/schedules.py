@@ -22,7 +22,7 @@ from trackside_service.api.schemas.schedules import (
     PreviewBody,
 )
 from trackside_service.api.validation import validate
-from trackside_service.conformance import LrPoint, as_wire, explain, identification_as_wire, identify
+from trackside_service.conformance import GIVEN, LrPoint, as_wire, explain, identification_as_wire, identify
 from trackside_service.domain.numbers import from_wire
 from trackside_service.errors import Fault, InvalidInputError, ScheduleError
 
@@ -75,7 +75,8 @@ async def explain_schedule(request: Request) -> Any:
 
     A print stands for every number that prints so; give `lr_text` where you have it. How the log counts (from 0 or 1,
     read before or after the scheduler's step) is found unless the schedule's `reporting` states it. Where `base_lr` is
-    a list, `group` says whose rates they are.
+    a list, `group` says whose rates they are. A schedule that follows a metric (ReduceLROnPlateau) is replayed from
+    the points' `metric`.
     """
     body = validate(ExplainBody, await read_json(request))
     return await run_in_threadpool(_explain, body)
@@ -138,9 +139,17 @@ def _identify(body: IdentifyBody) -> dict[str, Any]:
 
 def _points(observed: list[ObservedLr]) -> list[LrPoint]:
     lrs = _numbers([each.lr for each in observed], "/observed", "/lr")
+    given = [0 if each.metric is None else each.metric for each in observed]
+    metrics = _numbers(given, "/observed", "/metric")
     return [
-        LrPoint(lr=lr, step=each.step, epoch=each.epoch, text=each.lr_text)
-        for lr, each in zip(lrs, observed, strict=True)
+        LrPoint(
+            lr=lr,
+            step=each.step,
+            epoch=each.epoch,
+            text=each.lr_text,
+            metrics=() if each.metric is None else ((GIVEN, metric),),
+        )
+        for lr, metric, each in zip(lrs, metrics, observed, strict=True)
     ]
 
 

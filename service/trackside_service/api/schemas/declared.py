@@ -19,6 +19,11 @@ _BESIDE: Final[dict[str, Any]] = {
         "description": "Optimizer updates in one epoch; the run's, if that says so too, is the same.",
     },
     "reporting": {"$ref": _REF + "Reporting", "description": "How the log counts; found where it is left out."},
+    "metric": {
+        "anyOf": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "null"}],
+        "description": "Of a schedule that follows a metric (ReduceLROnPlateau): which of the run's it is given. Left "
+        "out: val_acc where more is better, else val_loss; no alarm where another reported one explains the LR.",
+    },
 }
 
 

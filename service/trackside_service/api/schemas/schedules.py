@@ -42,6 +42,9 @@ class ObservedLr(Body):
     step: int | None = Field(None, ge=0, description="Optimizer updates, as the log counts them.")
     epoch: float | None = Field(None, ge=0, description="As printed; may be fractional.")
     lr_text: str | None = Field(None, max_length=64, description="As printed: tells how precise it is.")
+    metric: WireNumber | None = Field(
+        None, description="Of a schedule that follows a metric: what it was given there, as the log has it."
+    )
 
 
 class ExplainBody(Body):

@@ -59,7 +59,7 @@ class Plateau(Plain):
             if paddle and resting > 0:
                 resting -= 1
             else:
-                if best is None or self._better(value, best):
+                if best is None or self.better(value, best):
                     best, bad = value, 0
                 else:
                     bad += 1
@@ -74,7 +74,8 @@ class Plateau(Plain):
             lrs.append(lr)
         return np.asarray(lrs, dtype=np.float64)
 
-    def _better(self, value: float, best: float) -> bool:
+    def better(self, value: float, best: float) -> bool:
+        """Say whether `value` improves on `best`, rounded as the library does it."""
         threshold = self.threshold
         if self.threshold_mode == "abs":
             return value < best - threshold if self.mode == "min" else value > best + threshold

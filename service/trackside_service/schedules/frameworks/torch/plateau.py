@@ -57,7 +57,8 @@ PLATEAU = ClassSpec(
     build=_build,
     past_the_end="Falls as long as the metric stands still, to min_lr or until a reduction would be below eps.",
     pitfall="patience=10 reduces after 11 ticks without improvement. mode='min' with an accuracy reduces as long as "
-    "the model learns. The preview needs the metric, one value a tick.",
+    "the model learns. The preview needs the metric, one value a tick; in a run it is what the run reports as val_loss "
+    "(val_acc where mode is max), or what the schedule's `metric` names.",
     namesakes="In the cooldown torch still compares each value with the best; Paddle's ReduceOnPlateau does not look "
     "at it. timm's PlateauLRScheduler expects a metric that rises (mode='max').",
     needs_base_lr=True,

@@ -1,0 +1,101 @@
+"""The state of a comparison with a metric as JSON values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+from trackside_service.conformance.driven.following import Follower, Tick, View
+from trackside_service.conformance.driven.state import Driven, Levels
+from trackside_service.conformance.driven.worlds import Seen, World
+from trackside_service.conformance.explanation import FirstOff
+
+
+def dump(state: Driven) -> dict[str, Any]:
+    """Return the state as JSON values, a kilobyte or two."""
+    return {
+        "free": None if state.free is None else _follower(state.free),
+        "followers": [_follower(each) for each in state.followers],
+        "first": state.first,
+        "crowded": state.crowded,
+        "levels": list(astuple(state.levels)),
+        "falls": state.falls,
+    }
+
+
+def load(data: dict[str, Any]) -> Driven:
+    """Undo `dump`."""
+    return Driven(
+        None if data["free"] is None else _unfollower(data["free"]),
+        tuple(_unfollower(each) for each in data["followers"]),
+        data["first"],
+        data["crowded"],
+        Levels(*data["levels"]),
+        data["falls"],
+    )
+
+
+def _follower(follower: Follower) -> dict[str, Any]:
+    return {
+        "name": follower.name,
+        "views": [
+            [view.when, _worlds(view.worlds), _off(view.off), _off(view.latest), view.back, view.lost]
+            for view in follower.views
+        ],
+        "by": follower.by,
+        "base": follower.base,
+        "open": None if follower.open is None else list(astuple(follower.open)),
+        "reports": follower.reports,
+        "at": list(follower.at),
+        "vague": follower.vague,
+        "missing": follower.missing,
+        "shown": [follower.decimals, follower.significant],
+        "snapshots": [[key, [_worlds(worlds) for worlds in held]] for key, held in follower.snapshots],
+    }
+
+
+def _unfollower(data: dict[str, Any]) -> Follower:
+    opened = data["open"]
+    return Follower(
+        data["name"],
+        tuple(
+            View(when, _unworlds(worlds), _unoff(off), _unoff(latest), back, lost)
+            for when, worlds, off, latest, back, lost in data["views"]
+        ),
+        data["by"],
+        data["base"],
+        None
+        if opened is None
+        else Tick(opened[0], _pair(opened[1]), tuple(Seen(*one) for one in opened[2]), opened[3]),
+        data["reports"],
+        (data["at"][0], data["at"][1]),
+        data["vague"],
+        data["missing"],
+        data["shown"][0],
+        data["shown"][1],
+        tuple((key, tuple(_unworlds(worlds) for worlds in held)) for key, held in data["snapshots"]),
+    )
+
+
+def _pair(value: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if value is None else (value[0], value[1])
+
+
+def _worlds(worlds: Sequence[World]) -> list[list[Any]]:
+    return [[w.level, w.bad, w.rest, w.low, w.high, list(w.key), _off(w.blame)] for w in worlds]
+
+
+def _unworlds(data: Sequence[Sequence[Any]]) -> tuple[World, ...]:
+    return tuple(
+        World(level, bad, rest, low, high, (key[0], key[1], key[2]), _unoff(blame))
+        for level, bad, rest, low, high, key, blame in data
+    )
+
+
+def _off(off: FirstOff | None) -> list[Any] | None:
+    return None if off is None else list(astuple(off))
+
+
+def _unoff(data: Sequence[Any] | None) -> FirstOff | None:
+    return None if data is None else FirstOff(*data)

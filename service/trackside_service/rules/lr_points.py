@@ -1,0 +1,54 @@
+"""The points of a run's records that LR001 compares, and whether each lies on the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from trackside_service.conformance import LrPoint, MetricPoint, TrackerState
+from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.domain.metrics import LRS
+from trackside_service.rules.base import Reading
+from trackside_service.schedules import CompiledSchedule
+
+LrPoints: TypeAlias = Sequence[tuple[int, Reading, LrPoint]]
+Points: TypeAlias = Sequence[tuple[int, Reading, LrPoint | MetricPoint]]
+"""Places in a sequence of readings, the readings, and what they say."""
+
+
+def said_of(reading: Reading, name: str, followed: bool) -> LrPoint | MetricPoint | None:
+    """Return what a record says about the LR called `name`, and about the metrics, where the schedule follows one."""
+    record = reading.record
+    others = tuple(one for one in record.metrics.items() if one[0] not in LRS) if followed else ()
+    if name in record.metrics:
+        return LrPoint(record.metrics[name], record.step, record.epoch, metrics=others)
+    return MetricPoint(others, record.step, record.epoch) if others else None
+
+
+def judged(
+    schedule: CompiledSchedule, given: Mapping[str, Any], tracker: TrackerState, points: LrPoints
+) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
+    """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
+    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
+    ticks = ticks_at(schedule, convention, places_of(schedule, [point for _, _, point in points]))
+    values = np.array([point.lr for _, _, point in points])
+    expected = schedule.lrs(np.where(ticks >= 0, ticks, 0.0))
+    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, expected)
+    on = np.abs(values - expected) <= halves
+    found: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
+    for index, entry in enumerate(points):
+        if np.isnan(ticks[index]) or (ticks[index] >= 0 and np.isnan(expected[index])):
+            found.append((None, None, entry))
+        elif ticks[index] < 0:
+            found.append((None, False, entry))
+        else:
+            found.append((float(expected[index]), bool(on[index]), entry))
+    return found
+
+
+def same_format(before: TrackerState, after: TrackerState) -> bool:
+    """Say whether the prints' format stayed what it was, as far as it matters."""
+    one, other = before.prints.format(), after.prints.format()
+    return one == other or one.style == other.style == "full"
