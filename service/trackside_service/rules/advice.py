@@ -16,6 +16,12 @@ _OWN_PEAK: Final = {
     ("paddle", "LinearWarmup"): "end_lr",
 }
 _MORE_TICKS: Final = 5
+_REGULARISERS: Final = frozenset(
+    (
+        *("weight_decay", "dropout", "drop_rate", "drop_path", "drop_path_rate", "stochastic_depth"),
+        *("label_smoothing", "mixup", "mixup_alpha", "cutmix", "cutmix_alpha", "attention_dropout", "l1", "l2"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,48 @@ def lower_peak(context: RunContext) -> str:
     if knob is None:
         return "lower the peak: halve the learning rate"
     return f"lower the peak: {knob.to(knob.value / 2)}"
+
+
+def gentler_peak(context: RunContext) -> str:
+    """Say how to lower the highest LR by a third, where it is about right and not more."""
+    knob = peak_knob(context)
+    if knob is None:
+        return "lower the peak: the learning rate by a third"
+    return f"lower the peak: {knob.to(0.7 * knob.value)}"
+
+
+def higher_end(context: RunContext) -> str | None:
+    """Say how to raise the LR of the last epochs, where the schedule has such a parameter."""
+    source = context.spec.schedule or {}
+    params = _params(source)
+    if source.get("class") == "OneCycleLR":
+        knob, peak = (
+            _knob("final_div_factor", params.get("final_div_factor", 1e4)),
+            _knob("max_lr", params.get("max_lr")),
+        )
+        div = _knob("div_factor", params.get("div_factor", 25.0))
+        if knob is None or peak is None or div is None or knob.value <= 10 or div.value <= 0:
+            return None
+        final = peak.value / div.value / (knob.value / 10)
+        return f"{knob.to(knob.value / 10)}, so that the final LR becomes {final:.6g}"
+    if source.get("class") in ("CosineAnnealingLR", "CosineAnnealingDecay", "CosineAnnealingWarmRestarts"):
+        knob, peak = _knob("eta_min", params.get("eta_min", 0.0)), peak_knob(context)
+        if knob is None or peak is None or knob.value >= peak.value / 100:
+            return None
+        return knob.to(peak.value / 100)
+    return None
+
+
+def regularisers(context: RunContext) -> list[str]:
+    """Name what holds the weights back, as far as the declaration tells it: "weight_decay 0.05", "dropout 0.5"."""
+    optimizer = context.spec.optimizer.params if context.spec.optimizer is not None else {}
+    found = []
+    for params in (optimizer, context.spec.params):
+        for name, value in params.items():
+            known = name.lower().replace("-", "_") in _REGULARISERS
+            if known and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+                found.append(f"{name} {value:.6g}")
+    return list(dict.fromkeys(found))
 
 
 def longer_warmup(context: RunContext) -> str | None:
