@@ -104,7 +104,7 @@ def test_values_that_are_not_finite_and_gaps() -> None:
 
 
 def test_it_resolves_once_anything_improves() -> None:
-    series = {name: [*values, *[values[-1]] * 5] for name, values in FLAT.items()}
+    series: dict[str, Any] = {name: [*values, *[values[-1]] * 5] for name, values in FLAT.items()}
     series["train_loss"][14:] = [2.2, 2.1, 2.0, 1.9, 1.8]
     (alert,) = alerts_of(epochs(**series), CODE)
     assert (alert.state, alert.resolved.epoch) == ("resolved", 16)  # type: ignore[union-attr]
@@ -117,7 +117,7 @@ def test_another_life_begins_anew() -> None:
 
 
 def test_its_state_goes_through_json() -> None:
-    series = {name: [*values, *[values[-1]] * 5] for name, values in FLAT.items()}
+    series: dict[str, Any] = {name: [*values, *[values[-1]] * 5] for name, values in FLAT.items()}
     series["train_loss"][14:] = [2.2, 2.1, 2.0, 1.9, 1.8]
     assert reloaded(CODE, epochs(lr=[0.1] * 19, **series)) == [("Finding", "train_loss"), ("Cleared", "train_loss")]
 

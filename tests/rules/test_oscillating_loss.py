@@ -84,6 +84,7 @@ def test_batches_swing_by_nature() -> None:
 
     assert not alerts_of(log([*DOWN, *[1.0] * 12]), CODE, steps_per_epoch=20)
     (alert,) = alerts_of(log([*DOWN, *SWINGS, *SWINGS]), CODE, steps_per_epoch=20)
+    assert alert.opened is not None
     assert alert.opened.step is not None
 
 
