@@ -14,6 +14,7 @@ from trackside_service.rules import (
     abrupt_plan,
     accuracy_collapse,
     broken_expectation,
+    broken_resume,
     counters_back,
     cut_warmup,
     degrading_accuracy,
@@ -81,6 +82,7 @@ RULES: Final[tuple[Rule[Any, Any], ...]] = (
     slowed_down.RULE,
     counters_back.RULE,
     missing_metric.RULE,
+    broken_resume.RULE,
 )
 _BY_CODE: Final = {one.code: one for one in RULES}
 
