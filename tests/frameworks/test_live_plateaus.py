@@ -51,7 +51,8 @@ def test_a_right_loop_is_on_schedule_and_a_wrong_patience_is_not(name: str, mode
         for named in ({}, {"metric": "val_loss"}):
             schedule = compile_schedule({**right, **named})
             assert explain(schedule, logged(right, values)).verdict == "on_schedule"
-            assert explain(schedule, logged(wrong, values)).verdict == "off_schedule"
+            # Unnamed, the scheduler may follow what is not reported.
+            assert explain(schedule, logged(wrong, values)).verdict == ("off_schedule" if named else "undetermined")
 
 
 def test_the_cooldown_of_torch_is_not_that_of_paddle() -> None:
@@ -60,6 +61,9 @@ def test_the_cooldown_of_torch_is_not_that_of_paddle() -> None:
     params = {"patience": 0, "cooldown": 3, "factor": 0.5}
     for name in INSTALLED:
         points = logged(declared(name, **params), values)
-        verdicts = {other: explain(compile_schedule(declared(other, **params)), points).verdict for other in INSTALLED}
+        verdicts = {
+            other: explain(compile_schedule({**declared(other, **params), "metric": "val_loss"}), points).verdict
+            for other in INSTALLED
+        }
         assert verdicts.pop(name) == "on_schedule"
         assert set(verdicts.values()) <= {"off_schedule"}

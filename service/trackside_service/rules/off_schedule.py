@@ -20,9 +20,10 @@ change.
 that subject; groups that leave the schedule at the same point for the same cause are one alert, which names them.
 
 **Schedules that follow a metric.** ReduceLROnPlateau and its like are replayed from the metric that the run reports:
-the one that the declaration names (`metric`), else `val_acc` where more is better and `val_loss` where less is. It is
-no alarm where another reported metric explains the LR, and none where the usual one was not reported. Values that are
-missing, or printed too coarsely, leave the LR undetermined until it shows what was made of them.
+the one that the declaration names (`metric`), else `val_acc` where more is better, `val_loss` where less is, and then
+the others. Unnamed, it is an alarm only where no metric whatever could explain the LR, since the scheduler may follow
+one that is not reported: so name it. Values that are missing, or printed too coarsely, leave the LR undetermined until
+it shows what was made of them.
 
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
@@ -388,7 +389,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=5,
+    state_version=6,
     dump=dump,
     load=load,
 )

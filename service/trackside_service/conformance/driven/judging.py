@@ -72,7 +72,7 @@ def _judged(schedule: CompiledSchedule, driver: Driver, state: Driven, shown: Pr
     fitting = [one for one in readings if one.off is None]
     alone = _best(driver, state.free, shown, peak) if state.free is not None and state.free.vague is None else None
     if alone is not None and alone.off is not None and not fitting:
-        return _off(schedule, _earlier(readings, alone))
+        return _off(_earlier(readings, alone))
     if not readings:
         return Standing(Explanation("undetermined", _nothing(schedule), points=points), alone)
     usual = named or readings[0].follower.name in usual_metrics(driver)[:2]
@@ -83,10 +83,11 @@ def _judged(schedule: CompiledSchedule, driver: Driver, state: Driven, shown: Pr
         reason = f"{_named(vague[0].follower)} does not say what the scheduler was given: {vague[0].follower.vague}"
     elif not usual:
         reason = f"{' or '.join(usual_metrics(driver)[1:2])} was not reported, and nothing that was explains the LR"
-    elif state.crowded and not named:
-        reason = "more metrics were reported than are followed, and none of these explains the LR"
+    elif named:
+        return _off(readings[0])
     else:
-        return _off(schedule, readings[0])
+        # It may follow a metric that is not reported, or one that was changed on its way: no right run is called off.
+        reason = f"{_named(readings[0].follower)} does not explain the LR, nor does another metric that was reported"
     reason += "; say in the schedule's `metric` which one it follows"
     return Standing(Explanation("undetermined", reason, None, (), _convention(readings[0]), points), readings[0])
 
@@ -145,7 +146,7 @@ def _earlier(readings: Sequence[Reading], alone: Reading) -> Reading:
     return readings[0] if readings and readings[0].off is not None else alone
 
 
-def _off(schedule: CompiledSchedule, reading: Reading) -> Standing:  # noqa: ARG001
+def _off(reading: Reading) -> Standing:
     return Standing(Explanation("off_schedule", None, reading.off, (), _convention(reading), -1), reading)
 
 

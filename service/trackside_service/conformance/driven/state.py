@@ -47,13 +47,12 @@ class Levels:
 class Driven:
     """`free` follows no metric: what it calls off, no metric explains. `first`: the first epoch seen.
 
-    `crowded`: more metrics were reported than are followed. `falls`: how often the log went back.
+    `falls`: how often the log went back.
     """
 
     free: Follower | None = None
     followers: tuple[Follower, ...] = ()
     first: int | None = None
-    crowded: bool = False
     levels: Levels = field(default_factory=Levels)
     falls: int = 0
 
@@ -95,8 +94,7 @@ def follow(against: Against, state: Driven, point: LrPoint | MetricPoint, *, ind
     values = dict(_metrics(against, point.metrics))
     known = {follower.name for follower in state.followers}
     fresh = [name for name in values if name not in known]
-    room = CANDIDATES - len(known)
-    state = replace(state, crowded=state.crowded or len(fresh) > max(room, 0))
+    room = max(CANDIDATES - len(known), 0)
     followers = [*state.followers, *(_begun(against, state, point, name) for name in fresh[:room])]
     followers = [_one(against, follower, point, values.get(follower.name or GIVEN), seen) for follower in followers]
     return replace(state, followers=tuple(followers))

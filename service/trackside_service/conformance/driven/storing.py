@@ -18,7 +18,6 @@ def dump(state: Driven) -> dict[str, Any]:
         "free": None if state.free is None else _follower(state.free),
         "followers": [_follower(each) for each in state.followers],
         "first": state.first,
-        "crowded": state.crowded,
         "levels": list(astuple(state.levels)),
         "falls": state.falls,
     }
@@ -30,7 +29,6 @@ def load(data: dict[str, Any]) -> Driven:
         None if data["free"] is None else _unfollower(data["free"]),
         tuple(_unfollower(each) for each in data["followers"]),
         data["first"],
-        data["crowded"],
         Levels(*data["levels"]),
         data["falls"],
     )
