@@ -180,8 +180,10 @@ def test_an_end_and_a_new_process_answer_a_silence(engine: sa.Engine) -> None:
     _open(engine, BEATING)
     _post(engine, 10)
     assert _told(_look(engine, 70).changes) == OPENED
-    assert ("resolved", "RUN001", "resolved") in _told(_finish(engine, 80, "killed").changes)
-    assert ("resolved", "RUN003", "resolved") in _told(_open(engine, BEATING, "b", 90).changes)
+    ended = _finish(engine, 80, "failed")
+    assert _told(ended.changes) == [*RESOLVED, ("opened", "RUN002", "ended")]
+    assert [change.alert.cause_id for change in ended.changes] == [None, None]
+    assert ("resolved", "RUN002", "resolved") in _told(_open(engine, BEATING, "b", 90).changes)
     assert _run(engine).deadline == _at(90 + 4 * HOUR)  # it has to start first
     _post(engine, 8000, "b")
     assert _told(_look(engine, 8060).changes) == OPENED

@@ -15,6 +15,7 @@ from trackside_service.errors import RunEndedError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
 from trackside_service.monitor.raising import folded, judge, tell
 from trackside_service.monitor.results import FinishResult
+from trackside_service.monitor.silence import answered
 from trackside_service.rules import Ending
 from trackside_service.storage import detectors, runs
 
@@ -41,7 +42,9 @@ def finish(
     inspection = detection.conclude(known.context, known.state)
     faults += inspection.faults
     ending = detection.end(known.context, Ending(status, reason, known.place), faults)
-    found = judge(known, (*known.overdue, *inspection.outcomes, *ending), now=now)
+    # The end answers a silence, so that is over before how it ended could be taken for its cause.
+    heard = answered(known, known.place)
+    found = judge(known, (*known.overdue, *heard, *inspection.outcomes, *ending), now=now)
     standing = [alert for alert in known.with_changes(found).alerts if alert.state == "open"]
     changes = folded(found, alerting.end(standing, now=now))
     after = known.with_changes(changes)
