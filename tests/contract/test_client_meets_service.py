@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -139,3 +140,37 @@ def test_what_the_service_caps_the_client_caps(url: str) -> None:
     assert found[0]["metrics"]["fine"] == 2.0
     assert found[0]["metrics"]["lr/1"] == 0.01
     assert found[-1]["metrics"] == {"fine": 3.0}
+
+
+def _train(
+    run: trackside.Run, steps: range, loss_at: Callable[[int], float], error: BaseException | None = None
+) -> None:
+    with run:
+        for step in steps:
+            run.log(step=step, train_loss=loss_at(step))
+        if error is not None:
+            raise error
+
+
+def test_what_ends_a_run_is_told_and_over_when_it_goes_on(url: str) -> None:
+    run = trackside.Run(url, project="vision", name="failing")
+    with pytest.raises(RuntimeError):
+        _train(run, range(100), lambda step: 2.0 / (1 + step), RuntimeError("step 99\nCUDA out of memory."))
+    (alert,) = read(url, run, "/health")["alerts"]
+    assert (alert["code"], alert["title"]) == ("RUN002", "Failed: RuntimeError: CUDA out of memory.")
+    assert alert["opened"] == {"step": 99, "epoch": None}
+    again = trackside.Run(url, project="vision", name="failing", run_id=run.id, resumed_from_step=90)
+    with pytest.raises(KeyboardInterrupt):
+        _train(again, range(90, 200), lambda step: 2.0 / (1 + step), KeyboardInterrupt())
+    (alert,) = read(url, run, "/health")["alerts"]
+    assert (alert["code"], alert["severity"]) == ("RUN003", "info")
+
+
+def test_a_resume_without_the_weights_is_told(url: str) -> None:
+    run = trackside.Run(url, project="vision", name="resumed")
+    _train(run, range(200), lambda step: 2.0 / (1 + step))
+    again = trackside.Run(url, project="vision", name="resumed", run_id=run.id, resumed_from_step=150)
+    _train(again, range(150, 250), lambda step: 2.0 / (1 + step - 150))
+    (alert,) = [alert for alert in read(url, run, "/health")["alerts"] if alert["code"] == "RUN007"]
+    assert (alert["severity"], alert["opened"]["step"]) == ("warning", 150)
+    assert "weights" in alert["advice"]
