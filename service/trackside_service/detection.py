@@ -171,13 +171,16 @@ def inspect(context: RunContext, state: DetectorState, readings: Sequence[Readin
     states = dict(state.rules)
     found: list[tuple[int, int, Outcome]] = []
     faults: list[RuleFault] = []
-    ahead = [(place, reading) for place, reading in enumerate(readings) if not reading.behind]
+    everything = list(enumerate(readings))
+    ahead = [one for one in everything if not one[1].behind]
     for order, (rule, config) in enumerate(_running(context)):
         if rule.code in states and rule.sees_records:
-            shown = list(enumerate(readings)) if rule.sees_behind else ahead
+            shown = everything if rule.sees_behind else ahead
             states[rule.code], outcomes, fault = _watch(context, rule, config, states[rule.code], shown)
-            found += [(place, order, _with_severity(outcome, config)) for place, outcome in outcomes]
-            faults += [fault] if fault is not None else []
+            if outcomes:
+                found += [(place, order, _with_severity(outcome, config)) for place, outcome in outcomes]
+            if fault is not None:
+                faults.append(fault)
     # In the order in which records came; at one record, in that of the table.
     found.sort(key=lambda one: one[:2])
     return Inspection(DetectorState(states), tuple(outcome for _, _, outcome in found), tuple(faults))
@@ -297,7 +300,7 @@ def _watch(
     context: RunContext, rule: Rule[Any, Any], config: RuleConfig, state: Any, shown: Sequence[tuple[int, Reading]]
 ) -> tuple[Any, list[tuple[int, Outcome]], RuleFault | None]:
     """Show readings to one rule. Where it raises at one of them, it goes on with the next from the state before."""
-    if rule.check_many is not None:
+    if rule.check_many is not None and len(shown) > 1:
         try:
             state, several = rule.check_many(context, config.parameters, state, [reading for _, reading in shown])
             return state, [(shown[place][0], outcome) for place, outcome in several], None
@@ -311,7 +314,8 @@ def _watch(
         except Exception as error:
             fault = fault or _fault(rule, error)
             continue
-        outcomes += [(place, outcome) for outcome in found]
+        if found:
+            outcomes += [(place, outcome) for outcome in found]
     return state, outcomes, fault
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from trackside_service.domain.cadence import Cadence, Watch
 from trackside_service.domain.declarations import parse_run
 from trackside_service.domain.declared import declared, differing
 from trackside_service.domain.runs import RunSpec
@@ -90,3 +91,26 @@ def test_pages_follow_each_other_in_both_directions(engine: sa.Engine) -> None:
         assert [run.id.int for run in runs.page(connection, status=["failed"])] == [7]
         assert [run.id.int for run in runs.page(connection, health=["warning", "critical"])] == [7]
         assert runs.count_by_status(connection) == {"running": 24, "failed": 1}
+
+
+def test_the_overdue_are_found_by_their_index(engine: sa.Engine) -> None:
+    with write_transaction(engine) as connection:
+        for number in range(1, 301):
+            runs.insert(connection, _id(number), RunSpec("p", "n"), now=NOW)
+            at = NOW + timedelta(seconds=number)
+            watch = Watch(Cadence(3, 2.0), 60.0, at if number % 3 else None)
+            runs.update(connection, _id(number), runs.watch_values(watch))
+        runs.update(connection, _id(2), {"status": "finished"})
+    with read_transaction(engine) as connection:
+        found = runs.overdue(connection, NOW + timedelta(seconds=10))
+        assert [each.run_id.int for each in found] == [1, 4, 5, 7, 8, 10]
+        assert (found[0].deadline_at, found[0].limit_s) == (NOW + timedelta(seconds=1), 60.0)
+        first = runs.overdue(connection, NOW + timedelta(seconds=10), limit=2)
+        then = runs.overdue(connection, NOW + timedelta(seconds=10), after=first[-1], limit=3)
+        assert [*first, *then] == found[:5]
+        explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+        if engine.dialect.name != "sqlite":  # for a few rows it would rather read them all
+            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        query = f"{explain} SELECT run_id FROM runs WHERE deadline_at <= '2026-01-31' AND status = 'running' "
+        plan = str(connection.execute(sa.text(query + "ORDER BY deadline_at, run_id")).all())
+    assert "ix_runs_deadline_at" in plan
