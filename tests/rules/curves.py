@@ -226,6 +226,15 @@ def stuck(rng: Generator) -> Curve:
     return Curve(_records(val_acc=acc, val_loss=loss, train_loss=loss), declared)
 
 
+def leaking(rng: Generator) -> Curve:
+    """From some epoch on the evaluation compares labels with themselves: perfect, and the loss is what it was."""
+    epochs, fault = int(rng.integers(12, 40)), int(rng.integers(4, 8))
+    acc = np.where(np.arange(epochs) < fault, _counted(rng, _learned(epochs, 0.3, 0.7, 4), 1000), 1.0)
+    val_loss = _loss(_learned(epochs, 0.3, 0.7, 4), 10) * rng.normal(1, 0.01, epochs)
+    val_loss[fault:] = val_loss[fault - 1] * rng.normal(1.0, 0.01, epochs - fault)
+    return Curve(_records(val_acc=acc, val_loss=val_loss))
+
+
 def drawn(make: Callable[[Generator], Curve], seed: int) -> Curve:
     """A curve by its seed."""
     return make(default_rng(seed))

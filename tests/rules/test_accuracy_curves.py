@@ -15,7 +15,7 @@ from trackside_service.domain.records import Record
 from trackside_service.rules import Reading, rule
 
 FAMILIES = ("ACC", "FIT")
-CODES = ("ACC001", "ACC002", "ACC004", "FIT001")
+CODES = ("ACC001", "ACC002", "ACC003", "ACC004", "ACC005", "FIT001")
 
 
 def seen_of(curve: curves.Curve) -> list[str]:
@@ -49,9 +49,21 @@ def test_a_planted_fault_is_seen_and_little_else(make: Any, expected: set[str], 
     assert len(codes) == len(set(codes))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_leak_is_noted(seed: int) -> None:
+    curve = curves.drawn(curves.leaking, seed)
+    assert [one.code for one in report_of(curve.records, **curve.declared).every] == ["ACC005"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_solved_is_not_even_noted(seed: int) -> None:
+    curve = curves.drawn(curves.solved_toy, seed)
+    assert not report_of(curve.records, **curve.declared).every
+
+
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize(
-    "make", [curves.overfit, curves.fading_detection, curves.collapsing, curves.stuck, curves.by_step, curves.detection]
+    "make", [curves.overfit, curves.fading_detection, curves.collapsing, curves.stuck, curves.by_step, curves.leaking]
 )
 def test_a_state_goes_on_from_its_json_as_if_nothing_had_been(code: str, make: Any) -> None:
     curve = curves.drawn(make, 3)

@@ -130,12 +130,23 @@ def higher_start(context: RunContext) -> str | None:
     """Say how to raise the LR of the first epoch, where the schedule has such a parameter."""
     source = context.spec.schedule or {}
     params = _params(source)
-    if source.get("class") != "OneCycleLR":
-        return None
-    knob, peak = _knob("div_factor", params.get("div_factor", 25.0)), _knob("max_lr", params.get("max_lr"))
-    if knob is None or peak is None or knob.value <= 2:
-        return None
-    return f"{knob.to(knob.value / 2)}, so that the initial LR becomes {2 * peak.value / knob.value:.6g}"
+    name = source.get("class")
+    if name == "OneCycleLR":
+        knob, peak = _knob("div_factor", params.get("div_factor", 25.0)), _knob("max_lr", params.get("max_lr"))
+        if knob is None or peak is None or knob.value <= 2:
+            return None
+        return f"{knob.to(knob.value / 2)}, so that the initial LR becomes {2 * peak.value / knob.value:.6g}"
+    if name == "LinearWarmup":
+        knob, end = _knob("start_lr", params.get("start_lr")), _knob("end_lr", params.get("end_lr"))
+        if knob is None or end is None or 2 * knob.value > end.value:
+            return None
+        return knob.to(2 * knob.value if knob.value > 0 else end.value / 10)
+    if name == "LinearLR":
+        knob, base = _knob("start_factor", params.get("start_factor", 1 / 3)), _knob("lr", source.get("base_lr"))
+        if knob is None or base is None or not 0 < knob.value <= 0.5:
+            return None
+        return f"{knob.to(2 * knob.value)}, so that the initial LR becomes {2 * knob.value * base.value:.6g}"
+    return None
 
 
 def _params(source: Mapping[str, Any]) -> Mapping[str, Any]:
