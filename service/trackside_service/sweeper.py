@@ -1,7 +1,9 @@
-"""The sweeper: looks for runs that are not heard of any more.
+"""The sweeper: looks for runs that are not heard of any more, and for alerts whose time has come.
 
-One indexed query finds the runs whose deadline has come; each gets a look in a transaction of its own, under the run's
-lock, by the same way as a post. Several sweepers on one database share the work: who comes second finds nothing to do.
+One indexed query finds the runs whose deadline has come, and another one the alerts that are due: a silence is over, a
+reminder is to be sent, a flapping one has been quiet for long enough. Each run gets a look in a transaction of its own,
+under the run's lock, by the same way as a post. Several sweepers on one database share the work: who comes second finds
+nothing to do.
 
 A sweeper speaks only of what it could have heard. Time before its start does not count, nor does time in which it could
 not look: the database was away, or the machine slept.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -21,8 +23,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service.errors import BusyError
-from trackside_service.monitor import SilenceResult, look_for_silence
-from trackside_service.storage import runs
+from trackside_service.monitor import LookResult, look_at_alerts, look_for_silence
+from trackside_service.storage import alerts, runs
 from trackside_service.storage.engine import read_transaction
 from trackside_service.storage.runs import Overdue
 
@@ -38,7 +40,7 @@ PATIENCE_S: Final = 60.0
 class Submit(Protocol):
     """`Writer.submit`, or what does as it does."""
 
-    def __call__(self, job: Callable[[sa.Connection], SilenceResult], run_id: UUID) -> Future[SilenceResult]:
+    def __call__(self, job: Callable[[sa.Connection], LookResult], run_id: UUID) -> Future[LookResult]:
         """Run `job` in a transaction."""
 
 
@@ -59,7 +61,7 @@ class Sweeper:
         *,
         every_s: float = SWEEP_S,
         clock: Callable[[], datetime] = _utc_now,
-        on_result: Callable[[SilenceResult], None] | None = None,
+        on_result: Callable[[LookResult], None] | None = None,
     ) -> None:
         if every_s <= 0:
             raise ValueError("every_s is above 0")
@@ -90,7 +92,7 @@ class Sweeper:
             self._thread = None
 
     def sweep(self) -> int:
-        """Look at every run whose deadline has come; return the number of looks.
+        """Look at every run whose deadline has come, and at every alert that is due; return the number of looks.
 
         Raises `StorageUnavailableError` or `BusyError` where the database does not let it.
         """
@@ -101,11 +103,31 @@ class Sweeper:
         while some := list(islice(due, AT_ONCE)):
             if self._stopping.is_set():
                 return looks
-            futures = [(run, self._submit(self._look_at(run, since, now), run.run_id)) for run in some]
-            for run, future in futures:
-                looks += 1
-                self._settle(run, future)
+            futures = [(run.run_id, self._submit(self._look_at(run, since, now), run.run_id)) for run in some]
+            looks += self._settle_all(futures)
         self._looked_at = now
+        return looks + self._sweep_alerts(now)
+
+    def _sweep_alerts(self, now: datetime) -> int:
+        """Look at every alert that is due, a page of them at a time. One that could not be looked at waits for the next
+        sweep.
+        """
+        looks = 0
+        seen: set[UUID] = set()
+        while not self._stopping.is_set():
+            with read_transaction(self._engine) as connection:
+                page = alerts.due(connection, now, limit=len(seen) + AT_ONCE)
+            due: dict[UUID, list[UUID]] = {}
+            for run_id, alert_id in page:
+                if alert_id not in seen:
+                    due.setdefault(run_id, []).append(alert_id)
+            if not due:
+                return looks
+            seen.update(alert_id for some in due.values() for alert_id in some)
+            futures = [
+                (run_id, self._submit(self._look_at_alerts(run_id, ids, now), run_id)) for run_id, ids in due.items()
+            ]
+            looks += self._settle_all(futures)
         return looks
 
     def _listening(self, now: datetime) -> datetime:
@@ -132,16 +154,27 @@ class Sweeper:
             after = page[-1]
 
     @staticmethod
-    def _look_at(run: Overdue, since: datetime, now: datetime) -> Callable[[sa.Connection], SilenceResult]:
+    def _look_at(run: Overdue, since: datetime, now: datetime) -> Callable[[sa.Connection], LookResult]:
         return lambda connection: look_for_silence(connection, run.run_id, listening_since=since, now=now)
 
-    def _settle(self, run: Overdue, future: Future[SilenceResult]) -> None:
+    @staticmethod
+    def _look_at_alerts(
+        run_id: UUID, alert_ids: Sequence[UUID], now: datetime
+    ) -> Callable[[sa.Connection], LookResult]:
+        return lambda connection: look_at_alerts(connection, run_id, alert_ids, now=now)
+
+    def _settle_all(self, futures: Sequence[tuple[UUID, Future[LookResult]]]) -> int:
+        for run_id, future in futures:
+            self._settle(run_id, future)
+        return len(futures)
+
+    def _settle(self, run_id: UUID, future: Future[LookResult]) -> None:
         try:
             result = future.result(PATIENCE_S)
         except BusyError:
             raise
         except Exception as error:
-            log.warning("run %s could not be looked at: %s", run.run_id, type(error).__name__)
+            log.warning("run %s could not be looked at: %s", run_id, type(error).__name__)
             return
         if self._on_result is not None:
             self._on_result(result)

@@ -127,7 +127,13 @@ def _send_every_example(api: httpx.Client, hook: str) -> None:
     ids: dict[str, str] = {"run_id": examples.RUN_ID, "code": "LOSS001", "project": "vision"}
     sent = 0
     for method, path, operation in sorted(
-        OPERATIONS, key=lambda each: (order.index(each[0]), "retry" in each[1], each[1].count("{"), each[1])
+        OPERATIONS,
+        key=lambda each: (
+            order.index(each[0]),
+            "retry" in each[1] or "acknowledge" in each[1],
+            each[1].count("{"),
+            each[1],
+        ),
     ):
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         bodies = [each["value"] for each in content.get("examples", {}).values()] or [None]
@@ -135,7 +141,7 @@ def _send_every_example(api: httpx.Client, hook: str) -> None:
             if path == "/v1/deliveries/{delivery_id}/retry" and "delivery_id" not in ids:
                 page = api.get(f"/v1/channels/{ids['channel_id']}/deliveries").json()
                 ids["delivery_id"] = page["items"][0]["id"]
-            if path == "/v1/alerts/{alert_id}":
+            if "{alert_id}" in path and "alert_id" not in ids:
                 ids["alert_id"] = api.get("/v1/alerts").json()["items"][0]["id"]
             if path == "/v1/runs/{run_id}/records" and body is not None and "process" in body:
                 api.put(f"/v1/runs/{examples.RUN_ID}", json=examples.RUN_RESUMED).raise_for_status()
@@ -153,6 +159,8 @@ def _send_every_example(api: httpx.Client, hook: str) -> None:
                 holds(answer.json(), documented["content"][media_type]["schema"])
             elif answer.status_code != 204:
                 assert media_type in documented["content"], said
+            if path == "/v1/silences" and method == "POST":
+                ids["silence_id"] = answer.json()["id"]
             if is_webhook:
                 ids["channel_id"] = answer.json()["id"]
             sent += 1

@@ -16,7 +16,7 @@ from trackside_service import monitor
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.records import Position, Record
 from trackside_service.domain.runs import RuleSetting, Run, RunSpec
-from trackside_service.monitor import FinishResult, OpenResult, RecordResult, SilenceResult
+from trackside_service.monitor import FinishResult, LookResult, OpenResult, RecordResult
 from trackside_service.monitor.memory import MEMORY
 from trackside_service.storage import alerts, runs
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -59,7 +59,7 @@ def _beat(engine: sa.Engine, at_s: float) -> RecordResult:
         return monitor.record(connection, RUN, "a", [], now=_at(at_s))
 
 
-def _look(engine: sa.Engine, at_s: float, listening_since: datetime = LONG_AGO) -> SilenceResult:
+def _look(engine: sa.Engine, at_s: float, listening_since: datetime = LONG_AGO) -> LookResult:
     with write_transaction(engine) as connection:
         return monitor.look_for_silence(connection, RUN, listening_since=listening_since, now=_at(at_s))
 
@@ -215,7 +215,7 @@ def test_racing_looks_and_posts_tell_it_once(engine: sa.Engine) -> None:
     _post(engine, 10)
     start = threading.Barrier(6)
 
-    def look(_: int) -> SilenceResult:
+    def look(_: int) -> LookResult:
         start.wait()
         return _look(engine, 100)
 
@@ -225,7 +225,7 @@ def test_racing_looks_and_posts_tell_it_once(engine: sa.Engine) -> None:
 
     start = threading.Barrier(6)
 
-    def speak(number: int) -> SilenceResult | RecordResult:
+    def speak(number: int) -> LookResult | RecordResult:
         start.wait()
         return _look(engine, 500) if number % 2 else _beat(engine, 500)
 

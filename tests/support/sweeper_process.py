@@ -26,7 +26,7 @@ def main() -> None:
     told = threading.Lock()
 
     def tell(result: object) -> None:
-        if getattr(result, "changes", ()):
+        if any(change.event == "opened" for change in getattr(result, "changes", ())):
             with told:
                 print("told", flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from trackside_service import monitor
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
 from trackside_service.errors import BusyError, StorageUnavailableError
-from trackside_service.monitor import SilenceResult
+from trackside_service.monitor import LookResult
 from trackside_service.storage import alerts, runs
 from trackside_service.storage.engine import open_engine, read_transaction, write_transaction
 from trackside_service.sweeper import Sweeper
@@ -70,7 +71,7 @@ def test_what_is_overdue_is_told_by_the_same_way_as_a_post(engine: sa.Engine, wr
     channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
     quiet, lively = _ids(2)
     _talk(engine, [quiet, lively])
-    clock, told = Clock(), list[SilenceResult]()
+    clock, told = Clock(), list[LookResult]()
     sweeper = Sweeper(engine, writer.submit, clock=clock, on_result=told.append)
     assert sweeper.sweep() == 0
     clock.seconds = 40
@@ -150,7 +151,7 @@ def test_a_full_queue_ends_the_turn_and_the_next_goes_on(engine: sa.Engine, writ
     _talk(engine, ids)
     full = [True]
 
-    def submit(job: Callable[[sa.Connection], SilenceResult], run_id: UUID) -> Future[SilenceResult]:
+    def submit(job: Callable[[sa.Connection], LookResult], run_id: UUID) -> Future[LookResult]:
         if full[0]:
             raise BusyError("full")
         return writer.submit(job, run_id)
@@ -223,9 +224,9 @@ def test_it_runs_in_a_thread_of_its_own(engine: sa.Engine, writer: Writer) -> No
     (quiet,) = _ids(1)
     _talk(engine, [quiet])
     seconds = iter(range(0, 10_000_000, 30))
-    told = Future[SilenceResult]()
+    told = Future[LookResult]()
 
-    def note(result: SilenceResult) -> None:
+    def note(result: LookResult) -> None:
         if result.changes:
             told.set_result(result)
 
@@ -236,3 +237,24 @@ def test_it_runs_in_a_thread_of_its_own(engine: sa.Engine, writer: Writer) -> No
     assert [change.alert.code for change in told.result(60).changes] == ["RUN001"]
     sweeper.stop()
     sweeper.stop()
+
+
+def test_alerts_whose_time_has_come_are_looked_at(engine: sa.Engine, writer: Writer) -> None:
+    channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook", events=("opened", "reminder"))
+    clock = Clock()
+    sweeper = Sweeper(engine, writer.submit, clock=clock)
+    ids = _ids(120)
+    with write_transaction(engine) as connection:
+        for run_id in ids:
+            monitor.open_run(connection, run_id, RunSpec("vision", "resnet"), process=None, now=after(0))
+            monitor.record(connection, run_id, None, [Record({"train_loss": math.nan}, step=1)], now=after(0))
+            monitor.finish(connection, run_id, "finished", None, now=after(0)) if run_id == ids[0] else None
+    clock.seconds = 3_599
+    sweeper.sweep()
+    assert len(of_channel(engine, channel_id)) == 120
+    clock.seconds = 3_600
+    sweeper.sweep()
+    sweeper.sweep()
+    reminders = [each for each in of_channel(engine, channel_id) if each.event == "alert.reminder"]
+    assert {each.run_id for each in reminders} == set(ids[1:])
+    assert len(reminders) == 119

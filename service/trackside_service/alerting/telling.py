@@ -117,7 +117,7 @@ def _withheld_news(alert: Alert) -> AlertChange | None:
     if alert.state != "open" or alert.cause_id is not None:
         return None
     if told is None:
-        return AlertChange("opened", alert)
+        return AlertChange("opened", alert, surfaced=True)
     return AlertChange("changed", alert, previous=told) if rank(alert.severity) > rank(told) else None
 
 

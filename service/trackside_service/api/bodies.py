@@ -11,13 +11,17 @@ from trackside_service.api.context import context
 from trackside_service.api.errors import BodyTooLargeError, MalformedBodyError, UnsupportedMediaError
 
 
-async def read_json(request: Request) -> Any:
-    """Return the parsed body. Bare NaN and Infinity tokens are accepted, since `json.dumps` writes them.
+async def read_json(request: Request, *, empty: Any = None) -> Any:
+    """Return the parsed body. Bare NaN and Infinity tokens are accepted, since `json.dumps` writes them. Where it may
+    be left out, with its content type, `empty` is what stands for none.
 
     Raises `UnsupportedMediaError`, `BodyTooLargeError`, `MalformedBodyError`.
     """
+    limit = context(request).options.max_body_bytes
+    if empty is not None and "content-type" not in request.headers and not await _read(request, limit):
+        return empty
     _check_media_type(request)
-    raw = await _read(request, context(request).options.max_body_bytes)
+    raw = await _read(request, limit)
     if not raw.strip():
         raise MalformedBodyError("The body is empty; JSON is wanted.")
     try:

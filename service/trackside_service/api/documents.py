@@ -50,6 +50,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "busy": "Too many posts are waiting. Try again after a moment.",
     "run_unhealthy": "The run's health is critical.",
     "run_ended": "The run is finished already and stays so; a PUT with a new process.id reopens it.",
+    "alert_resolved": "The alert is resolved: there is nothing to take in hand any more.",
     "run_conflict": "The run exists with another configuration; announce a new process to change it.",
 }
 
@@ -62,7 +63,8 @@ TAGS: Final = (
     ("schedules", "What a schedule does, and why a log differs from it. Nothing is stored."),
     ("check", "Replay a finished log through the same rules. Nothing is stored."),
     ("rules", "The defects that Trackside looks for."),
-    ("alerts", "What was found."),
+    ("alerts", "What was found, and who has it in hand."),
+    ("silences", "What nobody is told of for a while."),
     ("channels", "Where alerts are sent, and what became of each message."),
     ("service", "Is it alive, is it ready, how is it doing."),
 )
@@ -91,6 +93,7 @@ def operation(
     other: Mapping[str, str] | None = None,
     body: type[BaseModel] | None = None,
     bodies: Mapping[str, Any] | None = None,
+    body_required: bool = True,
     problems: Sequence[type[TracksideError]] = (),
     refused: Mapping[int, Mapping[str, str]] | None = None,
     stored: bool = True,
@@ -99,9 +102,9 @@ def operation(
     """Return the keyword arguments that document a route.
 
     `says` describes the answer, `answer` and `example` show it, `other` are examples in further media types, `also`
-    further statuses with the same answer. `body` and `bodies` (by name) describe the request's. `problems` are the
-    refusals beyond those that every route has: those of a body, of parameters, of the database (`stored`);
-    `refused` are examples in further media types by their status.
+    further statuses with the same answer. `body` and `bodies` (by name) describe the request's, which may be left out
+    where it is not `body_required`. `problems` are the refusals beyond those that every route has: those of a body, of
+    parameters, of the database (`stored`); `refused` are examples in further media types by their status.
     """
     refusals = [*problems]
     refusals += [] if is_open else _EVERYWHERE
@@ -129,7 +132,7 @@ def operation(
         content = {"schema": {"$ref": _REF.format(model=body.__name__)}}
         if bodies:
             content["examples"] = {name: {"summary": name, "value": value} for name, value in bodies.items()}
-        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+        extra["requestBody"] = {"required": body_required, "content": {"application/json": content}}
     if is_open:
         extra["security"] = []
     return {

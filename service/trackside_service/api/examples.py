@@ -8,6 +8,7 @@ from typing import Any, Final
 
 RUN_ID: Final = "3f0c8a52-6b1e-4f7d-9a35-0c9d2c1f4e10"
 ALERT_ID: Final = "8c1f6a1e-32b7-4b0e-8f43-5a1d1f0e9b77"
+SILENCE_ID: Final = "5e0f6c1d-9a77-4f3b-8b2e-1f2d3c4b5a69"
 CHANNEL_ID: Final = "b2f4f6c0-1a35-4c39-8d27-70f3f4f9d001"
 DELIVERY_ID: Final = "d7a2c9e4-5f10-4c7b-a0b1-9e6f4f2a8c55"
 
@@ -229,6 +230,27 @@ PROJECT_RULES: Final[dict[str, Any]] = {
         "ACC001": {"severity": "warning", "params": {"share": 0.4}},
         "LR003": {"enabled": False},
     }
+}
+ACKNOWLEDGE: Final[dict[str, Any]] = {"by": "ada", "note": "restarting with half the peak"}
+ACKNOWLEDGED: Final[dict[str, Any]] = {
+    **ALERT,
+    "state": "acknowledged",
+    "acknowledged": {"at": "2026-01-31T12:06:00Z", **ACKNOWLEDGE},
+}
+SILENCE: Final[dict[str, Any]] = {
+    "matchers": {"project": "vision", "tag": ["sweep-7", "sweep-8"], "severity": "warning"},
+    "until": "2099-02-01T08:00:00Z",
+    "by": "ada",
+    "note": "the short runs of the sweep",
+}
+SILENCE_SHOWN: Final[dict[str, Any]] = {
+    "id": SILENCE_ID,
+    "matchers": {"project": ["vision"], "run": [], "tag": ["sweep-7", "sweep-8"], "code": [], "severity": ["warning"]},
+    "until": "2099-02-01T08:00:00Z",
+    "active": True,
+    "created_at": "2026-01-31T12:05:00Z",
+    "by": "ada",
+    "note": "the short runs of the sweep",
 }
 CHANNEL: Final[dict[str, Any]] = {
     "kind": "webhook",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from trackside_service.monitor import FinishResult, OpenResult, RecordResult, SilenceResult
+from trackside_service.monitor import FinishResult, LookResult, OpenResult, RecordResult
 
 
 class Meters:
@@ -45,12 +45,12 @@ class Meters:
         """Read the queue's depth from `depth` whenever the meters are read."""
         self.queue_depth.set_function(depth)
 
-    def judged(self, result: OpenResult | RecordResult | FinishResult | SilenceResult) -> None:
+    def judged(self, result: OpenResult | RecordResult | FinishResult | LookResult) -> None:
         """Count the alerts that opened, and the rules that raised."""
         for fault in result.faults:
             self.rule_faults.labels(code=fault.code).inc()
         for change in result.changes:
-            if change.event == "opened":
+            if change.event == "opened" and not change.surfaced:
                 self.alerts_opened.labels(code=change.alert.code).inc()
 
     def posted(self, result: RecordResult, seconds: float) -> None:

@@ -6,7 +6,9 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import Query
 
@@ -41,6 +43,19 @@ def decode_cursor(cursor: str) -> list[Any]:
     if not isinstance(position, list):
         raise bad_cursor()
     return position
+
+
+def decode_time_and_id(cursor: str) -> tuple[datetime, UUID]:
+    """Return the place that a cursor of [time, id] stands for. Raises `InvalidParameterError`."""
+    place = decode_cursor(cursor)
+    try:
+        text, number = place
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError
+        return time, UUID(number)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise bad_cursor() from None
 
 
 def bad_cursor() -> InvalidParameterError:

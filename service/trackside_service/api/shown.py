@@ -5,6 +5,7 @@ them too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from trackside_service.domain.alerts import Alert, AlertChange, under_causes
@@ -12,6 +13,7 @@ from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import rank
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import ProcessLife, Run
+from trackside_service.domain.silences import FIELDS, Silence
 from trackside_service.domain.wire import symptom_to_wire, time_to_wire
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.deliveries import Delivery
@@ -81,6 +83,19 @@ def news(changes: Sequence[AlertChange], counted: Iterable[Alert]) -> list[dict[
         for change in changes
         if change.alert.id not in hidden
     ]
+
+
+def silence_to_wire(silence: Silence, now: datetime) -> dict[str, Any]:
+    """Return a silence."""
+    return {
+        "id": str(silence.id),
+        "matchers": {name: list(getattr(silence.matchers, name)) for name in FIELDS},
+        "until": time_to_wire(silence.until),
+        "active": silence.until > now,
+        "created_at": time_to_wire(silence.created_at),
+        "by": silence.by,
+        "note": silence.note,
+    }
 
 
 def worst_first(alerts: Sequence[Alert]) -> list[Alert]:

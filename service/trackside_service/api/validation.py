@@ -33,6 +33,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "bool_parsing": "true or false is wanted",
     "uuid_parsing": "a UUID is wanted",
     "uuid_type": "a UUID is wanted",
+    "datetime_type": "an RFC 3339 time is wanted",
     "datetime_parsing": "an RFC 3339 time is wanted",
     "datetime_from_date_parsing": "an RFC 3339 time is wanted",
     "timezone_aware": "the time must carry its zone",

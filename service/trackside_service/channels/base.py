@@ -42,7 +42,8 @@ class Endpoint:
 class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
-    `type` is "alert.opened", "alert.changed", "alert.resolved" or "channel.test". `snapshot` holds the alert and
+    `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder" or
+    "channel.test". `snapshot` holds the alert and
     the run as they were then: {"alert", "run", "lr_plot"?}, or {"channel": {"id", "name"}} for a test.
     """
 
@@ -109,7 +110,8 @@ class Channel:
     `page` is the module's docstring. `configure` takes (address, secret or None, the targets that are allowed) and
     returns the endpoint to be stored; it raises `InvalidInputError` (its subclass `TargetRefusedError` for the
     address). `send` takes (message, endpoint, post, now) and raises `SendError` where no answer came.
-    `shows_secret`: the endpoint's secret is ours and is shown once, when the channel is made.
+    `shows_secret`: the endpoint's secret is ours and is shown once, when the channel is made. `for_people`: people read
+    it, and are reminded unless they choose their events themselves.
     """
 
     kind: ChannelKind
@@ -118,6 +120,7 @@ class Channel:
     configure: Callable[[str, str | None, Targets], Endpoint]
     send: Callable[[Message, Endpoint, Post, datetime], Outcome]
     shows_secret: bool = False
+    for_people: bool = False
 
 
 def judge(answer: Answer, endpoint: Endpoint) -> Outcome:

@@ -32,7 +32,14 @@ _PROSE: Final = 2500
 _VALUE: Final = 200
 _ELLIPSIS: Final = "…"
 
-_MARKS: Final[Mapping[str, str]] = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "🟢", "test": "🏁"}
+_MARKS: Final[Mapping[str, str]] = {
+    "critical": "🔴",
+    "warning": "🟠",
+    "info": "🔵",
+    "resolved": "🟢",
+    "acknowledged": "👀",
+    "test": "🏁",
+}
 
 Block = dict[str, Any]
 
@@ -124,7 +131,12 @@ def _headline(kind: str, alert: Mapping[str, Any]) -> str:
     severity = str(alert["severity"])
     if kind == "alert.resolved":
         return f"{_MARKS['resolved']} Resolved: {alert['title']}"
-    word = f"Now {severity}" if kind == "alert.changed" else severity.capitalize()
+    if kind == "alert.acknowledged":
+        held = alert.get("acknowledged") or {}
+        by = f" by {held['by']}" if held.get("by") else ""
+        return f"{_MARKS['acknowledged']} Acknowledged{by}: {alert['title']}"
+    words = {"alert.changed": f"Now {severity}", "alert.reminder": f"Still {severity}"}
+    word = words.get(kind, severity.capitalize())
     return f"{_MARKS[severity]} {word}: {alert['title']}"
 
 
@@ -232,4 +244,6 @@ def _duration(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-CHANNEL: Final = Channel(kind="slack", title="Slack", page=__doc__ or "", configure=configure, send=send)
+CHANNEL: Final = Channel(
+    kind="slack", title="Slack", page=__doc__ or "", configure=configure, send=send, for_people=True
+)

@@ -111,7 +111,8 @@ def past_of(alert: Alert) -> Past:
 class AlertChange:
     """What happened to an alert in one post. `previous` is the severity it had before, where it was open already.
 
-    `surfaced`: it stands by itself now and was a symptom before; its event is "opened" where nobody was told of it.
+    `surfaced`: it stood before, as a symptom of another or under a silence, and people are told only now; so its event
+    may be "opened".
     """
 
     event: AlertEvent

@@ -6,23 +6,28 @@ points, the rules' state, alerts, and a delivery for every subscribed channel. E
 
 from trackside_service.monitor.backtesting import Backtest, backtest
 from trackside_service.monitor.finishing import finish
+from trackside_service.monitor.handling import acknowledge, look_at_alerts, take_back
 from trackside_service.monitor.memory import Known, look
 from trackside_service.monitor.opening import open_run
 from trackside_service.monitor.recording import record
-from trackside_service.monitor.results import FinishResult, OpenResult, RecordResult, SilenceResult
+from trackside_service.monitor.results import FinishResult, HandResult, LookResult, OpenResult, RecordResult
 from trackside_service.monitor.silence import look_for_silence
 
 __all__ = [
     "Backtest",
     "FinishResult",
+    "HandResult",
     "Known",
+    "LookResult",
     "OpenResult",
     "RecordResult",
-    "SilenceResult",
+    "acknowledge",
     "backtest",
     "finish",
     "look",
+    "look_at_alerts",
     "look_for_silence",
     "open_run",
     "record",
+    "take_back",
 ]

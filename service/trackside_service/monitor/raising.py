@@ -23,10 +23,11 @@ from trackside_service.rules.base import RunContext
 from trackside_service.storage import alerts, deliveries, silences
 
 
-def judge(known: Known, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[AlertChange, ...]:
+def judge(known: Known, outcomes: Sequence[Outcome], *, now: datetime, settle: bool = False) -> tuple[AlertChange, ...]:
     """Return what becomes of the run's alerts. On a run that has ended, late records can add to what is frozen, and do
-    not resolve it."""
-    if not outcomes:
+    not resolve it. `settle`: also without outcomes, a flapping alert that was quiet for long enough resolves.
+    """
+    if not outcomes and not settle:
         return ()
     state = "ended" if known.ended else "open"
     standing = [alert for alert in known.alerts if alert.state == state]
@@ -69,6 +70,22 @@ def tell(
     alerts.save(connection, changes)
     send(connection, known.with_changes(changes), told, now=now, compared=compared)
     return changes
+
+
+def look_again(
+    connection: sa.Connection, known: Known, due: Sequence[Alert], *, now: datetime
+) -> tuple[tuple[AlertChange, ...], tuple[AlertChange, ...]]:
+    """Store what becomes of alerts that are `due`, and a delivery for every channel that wants to hear of what is told
+    of them; return the alerts as changes, and what is told.
+    """
+    silenced = silencing(connection, known.run, now)
+    looked = [alerting.overdue(alert, silenced, now=now) for alert in due]
+    for alert, _ in looked:
+        alerts.replace(connection, alert)
+    changes = tuple(AlertChange("changed", alert, previous=alert.severity) for alert, _ in looked)
+    told = tuple(news for _, news in looked if news is not None)
+    send(connection, known.with_changes(changes), told, now=now)
+    return changes, told
 
 
 def silencing(connection: sa.Connection, run: Run, now: datetime) -> Callable[[Alert], datetime | None]:

@@ -35,8 +35,8 @@ class RecordResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SilenceResult:
-    """What a look for silence found: nothing, or that the run is silent."""
+class LookResult:
+    """What a look at a run came to that nobody posted to: that it is silent, or what became of alerts that were due."""
 
     changes: tuple[AlertChange, ...] = ()
     faults: tuple[RuleFault, ...] = ()
@@ -51,3 +51,14 @@ class FinishResult:
     changes: tuple[AlertChange, ...] = ()
     alerts: tuple[Alert, ...] = ()
     faults: tuple[RuleFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandResult:
+    """An alert as it is after what a person did with it, and those that follow from it. `changes`: none where it was
+    so already.
+    """
+
+    alert: Alert
+    symptoms: tuple[Alert, ...] = ()
+    changes: tuple[AlertChange, ...] = ()

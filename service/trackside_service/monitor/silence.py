@@ -23,7 +23,7 @@ from trackside_service.domain.findings import Cleared
 from trackside_service.domain.records import Position, Record
 from trackside_service.monitor.memory import MEMORY, Known, known_of
 from trackside_service.monitor.raising import judge, tell
-from trackside_service.monitor.results import SilenceResult
+from trackside_service.monitor.results import LookResult
 from trackside_service.rules import RunContext, Silence
 from trackside_service.storage import runs
 
@@ -62,7 +62,7 @@ def last_place(known: Known, records: Iterable[Record]) -> Position | None:
 
 def look_for_silence(
     connection: sa.Connection, run_id: UUID, *, listening_since: datetime, now: datetime
-) -> SilenceResult:
+) -> LookResult:
     """Look whether a run is silent, and tell it. Racing looks tell it once.
 
     `listening_since`: from when on whoever asks could have been reached: no run is silent before it has been so for its
@@ -71,15 +71,15 @@ def look_for_silence(
     locked = runs.lock(connection, run_id)
     limit_s = None if locked is None else locked.watch.limit_s
     if locked is None or locked.status != "running" or limit_s is None or locked.watch.deadline_at is None:
-        return SilenceResult()
+        return LookResult()
     limit = timedelta(seconds=limit_s)
     if locked.last_seen_at + limit > now:
         # The version stays: nothing that is kept of the run has changed.
         values = {"deadline_at": locked.last_seen_at + limit, "version": locked.version}
         runs.update(connection, run_id, values)
-        return SilenceResult()
+        return LookResult()
     if listening_since + limit > now:
-        return SilenceResult()
+        return LookResult()
 
     known = known_of(connection, locked)
     faults: list[RuleFault] = list(known.faults)
@@ -99,4 +99,4 @@ def look_for_silence(
     after = replace(counted, run=run, faults=(), overdue=())
     changes = tell(connection, after, changes, now=now, compared=(known.context, known.state))
     MEMORY.keep(run_id, version, after.with_changes(changes))
-    return SilenceResult(changes, tuple(faults))
+    return LookResult(changes, tuple(faults))

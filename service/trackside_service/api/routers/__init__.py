@@ -19,6 +19,7 @@ from trackside_service.api.routers import (
     runs,
     schedules,
     service,
+    silences,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -32,6 +33,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     rules.router,
     projects.router,
     alerts.router,
+    silences.router,
     channels.router,
     service.router,
 )

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
+from trackside_service import monitor
 from trackside_service.api import examples
-from trackside_service.api.context import context
+from trackside_service.api.bodies import read_json
+from trackside_service.api.context import Context, committed, context
 from trackside_service.api.documents import operation
-from trackside_service.api.pages import TEXT_PATTERN, Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
-from trackside_service.api.schemas.alerts import Alert, AlertPage
+from trackside_service.api.pages import TEXT_PATTERN, Cursor, Limit, decode_time_and_id, encode_cursor, page
+from trackside_service.api.schemas.alerts import AcknowledgeBody, Alert, AlertPage
+from trackside_service.api.validation import validate
 from trackside_service.domain.alerts import ShownState
 from trackside_service.domain.findings import Severity
 from trackside_service.domain.wire import alert_to_wire, time_to_wire
-from trackside_service.errors import AlertNotFoundError
+from trackside_service.errors import AlertNotFoundError, AlertResolvedError, BusyError
 from trackside_service.storage import alerts
 from trackside_service.storage.engine import read_transaction
 
 Code = Annotated[str, Field(max_length=20, pattern=TEXT_PATTERN)]
+AlertId = Annotated[UUID, Path(description="The alert's id.", examples=[examples.ALERT_ID])]
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
 
@@ -52,7 +56,7 @@ def list_alerts(
     """Return alerts, the latest opened first, each with the symptoms that follow from it: those are not listed beside
     it.
     """
-    after = None if cursor is None else _after(cursor)
+    after = None if cursor is None else decode_time_and_id(cursor)
     with read_transaction(context(request).engine) as connection:
         found = alerts.page(
             connection,
@@ -82,9 +86,7 @@ def list_alerts(
         problems=(AlertNotFoundError,),
     ),
 )
-def read_alert(
-    request: Request, alert_id: Annotated[UUID, Path(description="The alert's id.", examples=[examples.ALERT_ID])]
-) -> Any:
+def read_alert(request: Request, alert_id: AlertId) -> Any:
     """Return one alert: what was seen, with numbers, what to do, and the symptoms that follow from it."""
     with read_transaction(context(request).engine) as connection:
         found = alerts.get(connection, alert_id)
@@ -94,13 +96,62 @@ def read_alert(
     return alert_to_wire(found, symptoms[found.id])
 
 
-def _after(cursor: str) -> tuple[datetime, UUID]:
-    place = decode_cursor(cursor)
-    try:
-        opened_at, alert_id = place
-        time = datetime.fromisoformat(opened_at)
-        if time.tzinfo is None:
-            raise ValueError
-        return time, UUID(alert_id)
-    except (ValueError, TypeError, AttributeError, OverflowError):
-        raise bad_cursor() from None
+@router.post(
+    "/{alert_id}/acknowledge",
+    **operation(
+        summary="Acknowledge an alert",
+        says="The alert, in hand.",
+        answer=Alert,
+        example=examples.ACKNOWLEDGED,
+        body=AcknowledgeBody,
+        bodies={"with a name": examples.ACKNOWLEDGE, "without": {}},
+        body_required=False,
+        problems=(AlertNotFoundError, AlertResolvedError, BusyError),
+    ),
+)
+async def acknowledge_alert(request: Request, alert_id: AlertId) -> Any:
+    """Say that somebody has an alert in hand: it is shown so, still counts for the run's health, and nobody is reminded
+    of it. A body is not needed.
+
+    A second time changes nothing but `by` and `note`, where it gives them. A higher severity takes it back.
+    """
+    body = validate(AcknowledgeBody, await read_json(request, empty={}))
+    here = context(request)
+    now = here.now()
+    run_id = await run_in_threadpool(_run_of, here, alert_id)
+    result = await committed(
+        here.writer.submit(
+            lambda connection: monitor.acknowledge(connection, run_id, alert_id, by=body.by, note=body.note, now=now),
+            run_id,
+        )
+    )
+    return alert_to_wire(result.alert, result.symptoms)
+
+
+@router.delete(
+    "/{alert_id}/acknowledge",
+    **operation(
+        summary="Take an acknowledgement back",
+        says="The alert, in nobody's hand.",
+        answer=Alert,
+        example=examples.ALERT,
+        problems=(AlertNotFoundError, AlertResolvedError, BusyError),
+    ),
+)
+async def take_acknowledgement_back(request: Request, alert_id: AlertId) -> Any:
+    """Say that nobody has an alert in hand any more. Where nobody had, nothing changes."""
+    here = context(request)
+    now = here.now()
+    run_id = await run_in_threadpool(_run_of, here, alert_id)
+    result = await committed(
+        here.writer.submit(lambda connection: monitor.take_back(connection, run_id, alert_id, now=now), run_id)
+    )
+    return alert_to_wire(result.alert, result.symptoms)
+
+
+def _run_of(here: Context, alert_id: UUID) -> UUID:
+    with read_transaction(here.engine) as connection:
+        found = alerts.get(connection, alert_id)
+    if found is None:
+        raise AlertNotFoundError("No alert has this id.")
+    return found.run_id

@@ -27,6 +27,7 @@ from trackside_service.api.shown import channel_to_wire, delivery_to_wire
 from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
+from trackside_service.domain.alerts import AlertEvent
 from trackside_service.errors import (
     BusyError,
     ChannelNotFoundError,
@@ -209,10 +210,16 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
             now=here.now(),
             project=body.project,
             min_severity=body.min_severity or channels.MIN_SEVERITY,
-            events=channels.EVENTS if body.events is None else tuple(dict.fromkeys(body.events)),
+            events=_events(body),
         )
     shown = channel_to_wire(made)
     return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
+
+
+def _events(body: ChannelBody) -> tuple[AlertEvent, ...]:
+    if body.events is not None:
+        return tuple(dict.fromkeys(body.events))
+    return (*channels.EVENTS, "reminder") if channel(body.kind).for_people else channels.EVENTS
 
 
 def _before(cursor: str) -> int:

@@ -11,7 +11,18 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from trackside_service.api.schemas import alerts, channels, check, problems, records, rules, runs, schedules, service
+from trackside_service.api.schemas import (
+    alerts,
+    channels,
+    check,
+    problems,
+    records,
+    rules,
+    runs,
+    schedules,
+    service,
+    silences,
+)
 
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     runs.RunDeclaration,
@@ -22,6 +33,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     schedules.IdentifyBody,
     check.CheckBody,
     channels.ChannelBody,
+    alerts.AcknowledgeBody,
+    silences.SilenceBody,
     rules.ProjectRulesBody,
     rules.BacktestBody,
 )
@@ -45,6 +58,8 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     rules.Backtested,
     alerts.Alert,
     alerts.AlertPage,
+    silences.SilenceShown,
+    silences.SilencePage,
     channels.ChannelMade,
     channels.ChannelShown,
     channels.ChannelList,

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from trackside_service.api.schemas.base import Place, Severity, Shown
+from trackside_service.api.schemas.base import Body, Name, Place, Severity, Shown
+
+
+class AcknowledgeBody(Body):
+    """The body of POST /v1/alerts/{id}/acknowledge. All of it may be left out."""
+
+    by: Name | None = Field(None, description="Who has it in hand.")
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = Field(
+        None, description="What is known, or being done."
+    )
 
 
 class Acknowledged(Shown):

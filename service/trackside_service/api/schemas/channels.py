@@ -20,7 +20,7 @@ Kind = Annotated[
         }
     ),
 ]
-EventName = Literal["opened", "changed", "resolved"]
+EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder"]
 
 
 class ChannelBody(Body):
@@ -34,7 +34,11 @@ class ChannelBody(Body):
     )
     project: Name | None = Field(None, description="Only this project's alerts; all projects if left out.")
     min_severity: Severity | None = Field(None, description="Only alerts at least that bad; warning if left out.")
-    events: list[EventName] | None = Field(None, description="All three if left out; changed only when it got worse.")
+    events: list[EventName] | None = Field(
+        None,
+        description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
+        "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily).",
+    )
 
 
 class ChannelShown(Shown):
