@@ -127,7 +127,7 @@ def test_a_resumed_run_that_turns_to_nan_again_has_failed_again() -> None:
         return [
             (type(each).__name__, place.step)
             for each in outcomes
-            if (place := each.opened if isinstance(each, Finding) else each.position) is not None
+            if each.code == CODE and (place := each.opened if isinstance(each, Finding) else each.position) is not None
         ]
 
     again = at(11, 1, train_loss=math.nan)
@@ -182,3 +182,17 @@ def test_its_patience_can_be_set() -> None:
     assert not alerts_of(epochs(train_loss=[1.0, "NaN", 1.0]), CODE, rules=rules)
     (alert,) = alerts_of(epochs(train_loss=[1.0, "NaN", "NaN"]), CODE, rules=rules)
     assert (alert.severity, alert.opened.epoch) == ("warning", 2)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("values", [["NaN"], ["NaN", "Infinity"]])
+def test_a_validation_loss_that_was_never_finite_is_told_at_the_end(values: list[str]) -> None:
+    (alert,) = alerts_of(epochs(train_loss=[2.0, 1.5, 1.2, 1.1], val_loss=[None, *values]), CODE)
+    assert (alert.severity, alert.subject, alert.opened.epoch) == ("warning", "val_loss", 2)  # type: ignore[union-attr]
+    assert alert.title == "val_loss was never finite"
+    assert not alerts_of(epochs(val_loss=[*values, 2.0]), CODE)
+    assert not alerts_of(epochs(val_loss=[2.0, *values]), CODE)
+
+
+def test_the_end_does_not_repeat_what_was_told() -> None:
+    (alert,) = alerts_of(epochs(val_loss=["NaN"] * 4), CODE)
+    assert alert.severity == "critical"

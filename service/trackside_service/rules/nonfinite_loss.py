@@ -1,6 +1,7 @@
 """LOSS001: the loss is not finite.
 
-**What.** `train_loss` is NaN or infinite in a record, or `val_loss` is in three records in a row.
+**What.** `train_loss` is NaN or infinite in a record, or `val_loss` is in three records in a row. A `val_loss` that
+was never finite in a run with fewer evaluations is told of when the run ends, as a warning.
 
 **Why it matters.** Once the loss is NaN, so are the gradients and, after one update, the weights. Nothing that the
 job does from there on helps, and most tools stay silent: a comparison with NaN is false, so "the loss is worse than
@@ -130,6 +131,28 @@ def _next(
     return replace(loss, open=True, resumed=False), [*over, _finding(context, state.lr, name, loss, reading)]
 
 
+def conclude(context: RunContext, _parameters: Parameters, state: State) -> tuple[State, Sequence[Outcome]]:
+    """Say at the run's end that the validation loss was never finite, where too few evaluations came to say so
+    before.
+    """
+    loss = state.losses.get(VAL_LOSS)
+    if loss is None or loss.open or loss.bad == 0 or loss.last is not None:
+        return state, ()
+    finding = Finding(
+        code=CODE,
+        subject=VAL_LOSS,
+        severity="warning",
+        title=f"{VAL_LOSS} was never finite",
+        detail=f"{VAL_LOSS} was NaN or infinite in {'its one value' if loss.bad == 1 else f'all {loss.bad} values'}, "
+        f"from {say(loss.since)} to the end of the run.",
+        advice=_advice(context, VAL_LOSS, loss),
+        opened=position(loss.since),
+        detected=position(loss.since),
+        evidence={"metric": VAL_LOSS, "in_a_row": loss.bad, "last_finite": None},
+    )
+    return replace(state, losses={**state.losses, VAL_LOSS: replace(loss, open=True)}), [finding]
+
+
 def _finding(context: RunContext, lr: float | None, name: str, loss: Loss, reading: Reading) -> Finding:
     value = reading.record.metrics[name]
     word = "NaN" if math.isnan(value) else "infinite"
@@ -212,6 +235,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    conclude=conclude,
     sees_behind=True,
     state_version=2,
     dump=dump,
