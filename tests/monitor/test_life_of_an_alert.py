@@ -87,7 +87,7 @@ def test_an_alert_that_comes_and_goes_is_told_three_times(engine: sa.Engine) -> 
         for epoch in (2, 3, 4):
             minute += 1
             MEMORY.clear()
-            _post(engine, 10 * number + epoch, minutes=minute, train_loss=1.0)
+            _post(engine, 10 * number + epoch, minutes=minute, train_loss=3.0 - 0.1 * minute)
     assert _sent(engine, channel_id) == ["alert.opened", "alert.resolved"] * 2 + ["alert.opened"]
     with read_transaction(engine) as connection:
         assert [alert.state for alert in alerts.of_run(connection, RUN)] == ["resolved", "resolved", "open"]

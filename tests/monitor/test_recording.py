@@ -227,7 +227,7 @@ def test_an_alert_opens_once_and_is_told_once(engine: sa.Engine) -> None:
 def test_an_alert_resolves_and_opens_again_as_another_episode(engine: sa.Engine) -> None:
     _open(engine)
     events = []
-    for epoch, value in enumerate([3.0, math.nan, *([2.0] * 30), math.inf], start=1):
+    for epoch, value in enumerate([3.0, math.nan, *(2.0 - 0.05 * each for each in range(30)), math.inf], start=1):
         result = _post(engine, _epochs(value, start=epoch))
         events += [(change.event, change.alert.code, change.alert.episode) for change in result.changes]
     assert events == [("opened", "LOSS001", 1), ("resolved", "LOSS001", 1), ("opened", "LOSS001", 2)]

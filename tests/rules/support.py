@@ -9,7 +9,7 @@ from typing import Any
 from trackside_service import detection, replay
 from trackside_service.domain import lives
 from trackside_service.domain.alerts import Alert
-from trackside_service.domain.declarations import parse_records, parse_run
+from trackside_service.domain.declarations import parse_records, parse_run, with_canonical_names
 from trackside_service.rules import Reading, rule
 
 
@@ -63,7 +63,8 @@ def readings_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> list[R
     """The records as the rules see them, placed as a replay places them; those that are behind are left out."""
     spec = spec_of(**declared)
     progress, memory, readings = lives.first_life(None), lives.PlaceMemory(), list[Reading]()
-    for record in parse_records(list(records)):
+    for reported in parse_records(list(records)):
+        record = with_canonical_names(reported, spec.metric_names)
         placed = lives.place(progress, record, memory, steps_per_epoch=spec.steps_per_epoch)
         progress = placed.progress
         memory.add(record.position, placed)

@@ -19,8 +19,8 @@ the checkpoint of the best epoch.
 **Defaults.** A rising training loss alone would have alarmed on 17 of 185 healthy public runs; asking that all else is
 worse as well left none. A rise where the learning rate begins a cycle anew is expected, so the loss is measured anew
 from there; one during which the validation or an accuracy reaches a new best is none; and where rewards or adversarial
-losses are reported nothing is judged, since such a loss does not tell how the run does. It resolves after as many
-values in a row below, or once the training loss is back half of its climb.
+losses are reported nothing is judged, since such a loss does not tell how the run does. It resolves after four
+values in a row halfway back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Parameters:
     `epochs`: values in a row where one is reported an epoch, and epochs of a slow climb. `records`: values in a row
     where several are (in a log of hundreds and more one for each fifty, up to 64; three where it is ten times as far as
     it has to be), after at least `least_records`. `share`: what a slow climb takes back of the improvement so
-    far, at least, of every metric. `clears_after`: values in a row below after which the alert resolves.
+    far, at least, of every metric. `clears_after`: values in a row halfway back to the best after which the alert
+    resolves.
     """
 
     epochs: int = 4

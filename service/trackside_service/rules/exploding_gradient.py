@@ -16,7 +16,7 @@ at where it began: the batch, the loss term with the largest share, mixed precis
 **Defaults.** Single norms of ten to a hundred times the median are usual and harmless. What counts is that they follow
 one another, and that the loss suffers: with clipping, a high norm alone is no defect. The values of a rise do not enter
 the median that it is measured by, and at least ten come before. It raised nothing on 185 healthy public runs, of which
-16 report a gradient norm. It resolves after as many values in a row below.
+16 report a gradient norm. It resolves after eight values in a row below half of that.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Parameters:
     """How high and how long.
 
     `factor`: times the running median, for `records` in a row (`epochs` where one is reported an epoch). `far_factor`:
-    times the median, for three in a row. `least`: values that come before. `clears_after`: values in a row below after
-    which the alert resolves.
+    times the median, for three in a row. `least`: values that come before. `clears_after`: values in a row below half
+    of that after which the alert resolves.
     """
 
     factor: float = 20.0
@@ -76,7 +76,7 @@ class Parameters:
 @dataclass(frozen=True, slots=True)
 class State:
     """The norm without its rises, the rise that goes on and how many of it in a row are very high, the training loss;
-    while an alert is `open`, what the norm is above, and values in a row under it.
+    while an alert is `open`, what the norm falls below when it is over, and values in a row under it.
     """
 
     calm: Series = field(default_factory=Series)
@@ -125,8 +125,9 @@ def check(
     long = state.rise.count >= enough or far >= min(_FAR_RECORDS, enough)
     if not long or not _suffers(state.loss):
         return state, ()
-    limit = parameters.factor * usual
-    return replace(state, open=True, limit=limit, good=0), [_finding(context, state, usual, value, reading)]
+    return replace(state, open=True, limit=parameters.factor * usual / 2, good=0), [
+        _finding(context, state, usual, value, reading)
+    ]
 
 
 def _suffers(loss: Series) -> bool:

@@ -59,7 +59,8 @@ class State:
     something else says that all is well (`refuted`).
 
     `batched`: several values an epoch. `others`: the metrics beside it. `meaningless`: this run's loss does not tell
-    how it does. `limit`: what the loss is above while an alert is `open`; `good`: values in a row under it since.
+    how it does. `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row under
+    it.
     """
 
     calm: Series = field(default_factory=Series)
@@ -150,8 +151,11 @@ def patience(thresholds: Thresholds, state: State, limit_of: Callable[[Series], 
 
 
 def opened(state: State, limit: float) -> State:
-    """Return the state with an alert open about the rise above `limit`."""
-    return replace(state, open=True, limit=limit, good=0)
+    """Return the state with an alert open about the rise above `limit`. It is over halfway back to the best, so that
+    a loss that hovers around the limit is told of once.
+    """
+    best = limit if state.calm.best is None else state.calm.best
+    return replace(state, open=True, limit=(best + limit) / 2, good=0)
 
 
 def level_of(state: State) -> float:

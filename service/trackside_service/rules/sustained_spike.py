@@ -19,7 +19,7 @@ lies there. If it does not recover, go back to the checkpoint of before and leav
 the streak, and the scale by improvement, level and noise. A rise where the learning rate begins a cycle anew is
 expected, so the loss is measured anew from there; one during which the validation or an accuracy reaches a new best is
 none; and where rewards or adversarial losses are reported nothing is judged. It raised nothing on 185 healthy public
-runs. It resolves after as many values in a row below.
+runs. It resolves after four values in a row that are halfway back to the best.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Parameters:
 
     `epochs`: values in a row where one is reported an epoch. `records`: where several are (in a log of hundreds and
     more one for each fifty, up to 64; three where it is ten times as far as it has to be), after at least
-    `least_records`. `clears_after`: values in a row below after which the alert resolves.
+    `least_records`. `clears_after`: values in a row halfway back to the best after which the alert resolves.
     """
 
     epochs: int = 4
