@@ -82,6 +82,7 @@ study: $(FRAMEWORKS)/.test ## Trainings with planted faults, and docs/detection.
 docs: $(VENV)/.run ## Write the generated pages
 	$(VENV)/bin/python -m trackside_service.rules.pages > docs/rules.md
 	$(VENV)/bin/python -m trackside_service.schedules.pages > docs/schedules.md
+	$(VENV)/bin/python -m trackside_service.channels.pages > docs/channels.md
 
 clean: ## Remove what was set up and built
 	rm -rf $(VENV) $(FRAMEWORKS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

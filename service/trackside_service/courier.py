@@ -25,8 +25,9 @@ import sqlalchemy as sa
 from trackside_service.backoff import STANDARD_WEBHOOKS, delay
 from trackside_service.channels import Message, Outcome, channel, deliver
 from trackside_service.channels.base import Endpoint
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
+from trackside_service.channels.wording import run_link
 from trackside_service.errors import SecretKeyMissingError
 from trackside_service.storage import channels, deliveries
 from trackside_service.storage.channels import Sealed
@@ -57,7 +58,7 @@ class Courier:
 
     Sending happens in threads, at most `per_channel` at once for one channel, so that a slow receiver does not
     hold up the others. `clock` gives the time (UTC), `rng` the jitter of the retry schedule. `on_attempt` is told
-    the outcome of every attempt.
+    the outcome of every attempt. `public_url` is where people reach the service, for links to runs.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Courier:
         lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
         on_attempt: Callable[[str], None] | None = None,
+        public_url: str | None = None,
     ) -> None:
         if lease_s <= outbound.total_s:
             raise ValueError("a lease must outlast the longest sending")
@@ -88,6 +90,7 @@ class Courier:
         self._lease = timedelta(seconds=lease_s)
         self._poll_s = poll_s
         self._on_attempt = on_attempt
+        self._public_url = public_url
         self._changed = threading.Condition()
         self._awake = False
         self._stopping = False
@@ -208,7 +211,8 @@ class Courier:
 
     def _attempt(self, claimed: Claimed, clock: Callable[[], datetime], settle_by: float) -> None:
         at, began = clock(), time.perf_counter()
-        message = Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot)
+        link = run_link(self._public_url, claimed.snapshot)
+        message = Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot, link)
         outcome = _send(message, claimed.endpoint, self._secrets, self._outbound, at)
         duration_ms = (time.perf_counter() - began) * 1000
         settlement = self._settlement(
@@ -299,7 +303,7 @@ def _send(message: Message, sealed: Sealed, secrets: Secrets, outbound: Outbound
     except SecretKeyMissingError as error:
         return Outcome("retry", error=error.detail)
     try:
-        return deliver(channel(sealed.kind), message, endpoint, outbound.post, now)
+        return deliver(channel(sealed.kind), message, endpoint, outbound, now)
     except Exception as error:
         # Not the text of the error: it may repeat what was to be sent.
         log.error("a %s message could not be made: %s", sealed.kind, type(error).__name__)

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
@@ -91,6 +92,17 @@ def _database(text: str) -> str:
     return url
 
 
+def _public_url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    parts = urlsplit(url)
+    fits = url.isascii() and url.isprintable() and not set(url) & set('<>"\\ ') and len(url) <= 500
+    if not fits or parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("https://name of the service as people reach it is wanted")
+    if parts.query or parts.fragment:
+        raise ValueError("the address ends with its path: no ?query and no #fragment")
+    return url
+
+
 def _setting(default: Any, read: Callable[[str], Any], doc: str, *, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"read": read, "doc": doc})
 
@@ -114,6 +126,7 @@ class Settings:
     allow_targets: Targets = _setting(  # noqa: RUF009 - a field, as the others are
         _NO_TARGETS, parse_targets, "private networks that channels may send to"
     )
+    public_url: str | None = _setting(None, _public_url, "where people reach the service, for links in messages")
     retry_schedule: tuple[float, ...] | None = _setting(
         None, parse_schedule, "seconds between the attempts to deliver, separated by commas"
     )

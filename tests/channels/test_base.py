@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -103,10 +104,11 @@ def test_endpoints_and_requests_do_not_show_what_they_hold() -> None:
 
 @pytest.mark.parametrize(("temporary", "status"), [(True, "retry"), (False, "failed")])
 def test_no_answer_is_an_outcome_too(temporary: bool, status: str) -> None:
-    def post(request: Request, now: object) -> Answer:
-        raise SendError(f"could not reach {URL}", temporary=temporary)
+    class Broken:
+        def post(self, request: Request, now: datetime) -> Answer:
+            raise SendError(f"could not reach {request.url} at {now}", temporary=temporary)
 
-    outcome = deliver(channel("slack"), MESSAGE, ENDPOINT, post, NOW)
+    outcome = deliver(channel("slack"), MESSAGE, ENDPOINT, Broken(), NOW)
     assert outcome.status == status
     assert "T00000000" not in str(outcome.error)
 

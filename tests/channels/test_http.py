@@ -19,7 +19,7 @@ from tests.support.receiver import CLOSE, HANG, Dribble, Raw, Receiver, Reply, r
 
 from trackside_service.channels import Request, SendError, Targets
 from trackside_service.channels.base import MAX_ANSWER_BYTES
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 
 PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
 

@@ -58,47 +58,14 @@ def test_the_id_stays_and_the_timestamp_is_that_of_the_attempt() -> None:
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
 
 
-def test_the_body_of_an_alert() -> None:
+def test_the_body_is_the_alert_and_the_run_as_they_were() -> None:
     request = render(MESSAGE, Endpoint(URL, make_secret()), NOW)
     assert request.url == URL
     assert json.loads(request.body) == {
+        "version": 1,
         "type": "alert.opened",
         "timestamp": "2026-03-01T12:00:00Z",
-        "data": {
-            "alert": {
-                "id": "0b8f7c1e-4f5e-4ef3-9a0c-3f7a5f1c2d01",
-                "run_id": "6f1c3a52-6f0b-4c4e-9a57-2d2f6f3c0a11",
-                "code": "LR001",
-                "subject": "lr",
-                "severity": "critical",
-                "state": "open",
-                "episode": 1,
-                "opened": {"step": 1200, "epoch": 3.0},
-                "detected": {"step": 1210, "epoch": 3.0},
-                "resolved": None,
-                "opened_at": "2026-03-01T12:00:00Z",
-                "changed_at": "2026-03-01T12:00:00Z",
-                "resolved_at": None,
-                "acknowledged": None,
-                "flapping": False,
-                "title": "Learning rate off schedule",
-                "detail": "The learning rate is 10 times below the configured schedule.",
-                "evidence": {"worst": "NaN", "observed": 0.001},
-                "advice": "Multiply the base rate by 10.",
-                "cause_id": None,
-                "symptoms": [],
-            },
-            "run": RUN,
-        },
-    }
-
-
-def test_the_body_of_a_test() -> None:
-    message = Message(MESSAGE.id, "channel.test", NOW, {"channel": {"id": "7", "name": "bot"}})
-    assert json.loads(render(message, Endpoint(URL, make_secret()), NOW).body) == {
-        "type": "channel.test",
-        "timestamp": "2026-03-01T12:00:00Z",
-        "data": {"channel": {"id": "7", "name": "bot"}},
+        "data": {"alert": alert_to_wire(ALERT), "run": RUN},
     }
 
 

@@ -35,6 +35,7 @@ def test_every_setting_is_read() -> None:
         "MAX_BODY_BYTES": "2048",
         "ALLOW_TARGETS": "10.0.0.0/8,192.168.1.7",
         "RETRY_SCHEDULE": "0,5,300",
+        "PUBLIC_URL": "https://trackside.example.org",
         "DELIVER": "false",
         "SWEEP_S": "30",
         "GROUP_ONE_RUN": "1",
@@ -71,6 +72,12 @@ def test_every_setting_is_read() -> None:
         ("RETRY_SCHEDULE", "soon"),
         ("LOG_LEVEL", "loud"),
         ("MAX_BODY_BYTES", "1"),
+        ("PUBLIC_URL", "trackside.example.org"),
+        ("PUBLIC_URL", "javascript://trackside.example.org"),
+        ("PUBLIC_URL", "https://ada:hidden-1@trackside.example.org"),
+        ("PUBLIC_URL", "https://trackside.example.org/?key=hidden-1"),
+        ("PUBLIC_URL", "https://trackside.example.org/<b>"),
+        ("PUBLIC_URL", "https://[::1"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
@@ -80,6 +87,11 @@ def test_a_bad_value_is_refused_by_name(name: str, text: str) -> None:
     assert "hidden-1" not in str(refused.value)
     with pytest.raises(SettingsError, match=f"^--{name.lower().replace('_', '-')}: "):
         settings.read({}, {name.lower(): text})
+
+
+def test_the_public_address_is_what_links_begin_with() -> None:
+    read = settings.read({"TRACKSIDE_PUBLIC_URL": " https://ml.example.org:8443/trackside/ "})
+    assert read.public_url == "https://ml.example.org:8443/trackside"
 
 
 def test_secrets_are_not_shown() -> None:

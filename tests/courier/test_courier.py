@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 from tests.courier.rig import Clock, Settled, courier, outcomes
-from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, outbound, secrets, tell
+from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, of_channel, outbound, secrets, tell
 from tests.support.receiver import CLOSE, HANG, PATIENCE_S, Behaviour, Dribble, Hold, Receiver, Reply
 
 from trackside_service.backoff import JITTER, STANDARD_WEBHOOKS
 from trackside_service.channels import Targets
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier, send_test
 from trackside_service.errors import ChannelNotFoundError
@@ -42,6 +42,17 @@ def test_a_webhook_arrives_signed_and_a_slack_message_beside_it(engine: sa.Engin
     assert "Learning rate off schedule" in receiver.at(SLACK_PATH)[0].json["text"]
     assert outcomes(engine, hook) == outcomes(engine, slack) == [("delivered", [200])]
     assert delivery.attempts[0].duration_ms > 0
+
+
+def test_a_message_links_to_its_run_where_the_service_knows_its_address(engine: sa.Engine, receiver: Receiver) -> None:
+    add_channel(engine, receiver.url(SLACK_PATH), "slack")
+    tell(engine, make_alert())
+    Courier(engine, secrets(), outbound(), public_url="https://ml.example.org/trackside").run_once()
+    tell(engine, make_alert())
+    courier(engine).run_once()
+    linked, bare = (each.body.decode() for each in receiver.at(SLACK_PATH))
+    assert f"https://ml.example.org/trackside/v1/runs/{make_run().id}/" in linked
+    assert "Open the run" not in bare
 
 
 def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from trackside_service.channels import Endpoint, Targets, configure, parse_targets
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.domain.alerts import Alert, AlertChange, AlertEvent
 from trackside_service.domain.records import Position

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from trackside_service.api.metrics import Meters
 from trackside_service.api.remembered import Remembered
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier
 from trackside_service.sweeper import Sweeper

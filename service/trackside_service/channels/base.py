@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from trackside_service.channels.targets import Targets
 
-ChannelKind: TypeAlias = Literal["slack", "webhook"]
+ChannelKind: TypeAlias = Literal["slack", "discord", "webhook"]
 OutcomeStatus: TypeAlias = Literal["delivered", "retry", "failed", "gone"]
 
 # Of what a receiver says, this much is read, and this much is kept.
@@ -43,14 +43,15 @@ class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
     `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder" or
-    "channel.test". `snapshot` holds the alert and
-    the run as they were then: {"alert", "run", "lr_plot"?}, or {"channel": {"id", "name"}} for a test.
+    "channel.test". `snapshot` holds the alert and the run as they were then: {"alert", "run", "lr_plot"?}, or
+    {"channel": {"id", "name"}} for a test. `link` is where the run can be seen, where that is known.
     """
 
     id: UUID
     type: str
     at: datetime
     snapshot: Mapping[str, Any]
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,12 @@ class SendError(Exception):
         self.temporary = temporary
 
 
-Post: TypeAlias = Callable[[Request, datetime], Answer]
+class Out(Protocol):
+    """What sends; `trackside_service.channels.outbound.Outbound` does."""
+
+    def post(self, request: Request, now: datetime) -> Answer:
+        """Send a request and return the answer, whatever its status. Raises `SendError` where none came."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +115,19 @@ class Channel:
 
     `page` is the module's docstring. `configure` takes (address, secret or None, the targets that are allowed) and
     returns the endpoint to be stored; it raises `InvalidInputError` (its subclass `TargetRefusedError` for the
-    address). `send` takes (message, endpoint, post, now) and raises `SendError` where no answer came.
-    `shows_secret`: the endpoint's secret is ours and is shown once, when the channel is made. `for_people`: people read
-    it, and are reminded unless they choose their events themselves.
+    address). `send` takes (message, endpoint, out, now) and raises `SendError` where no answer came. `payload` is what
+    `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
+    receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
+    the channel is made. `for_people`: people read it, and are reminded unless they choose their events themselves.
     """
 
     kind: ChannelKind
     title: str
     page: str
     configure: Callable[[str, str | None, Targets], Endpoint]
-    send: Callable[[Message, Endpoint, Post, datetime], Outcome]
+    payload: Callable[[Message], Any]
+    send: Callable[[Message, Endpoint, Out, datetime], Outcome]
+    version: int = 1
     shows_secret: bool = False
     for_people: bool = False
 
@@ -150,10 +159,10 @@ def judge(answer: Answer, endpoint: Endpoint) -> Outcome:
     return Outcome("failed", code, said=said, error=told)
 
 
-def deliver(channel: Channel, message: Message, endpoint: Endpoint, post: Post, now: datetime) -> Outcome:
+def deliver(channel: Channel, message: Message, endpoint: Endpoint, out: Out, now: datetime) -> Outcome:
     """Send `message` and say how it went; raises nothing that has to do with the message or the receiver."""
     try:
-        return channel.send(message, endpoint, post, now)
+        return channel.send(message, endpoint, out, now)
     except SendError as error:
         return Outcome("retry" if error.temporary else "failed", error=bounded(error.reason, endpoint))
 

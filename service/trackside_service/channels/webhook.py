@@ -5,9 +5,10 @@ Every message carries `webhook-id` (the same on each attempt, so that a receiver
 over "id.timestamp.body"). The secret is `whsec_` and the base64 of 32 random bytes; it is shown once, when the channel
 is made. Any library of standardwebhooks.com verifies it.
 
-The body is {"type", "timestamp", "data"}: the type is `alert.opened`, `alert.changed` (its severity rose),
-`alert.resolved` or `channel.test`; the timestamp is when that happened; the data is {"alert", "run"} as they were
-then, or {"channel"} for a test.
+The body is {"version", "type", "timestamp", "data"}: the version is that of the form, and rises when a receiver would
+have to change; fields may be added without. The type is `alert.opened`, `alert.changed` (its severity rose),
+`alert.resolved`, `alert.acknowledged`, `alert.reminder` or `channel.test`; the timestamp is when that happened; the
+data is {"alert", "run"} as they were then, or {"channel"} for a test.
 
 Answer 2xx within 20 seconds. 410 disables the channel; 408, 425, 429 and 5xx are tried again, with `Retry-After`
 honoured; redirects are not followed, and any other answer is final.
@@ -23,13 +24,14 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from trackside_service.channels.base import Channel, Endpoint, Message, Outcome, Post, Request, judge
+from trackside_service.channels.base import Channel, Endpoint, Message, Out, Outcome, Request, judge
 from trackside_service.channels.targets import Targets
 from trackside_service.errors import Fault, InvalidInputError
 
 PREFIX: Final = "whsec_"
+VERSION: Final = 1
 _SECRET_BYTES: Final = 32
 _LEAST, _MOST = 24, 64
 
@@ -49,17 +51,19 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return " ".join(_signature(each, signed) for each in secret.split())
 
 
+def payload(message: Message) -> dict[str, Any]:
+    """Return the body of `message`."""
+    return {
+        "version": VERSION,
+        "type": message.type,
+        "timestamp": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": {key: message.snapshot[key] for key in ("alert", "run", "channel") if key in message.snapshot},
+    }
+
+
 def render(message: Message, endpoint: Endpoint, now: datetime) -> Request:
     """Return the signed request of an attempt made at `now`."""
-    body = json.dumps(
-        {
-            "type": message.type,
-            "timestamp": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "data": {key: message.snapshot[key] for key in ("alert", "run", "channel") if key in message.snapshot},
-        },
-        separators=(",", ":"),
-        allow_nan=False,
-    ).encode("ascii")
+    body = json.dumps(payload(message), separators=(",", ":"), allow_nan=False).encode("ascii")
     timestamp = int(now.timestamp())
     return Request(
         endpoint.url,
@@ -98,9 +102,9 @@ def configure(url: str, secret: str | None, targets: Targets) -> Endpoint:
     return Endpoint(url, secret, target.origin)
 
 
-def send(message: Message, endpoint: Endpoint, post: Post, now: datetime) -> Outcome:
+def send(message: Message, endpoint: Endpoint, out: Out, now: datetime) -> Outcome:
     """Send one message."""
-    return judge(post(render(message, endpoint, now), now), endpoint)
+    return judge(out.post(render(message, endpoint, now), now), endpoint)
 
 
 def _signature(secret: str, signed: bytes) -> str:
@@ -122,5 +126,12 @@ def _is_secret(secret: str) -> bool:
 
 
 CHANNEL: Final = Channel(
-    kind="webhook", title="Webhook", page=__doc__ or "", configure=configure, send=send, shows_secret=True
+    kind="webhook",
+    title="Webhook",
+    page=__doc__ or "",
+    configure=configure,
+    payload=payload,
+    send=send,
+    version=VERSION,
+    shows_secret=True,
 )

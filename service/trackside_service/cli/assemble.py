@@ -8,7 +8,7 @@ from typing import Any, Final
 from trackside_service.api.context import Context, Options
 from trackside_service.api.metrics import Meters
 from trackside_service.backoff import STANDARD_WEBHOOKS
-from trackside_service.channels.http import Outbound
+from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import open_secrets
 from trackside_service.courier import Courier
 from trackside_service.settings import Settings, SettingsError
@@ -32,6 +32,7 @@ def open_context(settings: Settings) -> Context:
         outbound,
         schedule=settings.retry_schedule or STANDARD_WEBHOOKS,
         on_attempt=meters.attempted,
+        public_url=settings.public_url,
     )
 
     def after_commit(results: Sequence[Any]) -> None:

@@ -1,0 +1,221 @@
+"""What a message tells people, in plain text and in parts: every channel that people read dresses the same words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from trackside_service.channels.base import Message
+from trackside_service.channels.plot import plot
+
+Tone: TypeAlias = Literal["critical", "warning", "info", "resolved", "acknowledged", "test"]
+
+# The severity has to be seen before anything is read.
+MARKS: Final[Mapping[Tone, str]] = {
+    "critical": "🔴",
+    "warning": "🟠",
+    "info": "🔵",
+    "resolved": "🟢",
+    "acknowledged": "👀",
+    "test": "🏁",
+}
+# The same, for channels that show a colour (0xRRGGBB).
+COLOURS: Final[Mapping[Tone, int]] = {
+    "critical": 0xD92D20,
+    "warning": 0xF79009,
+    "info": 0x2E90FA,
+    "resolved": 0x12B76A,
+    "acknowledged": 0x667085,
+    "test": 0x667085,
+}
+ELLIPSIS: Final = "…"
+_SYMPTOMS: Final = 10
+_NUMBERS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The parts of a message, none of them escaped or bounded.
+
+    `line` is all of it in one line; `detail` what happened; `about` where, and `numbers` the single values of the
+    evidence, both as (name, value); `follows` the alerts that follow from this one; `plot` lines of text for a font of
+    one width; `advice` what to try (empty once resolved); `footer` what it is called by machines; `link` leads to the
+    run. Any of them may be empty.
+    """
+
+    tone: Tone
+    headline: str
+    line: str
+    detail: str
+    about: tuple[tuple[str, str], ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
+    follows: tuple[str, ...] = ()
+    plot: str = ""
+    advice: str = ""
+    footer: str = ""
+    link: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """The tone as one character."""
+        return MARKS[self.tone]
+
+
+def news(message: Message) -> News:
+    """Return what `message` tells."""
+    if message.type == "channel.test":
+        headline = f"A test from Trackside: channel {message.snapshot['channel']['name']} works"
+        detail = "Alerts about training runs will arrive here."
+        return News("test", headline, headline, detail, link=message.link)
+    alert, run = message.snapshot["alert"], message.snapshot["run"]
+    resolved = message.type == "alert.resolved"
+    tone, headline = _headline(message.type, alert)
+    where = place(alert.get("resolved" if resolved else "detected"))
+    return News(
+        tone=tone,
+        headline=headline,
+        line=f"{headline} ({alert['code']}) in {run['name']} of {run['project']}" + (f", {where}" if where else ""),
+        detail=_detail(message, alert),
+        about=_about(resolved, alert, run),
+        numbers=_numbers(alert.get("evidence") or {}),
+        follows=_follows(alert.get("symptoms") or ()),
+        plot=_plotted(message.snapshot.get("lr_plot")),
+        advice="" if resolved else str(alert.get("advice") or ""),
+        footer=f"{alert['code']} on {alert['subject']} · run {run['id']}",
+        link=message.link,
+    )
+
+
+def run_link(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
+    """Return where people see the run that a message is about; None where the service does not know its own address."""
+    run = snapshot.get("run")
+    return None if public_url is None or not run else f"{public_url}/v1/runs/{run['id']}/health"
+
+
+def place(where: Mapping[str, Any] | None) -> str:
+    """Say where in the run; empty where that is not known."""
+    parts = [f"{name} {where[name]:g}" for name in ("epoch",) if where and where.get(name) is not None]
+    parts += [f"step {where['step']}"] if where and where.get("step") is not None else []
+    return ", ".join(parts)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return at most `limit` characters, one beyond the basic plane counted twice, as chat services do."""
+    if units(text) <= limit:
+        return text
+    while units(text) > limit - len(ELLIPSIS):
+        text = text[: min(len(text) - 1, limit)]
+    return text + ELLIPSIS
+
+
+def units(text: str) -> int:
+    """Return the length of `text` as JavaScript counts it (UTF-16)."""
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, each run of white space and of what cannot be printed as one space."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _headline(kind: str, alert: Mapping[str, Any]) -> tuple[Tone, str]:
+    severity, title = str(alert["severity"]), str(alert["title"])
+    if kind == "alert.resolved":
+        return "resolved", f"Resolved: {title}"
+    if kind == "alert.acknowledged":
+        by = (alert.get("acknowledged") or {}).get("by")
+        return "acknowledged", f"Acknowledged{f' by {by}' if by else ''}: {title}"
+    words = {"alert.changed": f"Now {severity}", "alert.reminder": f"Still {severity}"}
+    return cast("Tone", severity), f"{words.get(kind, severity.capitalize())}: {title}"
+
+
+def _detail(message: Message, alert: Mapping[str, Any]) -> str:
+    detail = str(alert["detail"])
+    if message.type == "alert.resolved":
+        lasted = _between(alert.get("opened_at"), alert.get("resolved_at"))
+        return f"This is over{f' after {lasted}' if lasted else ''}: {detail}"
+    if message.type == "alert.reminder":
+        lasted = _between(alert.get("opened_at"), message.at.isoformat())
+        return f"This has been open{f' for {lasted}' if lasted else ''}, and nobody has taken it: {detail}"
+    note = (alert.get("acknowledged") or {}).get("note")
+    return f"{note} ({detail})" if message.type == "alert.acknowledged" and note else detail
+
+
+def _about(resolved: bool, alert: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    about = [
+        ("Run", str(run["name"])),
+        ("Project", str(run["project"])),
+        ("Since", place(alert.get("opened")) or "before training"),
+    ]
+    if resolved:
+        about.append(("Until", place(alert.get("resolved")) or "an unknown place"))
+    elif alert.get("detected") and alert["detected"] != alert.get("opened"):
+        about.append(("Seen", place(alert["detected"]) or "an unknown place"))
+    if run.get("tags"):
+        about.append(("Tags", ", ".join(str(tag) for tag in run["tags"])))
+    return tuple(about)
+
+
+def _follows(symptoms: Any) -> tuple[str, ...]:
+    lines = [f"{each['title']} ({each['code']})" for each in symptoms[:_SYMPTOMS]]
+    return (*lines, f"and {len(symptoms) - _SYMPTOMS} more") if len(symptoms) > _SYMPTOMS else tuple(lines)
+
+
+def _plotted(points: Mapping[str, Any] | None) -> str:
+    if not points:
+        return ""
+    return plot(
+        [float(x) for x in points["at"]],
+        [_number(rate) for rate in points["expected"]],
+        [_number(rate) for rate in points["observed"]],
+        unit=str(points.get("unit", "step")),
+    )
+
+
+def _number(rate: object) -> float | None:
+    """Return a rate that can be drawn; on the wire a NaN is a string."""
+    return float(rate) if isinstance(rate, (int, float)) else None
+
+
+def _numbers(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the single values of the evidence; objects and lists in it are for machines."""
+    found = [(_label(name), _value(value)) for name, value in evidence.items() if isinstance(value, (str, int, float))]
+    return tuple(found[:_NUMBERS])
+
+
+def _label(name: str) -> str:
+    words = [word.upper() if word == "lr" else word for word in re.split(r"[_\s]+", name.strip())]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def _between(opened: object, until: object) -> str:
+    """Say how long that was, from times in RFC 3339; empty where one is missing."""
+    if not isinstance(opened, str) or not isinstance(until, str):
+        return ""
+    seconds = (datetime.fromisoformat(until) - datetime.fromisoformat(opened)).total_seconds()
+    return _duration(max(0.0, seconds))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    whole = round(seconds)
+    units_of = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")]
+    parts = []
+    for size, name in units_of:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
