@@ -58,9 +58,16 @@ def test_it_becomes_a_warning_when_the_accuracy_falls_too() -> None:
     assert (alert.severity, alert.opened.epoch) == ("warning", 5)  # type: ignore[union-attr]
 
 
-def test_without_a_loss_a_falling_accuracy_is_enough() -> None:
-    (alert,) = alerts_of(epochs(train_acc=[*TRAIN, 0.98, 0.99], val_acc=[*VAL[:5], *[0.44] * 5]), CODE)
-    assert alert.severity == "warning"
+def test_without_a_loss_a_falling_accuracy_is_enough_after_twice_as_long() -> None:
+    train, val = [*TRAIN, *[0.98] * 6], [*VAL[:5], *[0.44] * 9]
+    assert not alerts_of(epochs(train_acc=train[:12], val_acc=val[:12]), CODE)
+    (alert,) = alerts_of(epochs(train_acc=train, val_acc=val), CODE)
+    assert (alert.severity, alert.detected.epoch) == ("warning", 13)  # type: ignore[union-attr]
+
+
+def test_a_fall_while_the_loss_is_at_its_best_is_the_noise_of_few_samples() -> None:
+    log = epochs(train_acc=[*TRAIN, *[0.98] * 6], val_acc=[*VAL[:5], *[0.44] * 9], val_loss=[2.0, 1.5, *[1.3] * 12])
+    assert not alerts_of(log, CODE)
 
 
 def test_training_accuracies_of_batches_count_as_their_mean() -> None:

@@ -47,6 +47,13 @@ def test_always_the_same_answer() -> None:
     assert not alerts_of(epochs(val_acc=[0.43] * 9, val_loss=[LN3 - n / 20 for n in range(9)]), CODE)
 
 
+def test_a_loss_that_is_on_its_way_is_not_stuck() -> None:
+    acc = [0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19]
+    assert not alerts_of(epochs(val_acc=acc, val_loss=[2.4 - n / 50 for n in range(10)]), CODE, num_classes=10)
+    wandering = [2.25, 2.2, 2.15, 2.1, 2.05, 2.0, 1.95, 1.93, 1.9, 1.88]
+    assert not alerts_of(epochs(val_acc=acc, val_loss=wandering), CODE)
+
+
 def test_what_has_left_chance_once_is_judged_no_more() -> None:
     acc, loss = [0.1, 0.5, 0.6, *[0.1] * 12], [LN10, 1.2, 1.0, *[LN10] * 12]
     assert not alerts_of(epochs(val_acc=acc, val_loss=loss), CODE)

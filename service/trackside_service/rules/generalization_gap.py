@@ -49,6 +49,7 @@ from trackside_service.rules.running import Series, Streak
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "FIT001"
+_OFF_ITS_BEST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Parameters:
     `gap`: points (of 100) of training over validation accuracy, for `patience` evaluations in a row. `loss_rise`: the
     share by which the validation loss lies over its best meanwhile; `fall`: or the points by which the validation
     accuracy lies under its best. `wide_gap`: the points from which on a loss that rises is enough for a warning.
+    `no_loss_patience`: how many times longer it must last where no validation loss is reported.
     """
 
     gap: float = 10.0
@@ -65,12 +67,13 @@ class Parameters:
     loss_rise: float = 0.25
     fall: float = 5.0
     wide_gap: float = 20.0
+    no_loss_patience: int = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.gap <= self.wide_gap <= 100:
             raise ValueError("gap and wide_gap lie between 0 and 100 points, and gap is not the larger")
-        if self.patience < 3:
-            raise ValueError("patience is a count of 3 or more")
+        if self.patience < 3 or self.no_loss_patience < 1:
+            raise ValueError("patience is a count of 3 or more, no_loss_patience a factor of 1 or more")
         if not (self.loss_rise > 0 and self.fall > 0):
             raise ValueError("loss_rise and fall are above 0")
 
@@ -138,7 +141,8 @@ def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evalu
     if points is not None:  # an evaluation without a training accuracy says nothing
         falls = worse = False
         if points > parameters.gap:
-            falls, worse = _falls(parameters, score, val or train, seen), _loss_rises(parameters, loss, seen)
+            falls = _falls(parameters, score, val or train, seen) and _loss_allows(loss, seen)
+            worse = _loss_rises(parameters, loss, seen)
         gap = running.extended(gap, falls or worse, seen.place)
         wide = wide + (worse and points > parameters.wide_gap) if gap.count else 0
         fallen = fallen + falls if gap.count else 0
@@ -153,6 +157,11 @@ def _falls(parameters: Parameters, score: Series, unit: MetricUnit | None, seen:
     return points > max(parameters.fall, 3 * noise)
 
 
+def _loss_allows(loss: Series, seen: Evaluation) -> bool:
+    """Say whether the validation loss, where there is one, is off its best too: else the fall may be chance."""
+    return seen.val_loss is None or loss.best is None or seen.val_loss >= loss.best + _OFF_ITS_BEST * abs(loss.best)
+
+
 def _loss_rises(parameters: Parameters, loss: Series, seen: Evaluation) -> bool:
     """Say whether the validation loss lies clearly over its best."""
     if seen.val_loss is None or loss.best is None:
@@ -162,9 +171,10 @@ def _loss_rises(parameters: Parameters, loss: Series, seen: Evaluation) -> bool:
 
 def _severity(parameters: Parameters, state: State) -> Severity | None:
     """Return how serious the gap is by now; None while it is nothing."""
-    if state.gap.count < parameters.patience:
+    patience = parameters.patience * (1 if state.loss.points else parameters.no_loss_patience)
+    if state.gap.count < patience:
         return None
-    return "warning" if max(state.wide, state.fallen) >= parameters.patience else "info"
+    return "warning" if max(state.wide, state.fallen) >= patience else "info"
 
 
 def _closed(parameters: Parameters, state: State, seen: Evaluation) -> bool:

@@ -68,7 +68,8 @@ class Parameters:
 
     `patience`: evaluations, from the first on; `batch_patience`: records where only figures of batches are reported.
     `loss_within`: how near the loss is to ln k, as a share of it (a fifth of that beyond twenty classes);
-    `constant_within`: the same where the accuracy is constant and need not be 1/k. `above`: how far over 1/k an
+    `constant_within`: the same where the accuracy is constant and need not be 1/k, and how little the loss has
+    improved meanwhile. `above`: how far over 1/k an
     accuracy is still chance, as a share of what is left to 1, though never over twice 1/k; from three times `above`
     on it has left chance.
     """
@@ -91,8 +92,9 @@ class State:
     """How long one accuracy has been at chance, since the run began.
 
     `name` is the accuracy that is judged (`val_acc` as soon as there is one). `left` counts those in a row that were
-    away from chance; after two of them the run has `escaped`, for good. `classes` is the k of the last one at chance,
-    `same` counts equal accuracies in a row, `total` is the sum of the accuracies at chance, as fractions.
+    away from chance; after two of them the run has `escaped`, for good. `classes` is the k of those at chance,
+    `first_loss` the loss at the first of them, `same` counts equal accuracies in a row, `total` is the sum of the
+    accuracies at chance, as fractions.
     """
 
     gathered: Gathered = NOTHING
@@ -103,6 +105,7 @@ class State:
     same: int = 0
     total: float = 0.0
     classes: int | None = None
+    first_loss: float | None = None
     left: int = 0
     escaped: bool = False
     open: bool = False
@@ -143,18 +146,27 @@ def check(
 def _after(context: RunContext, parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
     """Return the state after an accuracy."""
     unit, same = unit_after(state.unit, seen.score), state.same + 1 if seen.score == state.last else 1
-    loss = seen.train_loss if state.name == TRAIN_ACC or seen.val_loss is None else seen.val_loss
+    loss = _loss(state.name, seen)
     batch = state.name == TRAIN_ACC and not is_summary(seen.place)
     standing, classes = _standing(context, parameters, seen.score, unit=unit, loss=loss, same=same, batch=batch)
-    at_chance, total, left = state.at_chance, state.total, state.left
+    at_chance, total, left, first_loss = state.at_chance, state.total, state.left, state.first_loss
     if standing == "at":
+        if classes != state.classes:  # a loss that wanders from one ln k to the next has not stayed at any
+            at_chance, total, first_loss = running.NONE, 0.0, loss
         at_chance, left = running.extended(at_chance, True, seen.place), 0
         total += seen.score / scale(unit)
-    elif standing == "away":  # the first one is often from before training, and one odd one ends nothing
-        left += 1
     else:
         classes = state.classes
-    return State(gathered, state.name, unit, at_chance, seen.score, same, total, classes, left, open=state.open)
+        if standing == "away":  # the first one is often from before training, and one odd one ends nothing
+            left += 1
+    return State(
+        gathered, state.name, unit, at_chance, seen.score, same, total, classes, first_loss, left, open=state.open
+    )
+
+
+def _loss(name: str, seen: Evaluation) -> float | None:
+    """Return the loss that stands beside an accuracy."""
+    return seen.train_loss if name == TRAIN_ACC or seen.val_loss is None else seen.val_loss
 
 
 def _standing(
@@ -197,6 +209,9 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, seen: Eval
     """Say whether it has lasted, and is not the doing of a learning rate that has yet to rise."""
     if state.left or state.classes is None:
         return False
+    loss = _loss(state.name, seen)
+    if loss is None or state.first_loss is None or loss < (1 - parameters.constant_within) * state.first_loss:
+        return False  # near ln k still, but on its way
     count = state.at_chance.count
     if state.name == TRAIN_ACC and not is_summary(seen.place):
         epoch = epoch_of(seen.place, context.spec.steps_per_epoch)
@@ -217,7 +232,7 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, seen: Eval
 def _finding(context: RunContext, state: State, seen: Evaluation, reading: Reading) -> Finding:
     classes = state.classes or 2
     loss_name = "train_loss" if state.name == TRAIN_ACC or seen.val_loss is None else "val_loss"
-    loss = seen.train_loss if loss_name == "train_loss" else seen.val_loss
+    loss = _loss(state.name, seen)
     value, mean = show(seen.score, state.unit), state.total / state.at_chance.count * scale(state.unit)
     whose = f"the {classes} classes declared" if context.spec.num_classes else f"{classes} classes"
     rate = "" if seen.lr is None else f" The learning rate is {said(seen.lr)}."
@@ -277,7 +292,7 @@ def dump(state: State) -> dict[str, Any]:
         "at_chance": running.dump_streak(state.at_chance),
         "last": [state.last, state.same],
         "total": state.total,
-        "classes": state.classes,
+        "classes": [state.classes, state.first_loss],
         "left": [state.left, state.escaped],
         "open": state.open,
     }
@@ -287,6 +302,7 @@ def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
     last, same = data["last"]
     left, escaped = data["left"]
+    classes, first_loss = data["classes"]
     return State(
         gathered=load_gathered(data["gathered"]),
         name=data["name"],
@@ -295,7 +311,8 @@ def load(data: Mapping[str, Any]) -> State:
         last=last,
         same=same,
         total=data["total"],
-        classes=data["classes"],
+        classes=classes,
+        first_loss=first_loss,
         left=left,
         escaped=escaped,
         open=data["open"],
@@ -311,6 +328,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    state_version=2,
     dump=dump,
     load=load,
 )
