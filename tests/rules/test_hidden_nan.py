@@ -14,18 +14,18 @@ NOISY = [1.2 + 0.1 * math.sin(7 * index) for index in range(60)]
 
 
 def test_a_fall_to_exactly_0() -> None:
-    log = steps(train_loss=[*NOISY, *[0.0] * 5], grad_norm=[1.0] * 60 + ["NaN"] * 5)
+    log = steps(train_loss=[*NOISY, *[0.0] * 3], grad_norm=[1.0] * 60 + ["NaN"] * 3)
     assert not alerts_of(log[:-1], CODE)
     (alert,) = alerts_of(log, CODE, optimizer={"class": "Adam", "params": {"lr": 0.004}})
     assert (alert.severity, alert.subject, alert.title) == ("warning", "train_loss", "train_loss is exactly 0")
-    assert (alert.opened.step, alert.detected.step) == (60, 64)  # type: ignore[union-attr]
+    assert (alert.opened.step, alert.detected.step) == (60, 62)  # type: ignore[union-attr]
     assert "lr 0.004 to 0.002" in alert.advice
     assert f"{NOISY[-1]:.6g}" in alert.detail
 
 
 def test_0_from_the_first_record_with_a_low_accuracy() -> None:
     (alert,) = alerts_of(steps(every=10, train_loss=[0] * 6, train_acc=[0] * 6), CODE)
-    assert (alert.opened.step, alert.detected.step) == (0, 40)  # type: ignore[union-attr]
+    assert (alert.opened.step, alert.detected.step) == (0, 20)  # type: ignore[union-attr]
     assert len(alerts_of(steps(train_loss=[0] * 6, grad_norm=["NaN"] * 6), CODE)) == 1
     assert len(alerts_of(epochs(train_loss=[0] * 6, val_acc=[12.0] * 6), CODE)) == 1
 

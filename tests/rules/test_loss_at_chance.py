@@ -31,10 +31,10 @@ def test_few_classes_whose_accuracy_is_chance(classes: int, scale: float) -> Non
         val_loss=around(1.01 * math.log(classes), 0.01, 9),
         val_acc=[scale * value for value in around(1 / classes, 0.1 / classes, 9)],
     )
-    assert not alerts_of(log[:7], CODE)
+    assert not alerts_of(log[:5], CODE)
     (alert,) = alerts_of(log, CODE)
     assert (alert.severity, alert.subject, alert.evidence["classes"]) == ("warning", "val_loss", classes)
-    assert (alert.opened.epoch, alert.detected.epoch) == (1, 8)  # type: ignore[union-attr]
+    assert (alert.opened.epoch, alert.detected.epoch) == (1, 6)  # type: ignore[union-attr]
     assert f"ln {classes}" in alert.title
 
 
@@ -76,7 +76,7 @@ def test_many_classes_by_batch() -> None:
         {**place, "metrics": {"train_loss": loss, "train_acc": hit}}
         for place, loss, hit in zip(places, losses, hits, strict=True)
     ]
-    assert not alerts_of(log[:7], CODE)
+    assert not alerts_of(log[:5], CODE)
     assert len(alerts_of(log, CODE)) == 1
     for record in log:
         record["metrics"]["train_acc"] = 4.7
@@ -97,7 +97,7 @@ def test_pinned_without_any_accuracy() -> None:
     pinned = [math.log(65536) * (1 - 1e-6 * index) for index in range(8)]
     rising = [10.38, 10.47, 10.63, 10.58, 10.75, 10.9]
     (alert,) = alerts_of(epochs(train_loss=[*rising, *pinned]), CODE)
-    assert (alert.evidence["classes"], alert.opened.epoch, alert.detected.epoch) == (65536, 7, 14)  # type: ignore[union-attr]
+    assert (alert.evidence["classes"], alert.opened.epoch, alert.detected.epoch) == (65536, 7, 12)  # type: ignore[union-attr]
     assert not alerts_of(epochs(train_loss=[*rising, *around(math.log(65536), 0.01, 8)]), CODE), "near is not pinned"
 
 
@@ -131,7 +131,7 @@ def test_values_that_are_not_finite_and_gaps() -> None:
     losses[3:5] = ["NaN", "Infinity"]  # type: ignore[list-item]
     (alert,) = alerts_of(epochs(val_loss=losses, val_acc=[0.33, None, "NaN", *[0.33] * 9]), CODE)
     assert alert.opened.epoch == 1  # type: ignore[union-attr]
-    assert alert.detected.epoch == 10  # type: ignore[union-attr]
+    assert alert.detected.epoch == 8  # type: ignore[union-attr]
 
 
 def test_it_resolves_when_the_loss_has_left() -> None:
@@ -142,7 +142,7 @@ def test_it_resolves_when_the_loss_has_left() -> None:
 
 def test_another_life_begins_anew() -> None:
     def half() -> list[dict[str, Any]]:
-        return epochs(val_loss=around(math.log(3), 0.002, 6), val_acc=[0.33] * 6)
+        return epochs(val_loss=around(math.log(3), 0.002, 5), val_acc=[0.33] * 5)
 
     assert not alerts_of([*half(), *half()], CODE)
 

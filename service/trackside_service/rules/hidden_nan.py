@@ -16,7 +16,7 @@ loss of a batch beside the printed one (transformers replaces NaN by the mean un
 off). At 0: look at labels that are all ignored or empty, and at float16. At ln k or at a ceiling: the outputs no longer
 depend on the input; restart from an earlier checkpoint with half the peak learning rate, or another initialisation.
 
-**Defaults.** Five zeros in a row that no zero preceded in fifty records, and none while the gradient norm is a sound
+**Defaults.** Three zeros in a row that no zero preceded in fifty records, and none while the gradient norm is a sound
 number (some losses are 0 by design). Exact equality is asked of six significant digits, since 0.0 and 1.23 repeat by
 rounding: five epochs in a row, or twenty records of several an epoch that reach into a second one; three at exactly
 ln k; two at a ceiling. Nothing is judged at a learning rate under a thousandth of the highest so far. It raised
@@ -59,7 +59,7 @@ class Parameters:
     not. `clears_after`: other values in a row after which the alert resolves.
     """
 
-    zeros: int = 5
+    zeros: int = 3
     apart: int = 50
     at_chance: int = 3
     at_ceiling: int = 2

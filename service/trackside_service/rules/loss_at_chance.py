@@ -17,7 +17,7 @@ the gradient norm, try a third of the rate and three times as much, with a warm-
 
 **Defaults.** Late is the third epoch or the 5,000th step. k is `num_classes`, or else a usual number of classes: every
 one up to 20, beyond that those of well-known data sets and vocabularies, since every loss is near the logarithm of
-some number. For few classes eight evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
+some number. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
 (and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with
 an accuracy of at most twice 1/k. It raised nothing on 185 healthy public runs. It resolves after three losses that
 have left.
@@ -62,7 +62,7 @@ class Parameters:
 
     epoch: int = 3
     step: int = 5000
-    points: int = 8
+    points: int = 6
     many_points: int = 3
     within: float = 0.01
     many_within: float = 3e-3

@@ -141,11 +141,11 @@ def patience(thresholds: Thresholds, state: State, limit_of: Callable[[Series], 
     """Return for how many values the rise has to hold: longer in a log of very many records, and three where it goes
     many times as far as it has to.
     """
-    if not state.batched:
-        return thresholds.epochs
     calm, limit = state.calm, limit_of(state.calm)
     if calm.best is not None and min(state.values[-_FAR_RECORDS:]) - calm.best > _FAR * (limit - calm.best):
         return _FAR_RECORDS
+    if not state.batched:
+        return thresholds.epochs
     early = max(0, thresholds.least_records - state.calm.points)
     return max(thresholds.records, min(_SLOWEST, state.calm.points // _SLOWER)) + early
 

@@ -43,8 +43,9 @@ class Parameters:
     """How long it takes.
 
     `epochs`: values in a row where one is reported an epoch. `records`: where several are (in a log of hundreds and
-    more one for each fifty, up to 64; three where it is ten times as far as it has to be), after at least
-    `least_records`. `clears_after`: values in a row halfway back to the best after which the alert resolves.
+    more one for each fifty, up to 64), after at least `least_records`. Of either, three are enough where the loss is
+    ten times as far up as it has to be. `clears_after`: values in a row halfway back to the best after which the alert
+    resolves.
     """
 
     epochs: int = 4
