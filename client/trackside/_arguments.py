@@ -63,10 +63,13 @@ def identity(run_id: str | uuid.UUID | None) -> uuid.UUID | None:
         raise ValueError("run_id must be a UUID; uuid.uuid5 makes one of a name") from None
 
 
-def check_rest(unit: str, stop_on: str | None, api_key: str | None, resumed_from_step: int | None) -> None:
+def check_rest(
+    unit: str, metric: str | None, stop_on: str | None, api_key: str | None, resumed_from_step: int | None
+) -> None:
     """Check what is no part of the declaration."""
     if unit not in ("epoch", "step"):
         raise ValueError(f"scheduler_unit must be 'epoch' or 'step': what one scheduler.step() is; not {unit!r}")
+    _text("scheduler_metric", metric)
     if stop_on not in (None, "critical"):
         raise ValueError(f"stop_on must be 'critical' or None, not {stop_on!r}")
     if api_key is not None:
@@ -180,7 +183,7 @@ _DECLARED = (
     "rules",
     "heartbeat_s",
 )
-_OTHERS = ("run_id", "scheduler_unit", "resumed_from_step", "stop_on", "all_ranks", "api_key")
+_OTHERS = ("run_id", "scheduler_unit", "scheduler_metric", "resumed_from_step", "stop_on", "all_ranks", "api_key")
 
 
 def check_options(url: str | None, options: Mapping[str, Any]) -> None:
@@ -192,6 +195,7 @@ def check_options(url: str | None, options: Mapping[str, Any]) -> None:
     identity(options.get("run_id"))
     check_rest(
         options.get("scheduler_unit", "epoch"),
+        options.get("scheduler_metric"),
         options.get("stop_on"),
         options.get("api_key"),
         options.get("resumed_from_step"),

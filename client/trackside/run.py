@@ -34,7 +34,8 @@ class Run:
     `optimizer` is a torch or Paddle optimizer: every `log` then carries the LR of each param group at that moment, so
     call `log` before `scheduler.step()`. `scheduler` is the live scheduler, from which the configured schedule is read;
     a Paddle optimizer brings its own. `scheduler_unit` says how the loop steps it: "epoch" (once an epoch, the default)
-    or "step" (once an optimizer update). `schedule` declares it by hand instead (see `trackside.schedules`).
+    or "step" (once an optimizer update); `scheduler_metric` names the reported metric that a ReduceLROnPlateau is
+    stepped with ("val_loss"). `schedule` declares it by hand instead (see `trackside.schedules`).
 
     `stop_on="critical"` lets the service ask for an end: `should_stop` turns True once a critical alert opened.
     `resumed_from_step` is the step of the checkpoint that this process went on from, with the `run_id` of the run.
@@ -56,6 +57,7 @@ class Run:
         optimizer: Any | None = None,
         scheduler: Any | None = None,
         scheduler_unit: str = "epoch",
+        scheduler_metric: str | None = None,
         total_epochs: int | None = None,
         steps_per_epoch: int | None = None,
         expectations: Sequence[Mapping[str, Any]] | None = None,
@@ -89,7 +91,7 @@ class Run:
             heartbeat_s=heartbeat_s,
         )
         given = _arguments.identity(run_id)
-        _arguments.check_rest(scheduler_unit, stop_on, api_key, resumed_from_step)
+        _arguments.check_rest(scheduler_unit, scheduler_metric, stop_on, api_key, resumed_from_step)
         read_lr = None if optimizer is None else _optimizers.lr_reader(optimizer)
         settings = _config.load(url, api_key)
         self.id: str = str(given or _config.run_id_from_environment() or uuid.uuid4())
@@ -103,7 +105,7 @@ class Run:
         if settings is None or not _reports(all_ranks):
             return
         body.setdefault("name", f"{_arguments.script_name()}-{self.id[:8]}")
-        self._describe(body, optimizer, scheduler, scheduler_unit)
+        self._describe(body, optimizer, scheduler, scheduler_unit, scheduler_metric)
         process: dict[str, Any] = {"id": str(uuid.uuid4())}
         if resumed_from_step is not None:
             process["resumed_from_step"] = int(resumed_from_step)
@@ -204,7 +206,7 @@ class Run:
         status, reason = _exit.outcome(error)
         self.finish(status, reason)
 
-    def _describe(self, body: dict[str, Any], optimizer: Any, scheduler: Any, unit: str) -> None:
+    def _describe(self, body: dict[str, Any], optimizer: Any, scheduler: Any, unit: str, metric: str | None) -> None:
         """Add what the optimizer and the live scheduler tell. What cannot be read is told and left out."""
         if optimizer is not None:
             try:
@@ -218,12 +220,12 @@ class Run:
         if "schedule" in body or scheduler is None:
             return
         try:
-            body["schedule"] = self._read_schedule(scheduler, unit, body)
+            body["schedule"] = self._read_schedule(scheduler, unit, metric, body)
         except Exception as error:
             why = str(error) if isinstance(error, schedules.UnreadableScheduleError) else type(error).__name__
             self._notices.tell("schedule", f"the schedule is not reported, and so the LR not compared with it: {why}.")
 
-    def _read_schedule(self, scheduler: Any, unit: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_schedule(self, scheduler: Any, unit: str, metric: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
         epochs, steps = body.get("total_epochs"), body.get("steps_per_epoch")
         length: int | None = epochs
         if unit == "step":
@@ -235,7 +237,9 @@ class Run:
                 f"the scheduler is built for {built_for} ticks and the run has {epochs} epochs: if scheduler.step() is "
                 'called every update, pass scheduler_unit="step"',
             )
-        return schedules.read(scheduler, unit=unit, steps_per_epoch=steps, length=length, reporting=self._reporting)
+        return schedules.read(
+            scheduler, unit=unit, steps_per_epoch=steps, length=length, reporting=self._reporting, metric=metric
+        )
 
     def _frozen(self, values: dict[str, Any]) -> dict[str, Any]:
         frozen: dict[str, Any] = {}

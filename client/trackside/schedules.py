@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackside import _tables, _wire
+from trackside import _plateaus, _tables, _wire
 from trackside._tables import UnreadableScheduleError
 
 __all__ = ["UnreadableScheduleError", "constant", "declare", "paddle", "read", "table", "torch"]
@@ -40,13 +40,15 @@ def declare(
     base_lr: Any = None,
     steps_per_epoch: int | None = None,
     reporting: Mapping[str, Any] | None = None,
+    metric: str | None = None,
     **params: Any,
 ) -> dict[str, Any]:
     """Declare a framework's scheduler by its class and its constructor's arguments.
 
     `declare("torch", "OneCycleLR", base_lr=0.1, unit="step", max_lr=0.1, total_steps=7820)`. `base_lr` is the
     optimizer's LR, one number or one a param group. A nested scheduler is a dict among the arguments:
-    `learning_rate={"class": "CosineAnnealingDecay", "params": {...}}`. Raises `ValueError` or `TypeError` on arguments
+    `learning_rate={"class": "CosineAnnealingDecay", "params": {...}}`. `metric` is the reported metric that a
+    scheduler follows which lowers the rate on a plateau. Raises `ValueError` or `TypeError` on arguments
     that cannot be a declaration; the values themselves are checked by the service.
     """
     if framework not in FRAMEWORKS:
@@ -56,7 +58,7 @@ def declare(
     found: dict[str, Any] = {"framework": framework, "class": class_, "params": _wire.jsonable(params)}
     if base_lr is not None:
         found["base_lr"] = [_lr(value) for value in base_lr] if isinstance(base_lr, (list, tuple)) else _lr(base_lr)
-    return _placed(found, unit, steps_per_epoch, reporting)
+    return _following(_placed(found, unit, steps_per_epoch, reporting), metric)
 
 
 def constant(lr: float) -> dict[str, Any]:
@@ -85,14 +87,20 @@ def torch(
     steps_per_epoch: int | None = None,
     length: int | None = None,
     reporting: Mapping[str, Any] | None = None,
+    metric: str | None = None,
 ) -> dict[str, Any]:
     """Read a declaration off a live `torch.optim.lr_scheduler` object, which is left as it is.
 
     OneCycleLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, StepLR and LinearLR are read by their constructors'
     values; any other as a table of the first group's values over `length` ticks, made by stepping a copy over a
-    stand-in optimizer. Raises `UnreadableScheduleError` (a `ValueError`) where neither is possible, as with
-    ReduceLROnPlateau.
+    stand-in optimizer. ReduceLROnPlateau is read by its constructor's values, too; `metric` names the reported metric
+    that it is stepped with, such as "val_loss". Raises `UnreadableScheduleError` (a `ValueError`) where neither is
+    possible, and where `metric` is given for a scheduler that follows none.
     """
+    plateau = _plateaus.torch_plateau(scheduler)
+    if plateau is not None:
+        return _following(_placed(plateau, unit, steps_per_epoch, reporting), metric)
+    _refuse_metric(scheduler, metric)
     found = _torch_form(scheduler)
     if found is None:
         rates = _tables.torch_values(scheduler, length)
@@ -107,12 +115,18 @@ def paddle(
     steps_per_epoch: int | None = None,
     length: int | None = None,
     reporting: Mapping[str, Any] | None = None,
+    metric: str | None = None,
 ) -> dict[str, Any]:
     """Read a declaration off a live `paddle.optimizer.lr` scheduler, which is left as it is.
 
     LinearWarmup (over a number or one of the others), CosineAnnealingDecay and StepDecay are read by their
-    constructors' values; any other as a table over `length` ticks. Raises `UnreadableScheduleError` as `torch` does.
+    constructors' values, ReduceOnPlateau as `torch` reads its like; any other as a table over `length` ticks. Raises
+    `UnreadableScheduleError` as `torch` does.
     """
+    plateau = _plateaus.paddle_plateau(scheduler)
+    if plateau is not None:
+        return _following(_placed({"framework": "paddle", **plateau}, unit, steps_per_epoch, reporting), metric)
+    _refuse_metric(scheduler, metric)
     node = _paddle_node(scheduler)
     if node is None:
         rates = _tables.paddle_values(scheduler, length)
@@ -200,7 +214,7 @@ def _paddle_node(scheduler: Any) -> dict[str, Any] | None:
         return {"class": name, "params": params}
     kept = _PADDLE_KEPT.get(name)
     if kept is None:
-        return None
+        return _plateaus.paddle_plateau(scheduler)
     values = {key: _wire.jsonable(getattr(scheduler, key)) for key in kept}
     return {"class": name, "params": {"learning_rate": _lr(scheduler.base_lr), **values}}
 
@@ -225,6 +239,19 @@ def _placed(
     if reporting is not None:
         found["reporting"] = dict(reporting)
     return found
+
+
+def _following(found: dict[str, Any], metric: str | None) -> dict[str, Any]:
+    if metric is not None:
+        if not metric.strip():
+            raise ValueError("metric is the name of a reported metric, such as 'val_loss'")
+        found["metric"] = metric
+    return found
+
+
+def _refuse_metric(scheduler: Any, metric: str | None) -> None:
+    if metric is not None:
+        raise UnreadableScheduleError(f"no metric drives a {type(scheduler).__name__}: leave the metric out")
 
 
 def _lr(value: Any) -> float:

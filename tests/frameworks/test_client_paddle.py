@@ -110,11 +110,15 @@ def test_a_table_holds_the_rates_of_the_real_scheduler(name: str, make: Make, do
     assert rates(scheduler, 20) == rates(make(), 26 if done else 20)[done:]
 
 
-def test_what_follows_a_metric_is_refused_even_inside() -> None:
-    plateau = lr.ReduceOnPlateau(0.1)
-    for scheduler in (plateau, lr.LinearWarmup(lr.ReduceOnPlateau(0.1), 3, 0.0, 0.1)):
-        with pytest.raises(schedules.UnreadableScheduleError, match="follows a metric"):
-            schedules.paddle(scheduler, unit="epoch", length=5)
+def test_a_warm_up_over_what_follows_a_metric() -> None:
+    """Paddle steps the inner one with the number of the tick in place of a metric, so it is known beforehand."""
+
+    def make() -> Any:
+        return lr.LinearWarmup(lr.ReduceOnPlateau(0.1, patience=2), 3, 0.0, 0.1)
+
+    declaration = schedules.paddle(make(), unit="epoch", length=5)
+    assert declaration["params"]["learning_rate"]["class"] == "ReduceOnPlateau"
+    assert rates(rebuilt(declaration), 20) == rates(make(), 20)
 
 
 class Digits(paddle.nn.Layer):  # type: ignore[misc]

@@ -219,9 +219,7 @@ def test_the_model_is_never_copied() -> None:
         assert declaration["values"] == [0.1, 0.05, 0.1 / 3]
 
 
-def test_what_follows_a_metric_or_has_no_length_is_refused_with_the_reason() -> None:
-    with pytest.raises(schedules.UnreadableScheduleError, match="follows a metric"):
-        schedules.torch(lr_scheduler.ReduceLROnPlateau(optimizer_of(0.1)), unit="epoch", length=5)
+def test_what_has_no_length_is_refused_with_the_reason() -> None:
     exponential = lr_scheduler.ExponentialLR(optimizer_of(0.1), gamma=0.9)
     with pytest.raises(schedules.UnreadableScheduleError, match="total_epochs"):
         schedules.torch(exponential, unit="epoch")
