@@ -98,6 +98,13 @@ def refusal_pause(in_a_row: int) -> float:
     return 0.0 if in_a_row == 0 else min(LONGEST_PAUSE_S, BASE_PAUSE_S * 2.0 ** min(in_a_row - 1, 16))
 
 
+def _with_symptoms(alerts: object) -> list[Mapping[str, Any]]:
+    """Every alert of an answer, and what the service lists under it: a collapse under an inherited cause is new."""
+    listed = [alert for alert in alerts if isinstance(alert, Mapping)] if isinstance(alerts, list) else []
+    below = [each for alert in listed for each in alert.get("symptoms") or () if isinstance(each, Mapping)]
+    return listed + below
+
+
 class CriticalAlerts:
     """Follows the alerts that the service's answers tell of: did a critical one open in this process life?
 
@@ -115,13 +122,12 @@ class CriticalAlerts:
         A repeated post is answered with its duplicates and no alerts: then the run's health says it, unless the run was
         `resumed` and its health may be an earlier life's.
         """
-        alerts = answer.get("alerts")
         found = False
-        for alert in alerts if isinstance(alerts, list) else []:
-            if not isinstance(alert, Mapping) or alert.get("severity") != "critical":
+        for alert in _with_symptoms(answer.get("alerts")):
+            if alert.get("severity") != "critical":
                 continue
             event, own_id = alert.get("event"), str(alert.get("id"))
-            if alert.get("state") != "open" or event == "resolved":
+            if alert.get("state") not in ("open", "acknowledged") or event == "resolved":
                 self._inherited.discard(own_id)
             elif method == "PUT" and event != "opened":
                 self._inherited.add(own_id)

@@ -13,7 +13,7 @@ import pytest
 
 import trackside
 from tests.client.receiver import Receiver, Reply, Request
-from trackside import _backlog, _inbox, _sender, _spool, schedules
+from trackside import _backlog, _delivery, _inbox, _sender, _spool, schedules
 
 
 class OnAccelerator:
@@ -348,3 +348,15 @@ def test_files_are_replayed_oldest_first(tmp_path: Path) -> None:
     written = [spool(tmp_path, _spool.Request("PUT", PATH, {"n": n})) for n in range(3)]
     assert _spool.waiting(tmp_path) == written
     assert [json.loads(path.read_text().splitlines()[1])["body"]["n"] for path in written] == [0, 1, 2]
+
+
+def test_what_follows_from_an_inherited_alert_is_new() -> None:
+    symptom = {"id": "2", "severity": "critical", "state": "open", "event": "opened"}
+    cause = {"id": "1", "severity": "critical", "state": "open", "event": "changed", "symptoms": []}
+    alerts = _delivery.CriticalAlerts()
+    assert not alerts.opened("PUT", {"alerts": [cause]}, resumed=True)
+    known = {**symptom, "event": None}
+    assert not alerts.opened("POST", {"alerts": [{**cause, "symptoms": [known]}]}, resumed=True)
+    assert not alerts.opened("POST", {"alerts": [{**cause, "state": "acknowledged"}]}, resumed=True)
+    assert not alerts.opened("POST", {"alerts": [cause, "nonsense"]}, resumed=True)
+    assert alerts.opened("POST", {"alerts": [{**cause, "symptoms": [known, symptom]}]}, resumed=True)

@@ -184,3 +184,12 @@ def test_no_event_tells_of_an_acknowledgement_under_a_silence() -> None:
     assert taken is not None
     (held,), told = tell([taken], silenced=of_code("ACC001", NOW + HOUR))
     assert (told, alerting.due_at(held)) == ([], None)
+
+
+def test_an_acknowledgement_after_a_silence_that_ended_early_brings_what_it_kept_back() -> None:
+    (alert,), _ = tell(reconcile(CRITICAL), silenced=of_code("ACC001", NOW + HOUR))
+    taken = alerting.acknowledge(alert, by=None, note=None, now=NOW)
+    assert taken is not None
+    (held,), told = tell([taken])
+    assert (told, held.telling.told) == ([("opened", "ACC001"), ("acknowledged", "ACC001")], "critical")
+    assert alerting.due_at(held) is None

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def _writers(url: str, number: int) -> Iterator[list[Writer]]:
+def writers(url: str, number: int) -> Iterator[list[Writer]]:
     engines = [open_engine(url) for _ in range(number)]
     writers = [Writer(engine) for engine in engines]
     for writer in writers:
@@ -68,16 +68,16 @@ def _alerts(engine: sa.Engine) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("process", ["job", None])
-@pytest.mark.parametrize("writers", [1, 2])
+@pytest.mark.parametrize("number", [1, 2])
 def test_eight_threads_posting_the_same_leave_one_copy_and_one_alert(
-    database_url: str, engine: sa.Engine, writers: int, process: str | None
+    database_url: str, engine: sa.Engine, number: int, process: str | None
 ) -> None:
     _open(engine, process=process)
     batches = [[record_of(number) for number in range(start, start + 5)] for start in range(0, 40, 5)]
-    with _writers(database_url, writers) as running, ThreadPoolExecutor(8) as pool:
+    with writers(database_url, number) as running, ThreadPoolExecutor(8) as pool:
 
         def post_all(thread: int) -> list[RecordResult]:
-            return [_post(running[thread % writers], batch, process) for batch in batches]
+            return [_post(running[thread % number], batch, process) for batch in batches]
 
         results = [result for each in pool.map(post_all, range(8)) for result in each]
     assert _copies(engine) == dict.fromkeys(range(40), 1)
@@ -89,7 +89,7 @@ def test_eight_threads_posting_the_same_leave_one_copy_and_one_alert(
 
 def test_a_bad_post_among_good_ones_fails_alone(database_url: str, engine: sa.Engine) -> None:
     _open(engine)
-    with _writers(database_url, 1) as (writer,), ThreadPoolExecutor(8) as pool:
+    with writers(database_url, 1) as (writer,), ThreadPoolExecutor(8) as pool:
         good = [pool.submit(_post, writer, [record_of(number)]) for number in range(30)]
         bad = [pool.submit(_post, writer, [record_of(0)], None, UUID(int=1_000 + number)) for number in range(10)]
         assert sum(one.result(60).accepted for one in good) == 30
@@ -153,7 +153,7 @@ def test_killing_the_service_loses_nothing_that_was_acknowledged(database_url: s
     stored = _copies(engine)
     assert acknowledged <= set(stored)
     assert set(stored.values()) == {1}
-    with _writers(database_url, 1) as (writer,):
+    with writers(database_url, 1) as (writer,):
         # Another process takes over: what was stored is known there, and the alert stays one.
         again = _post(writer, [record_of(number) for number in sorted(acknowledged)], "job")
         assert (again.accepted, again.duplicates) == (0, len(acknowledged))

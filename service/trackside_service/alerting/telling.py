@@ -43,7 +43,12 @@ def tell(
         if news is not None and (news.event == "resolved" or _speaks(alert, causes, silenced)):
             until = silenced(alert)
             if news.event == "acknowledged":
-                told += [replace(news, alert=after[-1].alert)] if until is None else []
+                if until is None:
+                    held = _withheld_news(alert) if alert.telling.withheld_until is not None else None
+                    if held is not None:
+                        after[-1] = replace(after[-1], alert=_told(alert, now))
+                        told.append(replace(held, alert=after[-1].alert))
+                    told.append(replace(news, alert=after[-1].alert))
             elif until is not None:
                 after[-1] = replace(after[-1], alert=_withheld(alert, until))
             else:
