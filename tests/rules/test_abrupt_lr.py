@@ -136,3 +136,8 @@ def test_state_is_a_value_that_travels() -> None:
         for index, record in enumerate(parse_records(epochs(lr=[0.01, 0.001, 0.0005]))):
             state, _ = one.check(context, one.parameters(), state, Reading(record, index))
         assert one.load(json.loads(json.dumps(one.dump(state)))) == state
+
+
+def test_a_fall_to_next_to_nothing_has_a_ratio_beyond_floats() -> None:
+    (alert,) = alerts_of(epochs(lr=[*[1e300] * 8, 5e-324]), "LR002")
+    assert "inf times" in alert.detail

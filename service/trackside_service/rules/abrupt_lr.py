@@ -173,7 +173,7 @@ def _finding(code: str, direction: str, state: State, value: float, here: Place)
     if value == 0:
         change = f"from {last:.6g} to 0"
     else:
-        times = 1 / ratio if direction == "drop" else ratio
+        times = last / value if direction == "drop" else ratio
         change = f"{times:.4g} times, from {last:.6g} to {value:.6g}"
     verb = "fell" if direction == "drop" else "rose"
     advice = (
