@@ -54,6 +54,16 @@ def from_groups(optimizer: Any) -> dict[str, Any]:
     return found
 
 
+def keeps_floats(optimizer: Any) -> bool:
+    """Tell whether every LR is a Python float now: one in a tensor has 32 bits, and loses digits at every step."""
+    try:
+        groups = getattr(optimizer, "param_groups", None)
+        rates = [optimizer.get_lr()] if groups is None else [group["lr"] for group in groups]
+        return all(isinstance(rate, (float, int)) for rate in rates)
+    except Exception:
+        return False
+
+
 def describe(optimizer: Any) -> dict[str, Any]:
     """Return {"class", "params"} as the wire wants an optimizer: its class and its settings as they are now."""
     defaults = getattr(optimizer, "defaults", None)

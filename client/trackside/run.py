@@ -13,7 +13,8 @@ from trackside import _arguments, _config, _exit, _optimizers, _say, _wire, sche
 from trackside._records import Ending, Logged, refuse
 from trackside._sender import Sender
 
-_LR_NAMES = frozenset({"lr", "lr/0", "learning_rate"})
+# The names under which the service takes a value for the first group's rate.
+_LR_NAMES = frozenset({"lr", "lr/0", "learning_rate", "train_lr", "train/lr", "train/learning_rate"})
 
 
 class Run:
@@ -35,7 +36,8 @@ class Run:
     call `log` before `scheduler.step()`. `scheduler` is the live scheduler, from which the configured schedule is read;
     a Paddle optimizer brings its own. `scheduler_unit` says how the loop steps it: "epoch" (once an epoch, the default)
     or "step" (once an optimizer update); `scheduler_metric` names the reported metric that a ReduceLROnPlateau is
-    stepped with ("val_loss"). `schedule` declares it by hand instead (see `trackside.schedules`).
+    stepped with ("val_loss"). Where both are read, the rates are declared exact, and one that is passed to `log` gives
+    way to the one read. `schedule` declares it by hand instead (see `trackside.schedules`).
 
     `stop_on="critical"` lets the service ask for an end: `should_stop` turns True once a critical alert opened.
     `resumed_from_step` is the step of the checkpoint that this process went on from, with the `run_id` of the run.
@@ -101,6 +103,7 @@ class Run:
         self._stop_on = stop_on
         self._ended = False
         self._read_lr = read_lr
+        self._exact = False
         self._lr_names = _LR_NAMES | {own for own, known in (metric_names or {}).items() if known in _LR_NAMES}
         if settings is None or not _reports(all_ranks):
             return
@@ -158,7 +161,7 @@ class Run:
                 step = _still(step)
             if epoch is not None and type(epoch) is not int:
                 epoch = _still(epoch)
-            if self._read_lr is not None and self._lr_names.isdisjoint(values):
+            if self._read_lr is not None and (self._lr_names.isdisjoint(values) or self._yields(values)):
                 try:
                     values.update(self._read_lr())
                 except Exception as error:
@@ -220,12 +223,16 @@ class Run:
         if "schedule" in body or scheduler is None:
             return
         try:
-            body["schedule"] = self._read_schedule(scheduler, unit, metric, body)
+            exact = optimizer is not None and _optimizers.keeps_floats(optimizer)
+            body["schedule"] = self._read_schedule(scheduler, unit, metric, body, exact=exact)
+            self._exact = exact
         except Exception as error:
             why = str(error) if isinstance(error, schedules.UnreadableScheduleError) else type(error).__name__
             self._notices.tell("schedule", f"the schedule is not reported, and so the LR not compared with it: {why}.")
 
-    def _read_schedule(self, scheduler: Any, unit: str, metric: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_schedule(
+        self, scheduler: Any, unit: str, metric: str | None, body: Mapping[str, Any], *, exact: bool
+    ) -> dict[str, Any]:
         epochs, steps = body.get("total_epochs"), body.get("steps_per_epoch")
         length: int | None = epochs
         if unit == "step":
@@ -237,9 +244,24 @@ class Run:
                 f"the scheduler is built for {built_for} ticks and the run has {epochs} epochs: if scheduler.step() is "
                 'called every update, pass scheduler_unit="step"',
             )
+        reporting = self._reporting
+        if exact:
+            reporting = {**(reporting or {}), "exact": True}
         return schedules.read(
-            scheduler, unit=unit, steps_per_epoch=steps, length=length, reporting=self._reporting, metric=metric
+            scheduler, unit=unit, steps_per_epoch=steps, length=length, reporting=reporting, metric=metric
         )
+
+    def _yields(self, values: dict[str, Any]) -> bool:
+        """Take a rate out of `values` that the one read goes before, since the schedule says that rates are exact.
+
+        What was passed may be rounded. A None is left where it is: it says that this record is to carry no rate.
+        """
+        given = self._lr_names.intersection(values)
+        if not self._exact or all(values[name] is None for name in given):
+            return False
+        for name in given:
+            del values[name]
+        return True
 
     def _frozen(self, values: dict[str, Any]) -> dict[str, Any]:
         frozen: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from tests.conformance.right_runs import PRINTS, draw
 
-from trackside_service.conformance import LrPoint, advance, explain, judge, start
+from trackside_service.conformance import LrPoint, advance, dump, explain, judge, load, start
 from trackside_service.schedules import CompiledSchedule, compile_schedule
 
 RUNS_EACH = 50
@@ -81,6 +82,19 @@ def test_a_digit_all_over_is_undetermined_until_no_reading_of_it_is_right() -> N
     first = verdicts[-1].first_off
     assert first is not None
     assert first.index == 15  # where 0.001 in two digits is excluded
+
+
+def test_a_digit_that_is_said_to_be_exact_is_off_where_it_is_not_the_lr() -> None:
+    exact = compile_schedule({**COSINE, "base_lr": 0.001, "reporting": {**REPORTING, "exact": True}})
+    frozen = [LrPoint(0.001, step) for step in range(100)]
+    state = load(json.loads(json.dumps(dump(advance(exact, start(exact), frozen[0])))))
+    verdict = judge(exact, advance(exact, state, frozen[1]))
+    assert (verdict.verdict, verdict.first_off and verdict.first_off.index) == ("off_schedule", 1)
+    causes = [cause.cause for cause in explain(exact, frozen[:20]).causes]
+    assert causes[0] == "never_stepped"
+    right = [LrPoint(lr, step) for step, lr in enumerate(exact.lrs(range(100)).tolist())]
+    assert explain(exact, right).verdict == "on_schedule"
+    assert explain(exact, [LrPoint(round(point.lr, 4), point.step) for point in right]).verdict == "off_schedule"
 
 
 def rounded(schedule: CompiledSchedule, decimals: int, factor: float, updates: range) -> list[LrPoint]:

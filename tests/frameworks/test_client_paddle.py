@@ -221,7 +221,7 @@ def test_fit_reports_rates_in_use_and_each_epoch(receiver: Receiver) -> None:
         "step",
         4,
     )
-    assert body["schedule"]["reporting"] == {"when": "in_use", "step_base": 0}
+    assert body["schedule"]["reporting"] == {"when": "in_use", "step_base": 0, "exact": True}
     records = receiver.stored(run_id)
     found = [(r["step"], r["epoch"], r["metrics"]["lr"]) for r in records if "lr" in r["metrics"]]
     assert [step for step, _, _ in found] == list(range(12))

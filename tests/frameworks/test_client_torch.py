@@ -238,6 +238,16 @@ def test_a_rate_held_in_a_tensor_is_read_and_not_touched() -> None:
     assert float(rate) == pytest.approx(0.1)
 
 
+def test_only_rates_that_are_floats_are_declared_exact(receiver: Receiver) -> None:
+    for rate, exact in ((0.1, True), (torch.tensor(0.1), False)):
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], lr=rate)
+        scheduler = lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        with trackside.Run(receiver.url, optimizer=optimizer, scheduler=scheduler, total_epochs=3) as run:
+            run.log(epoch=0, lr=0.125)
+        assert ("reporting" in receiver.runs[run.id]["schedule"]) is exact
+        assert receiver.stored(run.id)[0]["metrics"]["lr"] == (0.1 if exact else 0.125)
+
+
 class Digits(torch.nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
@@ -309,7 +319,7 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
         used = train(run, optimizer, scheduler, model, late=late)
     found = [record["metrics"]["lr"] for record in receiver.stored(run.id)]
     assert found == [0.1, *used]
-    assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use"}
+    assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use", "exact": True}
     assert not optimizer._optimizer_step_post_hooks
 
 

@@ -14,7 +14,9 @@ import torch
 
 import trackside
 from tests.frameworks.real_paddle import paddle
+from tests.frameworks.test_client_torch import CONSTRUCTORS, TABLES, optimizer_of
 from tests.support.service import service
+from trackside.callbacks.torch import TorchCallback
 from trackside_service.storage import migrate
 from trackside_service.storage.engine import open_engine
 
@@ -77,6 +79,46 @@ def test_torch_stepped_per_batch_is_told(url: str) -> None:
     run = train_torch(url, step_each="batch")
     assert read(url, run, "lr")["verdict"] == "off_schedule"
     assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]
+
+
+@pytest.mark.parametrize("unit", ["epoch", "step"])
+def test_a_scheduler_that_is_never_stepped_is_told_within_its_first_ticks(url: str, unit: str) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.001)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
+    options = {"optimizer": optimizer, "scheduler": scheduler, "scheduler_unit": unit, "total_epochs": 100}
+    with trackside.Run(url, project="contract", name="never", steps_per_epoch=1, **options) as run:
+        for tick in range(5):
+            run.log(train_loss=1.0, **{unit: tick})
+    (alert,) = read(url, run, "health")["alerts"]
+    assert alert["code"] == "LR001"
+    assert alert["opened"][unit] == 1
+    assert alert["detected"][unit] <= 2
+    assert "never_stepped" in [cause["cause"] for cause in read(url, run, "lr")["causes"]]
+
+
+@pytest.mark.parametrize("kind", [trackside.Run, TorchCallback])
+def test_no_torch_scheduler_that_runs_as_declared_is_off_though_its_rates_are_exact(url: str, kind: Any) -> None:
+    for name, make in CONSTRUCTORS + TABLES:
+        for base in (0.1, 0.001, 3e-4):
+            optimizer = optimizer_of(base, momentum=0.9)
+            scheduler = make(optimizer)
+            with kind(
+                url,
+                project="contract",
+                name=name,
+                optimizer=optimizer,
+                scheduler=scheduler,
+                scheduler_unit="step",
+                total_epochs=4,
+                steps_per_epoch=10,
+            ) as run:
+                for update in range(40):
+                    optimizer.step()
+                    run.log(step=update, train_loss=1.0, lr=round(optimizer.param_groups[0]["lr"], 4))
+                    scheduler.step()
+            codes = {alert["code"] for alert in read(url, run, "health")["alerts"]}
+            assert not codes & {"LR001", "LR004"}, (name, base)
+            assert read(url, run, "lr")["verdict"] == "on_schedule", (name, base)
 
 
 def train_groups(url: str, *, frozen: bool) -> trackside.Run:

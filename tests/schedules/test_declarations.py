@@ -61,6 +61,7 @@ def with_params(declaration: dict[str, Any], **params: Any) -> dict[str, Any]:
         ({**STEP, "params": [1]}, "/params", "an object"),
         ({**STEP, "steps_per_epoch": 0}, "/steps_per_epoch", "at least 1"),
         ({**STEP, "reporting": {"when": "before"}}, "/reporting/when", "in_use"),
+        ({**STEP, "reporting": {"exact": 1}}, "/reporting/exact", "true or false"),
         ({**STEP, "reporting": {"step_base": 2}}, "/reporting/step_base", "at most 1"),
         ({**STEP, "reporting": {"steps_base": 1}}, "/reporting/steps_base", "'step_base'"),
         (with_params(STEP, stepsize=3), "/params/stepsize", "'step_size'"),

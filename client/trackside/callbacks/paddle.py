@@ -32,6 +32,14 @@ class _FitRun(Run):
 
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use", "step_base": 0}
 
+    def __init__(self, url: str | None = None, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.used: Any = None  # the rate that the batch under way uses, where it is to be reported
+        self._read_lr = self._of_batch
+
+    def _of_batch(self) -> dict[str, Any]:
+        return {} if self.used is None else {"lr": self.used}
+
 
 class _Fit:
     """Reports a `paddle.Model.fit`. Arguments are those of `Run`, and `lr_every`.
@@ -59,14 +67,13 @@ class _Fit:
         self._url = url
         self._options = options
         self._lr_every = lr_every
-        self.run: Run | None = None
+        self.run: _FitRun | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the run."""
         self._optimizer: Any = None
         self._step = self._epoch = 0
         self._steps: int | None = None
-        self._lr: Any = None
         with contextlib.suppress(Exception):
             self._begin()
 
@@ -96,11 +103,11 @@ class _Fit:
         """Read the LR that this batch will use."""
         if self.run is None or self._optimizer is None:
             return
-        self._lr = None
+        self.run.used = None
         last = self._steps is not None and step == self._steps - 1
         if last or step % self._lr_every == 0:
             with contextlib.suppress(Exception):
-                self._lr = self._optimizer.get_lr()
+                self.run.used = self._optimizer.get_lr()
 
     def on_train_batch_end(self, step: Any, logs: Any = None) -> None:
         """Report the LR, and a loss that is not finite."""
@@ -112,8 +119,9 @@ class _Fit:
                 self._total += loss
                 self._batches += 1
             bad = loss if loss is not None and not math.isfinite(loss) else None
-            if self._lr is not None or bad is not None:
-                self.run.log(step=self._step, epoch=self._epoch, lr=self._lr, train_loss=bad)
+            if self.run.used is not None or bad is not None:
+                self.run.log(step=self._step, epoch=self._epoch, train_loss=bad)
+                self.run.used = None
             self._step += 1
             if self.run.should_stop:
                 self.model.stop_training = True
@@ -125,14 +133,14 @@ class _Fit:
         with contextlib.suppress(Exception):
             found = _named(logs or {}, "train")
             found["train_loss"] = self._total / self._batches if self._batches else None
-            self.run.log(found, epoch=self._epoch, lr=None)
+            self.run.log(found, epoch=self._epoch)
 
     def on_eval_end(self, logs: Any = None) -> None:
         """Report the evaluation that `fit` makes after an epoch."""
         if self.run is None:
             return
         with contextlib.suppress(Exception):
-            self.run.log(_named(logs or {}, "val"), epoch=self._epoch, lr=None)
+            self.run.log(_named(logs or {}, "val"), epoch=self._epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         """End the run."""

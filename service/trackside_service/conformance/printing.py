@@ -219,7 +219,10 @@ def deviation(value: float, expected: float, peak: float) -> tuple[int, int, int
 
 @dataclass(frozen=True, slots=True)
 class PrintStats:
-    """The evidence about a log's format so far; `at_depth` are up to two distinct values with the most decimals."""
+    """The evidence about a log's format so far; `at_depth` are up to two distinct values with the most decimals.
+
+    `exact`: the values are no prints, which was said (`Reporting.exact`), so that none of it matters.
+    """
 
     texted: bool = True
     mantissas: tuple[int, int] | None = None
@@ -229,6 +232,7 @@ class PrintStats:
     significant: int = 0
     at_depth: tuple[float, ...] = ()
     bits: int = 0
+    exact: bool = False
 
     def seen(self, shown: Print) -> PrintStats:
         """Return the evidence with one more print."""
@@ -273,6 +277,8 @@ class PrintStats:
         nothing shows that there is but one.
         """
         digits = max(self.significant, 2)
+        if self.exact:
+            return PrintFormat("full", digits, self.decimals)
         if digits >= FULL_DIGITS:
             return self._short or PrintFormat("full", digits, self.decimals)
         if self._exponents:
@@ -294,7 +300,8 @@ class PrintStats:
         """
         shown = self.format()
         if (
-            self.significant >= FULL_DIGITS
+            self.exact
+            or self.significant >= FULL_DIGITS
             or (self._exponents or 0) > 1
             or (shown.style == "fixed" and not shown.digits)
         ):

@@ -60,6 +60,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         significant=shown["significant"],
         at_depth=tuple(shown["at_depth"]),
         bits=shown["bits"],
+        exact=shown["exact"],
     )
     return TrackerState(
         peak=data["peak"],

@@ -84,6 +84,7 @@ def start(schedule: CompiledSchedule) -> TrackerState:
     """Return the state before the first point."""
     return TrackerState(
         peak=schedule.peak(),
+        prints=PrintStats(exact=schedule.reporting.exact is True),
         fronts=((),) * len(candidates(schedule.reporting)),
         driven=None if driver_of(schedule) is None else Driven(),
     )

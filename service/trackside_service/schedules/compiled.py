@@ -20,12 +20,16 @@ _EVERY: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """How the loop counts and reads its LR, as far as it was stated (None: to be found)."""
+    """How the loop counts and reads its LR, as far as it was stated (None: to be found).
+
+    `exact`: the LRs are sent as they are in use, not as printed, so each is the number itself.
+    """
 
     when: Literal["in_use", "after_step"] | None = None
     at: Literal["start", "end"] | None = None
     step_base: Literal[0, 1] | None = None
     epoch_base: Literal[0, 1] | None = None
+    exact: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

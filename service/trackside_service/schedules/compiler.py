@@ -32,6 +32,7 @@ _REPORTING = (
     Param("at", "choice", "", default=None, choices=("start", "end"), nullable=True),
     Param("step_base", "integer", "", default=None, minimum=0, maximum=1, nullable=True),
     Param("epoch_base", "integer", "", default=None, minimum=0, maximum=1, nullable=True),
+    Param("exact", "boolean", "", default=None, nullable=True),
 )
 _STEPS_PER_EPOCH = Param("steps_per_epoch", "integer", "", default=None, minimum=1, nullable=True)
 

@@ -48,7 +48,7 @@ def schedule_schema() -> dict[str, Any]:
 
 
 def _reporting() -> dict[str, Any]:
-    def one_of(description: str, *values: str | int) -> dict[str, Any]:
+    def one_of(description: str, *values: str | int | bool) -> dict[str, Any]:
         return {"enum": [*values, None], "description": description}
 
     return {
@@ -64,6 +64,9 @@ def _reporting() -> dict[str, Any]:
                     "at": one_of("It was read at the start of the epoch, or at its end.", "start", "end"),
                     "step_base": one_of("The number of the first step in the log.", 0, 1),
                     "epoch_base": one_of("The number of the first epoch in the log.", 0, 1),
+                    "exact": one_of(
+                        "The LRs are sent as they are in use, not as printed: 0.001 is the number itself.", True, False
+                    ),
                 },
             },
             {"type": "null"},

@@ -293,6 +293,7 @@ _IGNORED: Final = frozenset(
         "verbose",
         "step_base",
         "epoch_base",
+        "exact",
         "noise_seed",
     ]
 )
