@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.outbox import NOW
 from trackside_service.channels import (
     CHANNELS,
     Answer,
+    ChannelKind,
     Endpoint,
     Message,
     Outcome,
@@ -114,9 +116,9 @@ def test_no_answer_is_an_outcome_too(temporary: bool, status: str) -> None:
 
 
 def test_every_kind_stands_in_the_table_once_and_explains_itself() -> None:
-    assert [each.kind for each in CHANNELS] == ["slack", "webhook"]
+    assert [each.kind for each in CHANNELS] == list(get_args(ChannelKind))
     for each in CHANNELS:
         assert channel(each.kind) is each
         assert len(each.page) > 200
-    with pytest.raises(InvalidInputError, match="slack, webhook"):
+    with pytest.raises(InvalidInputError, match="slack, discord, teams, webhook"):
         channel("pigeon")

@@ -264,6 +264,23 @@ SLACK: Final[dict[str, Any]] = {
     "name": "training",
     "url": "https://hooks.slack.com/services/your/own/address",
 }
+DISCORD: Final[dict[str, Any]] = {
+    "kind": "discord",
+    "name": "training",
+    "url": "https://discord.com/api/webhooks/your/own-address",
+}
+TEAMS: Final[dict[str, Any]] = {
+    "kind": "teams",
+    "name": "training",
+    "url": "https://example.westus.logic.azure.com/workflows/your/own/address?sig=and-its-signature",
+}
+ALERTMANAGER: Final[dict[str, Any]] = {
+    "kind": "alertmanager",
+    "name": "on call",
+    "url": "https://alertmanager.example.com",
+    "secret": "user:password",
+    "min_severity": "critical",
+}
 CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "id": CHANNEL_ID,
     "kind": "webhook",

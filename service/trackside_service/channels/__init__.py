@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trackside_service.channels import slack, webhook
+from trackside_service.channels import alertmanager, discord, slack, teams, webhook
 from trackside_service.channels.base import (
     Answer,
     Channel,
@@ -40,7 +40,13 @@ __all__ = [
     "parse_targets",
 ]
 
-CHANNELS: Final[tuple[Channel, ...]] = (slack.CHANNEL, webhook.CHANNEL)
+CHANNELS: Final[tuple[Channel, ...]] = (
+    slack.CHANNEL,
+    discord.CHANNEL,
+    teams.CHANNEL,
+    webhook.CHANNEL,
+    alertmanager.CHANNEL,
+)
 
 
 def channel(kind: str) -> Channel:

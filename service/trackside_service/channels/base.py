@@ -5,16 +5,18 @@ Nothing here knows the database or an HTTP library: a channel is handed a messag
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeAlias
+from urllib.parse import unquote
 from uuid import UUID
 
 from trackside_service.channels.targets import Targets
 
-ChannelKind: TypeAlias = Literal["slack", "discord", "webhook"]
+ChannelKind: TypeAlias = Literal["slack", "discord", "teams", "webhook", "alertmanager"]
 OutcomeStatus: TypeAlias = Literal["delivered", "retry", "failed", "gone"]
 
 # Of what a receiver says, this much is read, and this much is kept.
@@ -185,7 +187,15 @@ def bounded(text: str, endpoint: Endpoint, *, cut: bool = False) -> str:
 def _secrets_of(endpoint: Endpoint) -> list[str]:
     """Return the parts of an endpoint that no text may repeat, the longest first."""
     _, _, tail = endpoint.url.partition("://")
-    _, _, path = tail.partition("/")
-    parts = {endpoint.url, *re.split(r"[/?&=#;,]", path), *(endpoint.secret or "").split()}
+    authority, _, path = tail.partition("/")
+    parts = {endpoint.url, *re.split(r"[/?&=#;,]", path)}
+    whole = [endpoint.secret or "", *(endpoint.secret or "").split(), authority.rpartition("@")[0]]
+    for secret in whole:
+        parts |= {secret, *re.split(r"[:!]", secret)}
+    parts |= {unquote(part) for part in parts}
     parts |= {part.removeprefix("whsec_") for part in parts}
+    # As they travel in an Authorization header and in SMTP's AUTH.
+    credentials = {unquote(part) for secret in whole for part in (secret, *secret.split(":"))}
+    credentials |= {"\0" + unquote(secret).replace(":", "\0", 1) for secret in whole}
+    parts |= {base64.b64encode(part.encode()).decode("ascii") for part in credentials if part}
     return sorted((part for part in parts if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)

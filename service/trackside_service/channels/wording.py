@@ -107,8 +107,9 @@ def shortened(text: str, limit: int) -> str:
     """Return at most `limit` characters, one beyond the basic plane counted twice, as chat services do."""
     if units(text) <= limit:
         return text
-    while units(text) > limit - len(ELLIPSIS):
-        text = text[: min(len(text) - 1, limit)]
+    text = text[:limit]
+    while (excess := units(text) - limit + len(ELLIPSIS)) > 0:
+        text = text[: -max(1, excess // 2)]
     return text + ELLIPSIS
 
 

@@ -52,12 +52,20 @@ _NO_CHANNEL: Final = "No channel has this id."
         answer=ChannelMade,
         example={**examples.CHANNEL_SHOWN, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"},
         body=ChannelBody,
-        bodies={"a signed webhook": examples.CHANNEL, "Slack": examples.SLACK},
+        bodies={
+            "a signed webhook": examples.CHANNEL,
+            "Slack": examples.SLACK,
+            "Discord": examples.DISCORD,
+            "Microsoft Teams": examples.TEAMS,
+            "Alertmanager": examples.ALERTMANAGER,
+        },
         problems=(TargetRefusedError, SecretKeyMissingError, BusyError),
     ),
 )
 async def make_channel(request: Request) -> Any:
-    """Send alerts somewhere: `slack` (an incoming webhook's address) or `webhook` (signed after Standard Webhooks).
+    """Send alerts somewhere. `slack`, `discord` and `teams` take the address of a webhook (of a workflow) there,
+    `webhook` is signed after Standard Webhooks, `alertmanager` takes the address of an Alertmanager. docs/channels.md
+    shows what each of them sends.
 
     The address is encrypted before it is stored and never shown again. Addresses on private networks are refused unless
     `TRACKSIDE_ALLOW_TARGETS` names them.

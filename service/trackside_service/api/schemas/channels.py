@@ -30,7 +30,10 @@ class ChannelBody(Body):
     name: Name = Field(description="As people call it.")
     url: Annotated[str, Field(min_length=1, max_length=2000, description="Kept encrypted; never shown again.")]
     secret: str | None = Field(
-        None, max_length=200, description="A webhook's signing secret; made for you if left out."
+        None,
+        max_length=2000,
+        description="A webhook's signing secret (made for you if left out), or what an Alertmanager asks for "
+        "(user:password, or a token).",
     )
     project: Name | None = Field(None, description="Only this project's alerts; all projects if left out.")
     min_severity: Severity | None = Field(None, description="Only alerts at least that bad; warning if left out.")
