@@ -78,8 +78,12 @@ class Alertmanager:
         return "; ".join(faults)
 
     def firing(self, at: datetime) -> list[dict[str, str]]:
-        """Return the labels of the alerts that have not ended at `at`."""
-        return [dict(labels) for labels, alert in self.alerts.items() if _time(alert["endsAt"]) > at]
+        """Return the labels of the alerts that have begun and not ended at `at`."""
+        return [
+            dict(labels)
+            for labels, alert in self.alerts.items()
+            if _time(alert["startsAt"]) <= at < _time(alert["endsAt"])
+        ]
 
 
 def _fault(alert: Any) -> str:
