@@ -133,6 +133,18 @@ def test_the_lr_expected_and_observed(api: httpx.Client) -> None:
     assert lr["identified"] is None
 
 
+@pytest.mark.parametrize("form", ["%.2f", "%.0f"])
+def test_rounded_epochs_leave_no_gaps_in_what_is_expected(api: httpx.Client, form: str) -> None:
+    path = opened(api, {**RUN, "schedule": {**STEP_LR, "unit": "step", "steps_per_epoch": 391}})
+    lrs = [(update, 0.1 * 0.1 ** (update // 10)) for update in range(0, 30, 3)]
+    posted(api, path, [{"epoch": float(form % (update / 391)), "metrics": {"lr": lr}} for update, lr in lrs])
+    lr = api.get(f"{path}/lr").json()
+    assert lr["verdict"] == "on_schedule"
+    # Points at one epoch are re-logs, of which the last is shown.
+    assert lr["series"]
+    assert [point["expected"] for point in lr["series"]] == pytest.approx([point["observed"] for point in lr["series"]])
+
+
 def test_the_lr_of_a_long_run_is_thinned(api: httpx.Client) -> None:
     path = opened(api, {**RUN, "schedule": {**STEP_LR, "unit": "step"}})
     posted(api, path, [{"step": step, "metrics": {"lr": 0.1 * 0.1 ** (step // 10)}} for step in range(40)])

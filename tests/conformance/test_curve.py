@@ -29,6 +29,18 @@ def test_expected_beside_observed_in_the_convention_found() -> None:
     }
 
 
+def test_a_rounded_epoch_is_drawn_beside_the_nearest_of_the_lrs_that_it_may_mean() -> None:
+    schedule = compile_schedule({**STEP, "unit": "step", "steps_per_epoch": 391})
+    points = [LrPoint(0.1 * 0.5 ** (u // 2), epoch=round(u / 391, 3)) for u in range(12)]
+    drawn = curve(schedule, absorb(schedule, start(schedule), points))
+    assert drawn is not None
+    assert drawn.expected == drawn.observed == tuple(point.lr for point in points)
+    halved = [LrPoint(0.04, epoch=point.epoch) for point in points[:4]]
+    drawn = curve(schedule, absorb(schedule, start(schedule), halved))
+    assert drawn is not None
+    assert None not in drawn.expected
+
+
 def test_it_is_bounded_however_long_the_log() -> None:
     schedule = compile_schedule({**STEP, "unit": "step", "params": {"step_size": 1000, "gamma": 0.5}})
     points = [LrPoint(0.1, step=step, epoch=step // 100) for step in range(5000)]

@@ -71,6 +71,20 @@ def test_it_resolves_after_ten_points_back_on_schedule_and_begins_anew() -> None
     assert (second.state, second.episode, second.opened.epoch) == ("open", 2, 31)  # type: ignore[union-attr]
 
 
+def test_points_with_rounded_epochs_count_as_back_too() -> None:
+    declared = {**COSINE, "unit": "step", "steps_per_epoch": 391, "params": {"T_max": 3910}}
+    updates = np.arange(20, 1000, 20)
+    observed = compile_schedule(declared).lrs(updates)
+    observed[7] *= 1.2
+    records = [
+        {"epoch": round(update / 391, 2), "metrics": {"lr": lr}}
+        for update, lr in zip(updates.tolist(), observed.tolist(), strict=True)
+    ]
+    (alert,) = alerts_of(records, CODE, schedule=declared)
+    assert (alert.state, alert.opened.epoch) == ("resolved", round(160 / 391, 2))  # type: ignore[union-attr]
+    assert alert.resolved.epoch == round(360 / 391, 2)  # type: ignore[union-attr]
+
+
 def test_an_lr_that_is_no_number_is_off_schedule() -> None:
     (alert,) = alerts_of(epochs(lr=[*lrs(3), "NaN"]), CODE, schedule=COSINE)
     assert (alert.severity, alert.opened.epoch) == ("critical", 4)  # type: ignore[union-attr]

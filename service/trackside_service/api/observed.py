@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.epochs import EXACT
+from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
@@ -43,18 +44,22 @@ def groups_of(connection: sa.Connection, run: Run) -> int:
     return min(max(last + 1, declared), len(LRS))
 
 
-def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point]) -> list[float | None]:
+def level_of(connection: sa.Connection, run: Run) -> int:
+    """Return how many decimals the epochs of the first group's points have (`EpochStats.level`)."""
+    tracker = None if run.spec.schedule is None else detection.lr_state(monitor.look(connection, run.id).state)
+    return EXACT if tracker is None else tracker.epochs.level
+
+
+def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point], level: int) -> list[float | None]:
     """Return what the schedule expects at each point, in the convention of `explanation`; None where that cannot be
-    said.
+    said. `level`: of the whole log's epochs, which says how far they are rounded.
     """
     if run.spec.schedule is None or explanation is None or explanation.convention is None or not observed:
         return [None] * len(observed)
     schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
     convention = Convention(**explanation.convention)
-    places = places_of(schedule, [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed])
-    ticks = ticks_at(schedule, convention, places)
-    placed = ~np.isnan(ticks) & (ticks >= 0)
-    expected = np.where(placed, schedule.lrs(np.where(placed, ticks, 0.0)), math.nan)
+    points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
+    expected, _ = expected_lrs(schedule, convention, points, level)
     return [float(lr) if math.isfinite(lr) else None for lr in expected]
 
 

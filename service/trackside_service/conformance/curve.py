@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.conformance.tracker import TrackerState
 from trackside_service.conformance.verdicts import judge
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -48,9 +47,7 @@ def curve(schedule: CompiledSchedule, state: TrackerState) -> Curve | None:
     at = epochs if by_epoch else steps
     if len(at) != len(points):
         return None
-    ticks = ticks_at(schedule, Convention(**convention), places_of(schedule, points))
-    placed = ~np.isnan(ticks) & (ticks >= 0)
-    expected = np.where(placed, schedule.lrs(np.where(placed, ticks, 0.0)), math.nan)
+    expected, _ = expected_lrs(schedule, Convention(**convention), points, state.epochs.level)
     return Curve(
         "epoch" if by_epoch else "step",
         tuple(at),

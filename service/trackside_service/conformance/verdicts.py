@@ -12,10 +12,11 @@ from trackside_service.conformance.causes import CAUSES
 from trackside_service.conformance.causes.evidence import Evidence
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
-from trackside_service.conformance.conventions import Convention, candidates, places_of, preference, ticks_at
+from trackside_service.conformance.conventions import Convention, candidates, places_of, preference
 from trackside_service.conformance.driven.causing import causes_of
 from trackside_service.conformance.driven.judging import Standing, judged
-from trackside_service.conformance.epochs import by_epoch, lrs_within, reach_of, window
+from trackside_service.conformance.epochs import reach_of
+from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintFormat, read_print
@@ -169,7 +170,7 @@ def _blind(schedule: CompiledSchedule, state: TrackerState, readings: Sequence[_
     blind = []
     for reading in readings:
         if reading.off is None:
-            expected = (_expected(schedule, reading.convention, point, level) for point in points)
+            expected = (expected_lr(schedule, reading.convention, point, level) for point in points)
             if all(math.isnan(lr) for lr in expected):
                 blind.append(reading.convention)
     return frozenset(blind)
@@ -179,7 +180,7 @@ def _first_off(schedule: CompiledSchedule, reading: _Reading, level: int) -> Fir
     if reading.off is None:
         return None
     point = reading.off.point
-    value = _expected(schedule, reading.convention, point, level)
+    value = expected_lr(schedule, reading.convention, point, level)
     return FirstOff(
         index=reading.off.index,
         step=point.step,
@@ -187,16 +188,6 @@ def _first_off(schedule: CompiledSchedule, reading: _Reading, level: int) -> Fir
         expected=None if math.isnan(value) else value,
         observed=point.lr,
     )
-
-
-def _expected(schedule: CompiledSchedule, convention: Convention, point: LrPoint, level: int) -> float:
-    """Return the LR expected at the point: of several that its epoch may mean, the nearest; NaN where none is known."""
-    if by_epoch(schedule, point) and point.epoch is not None:
-        ticks = window(schedule, convention, point.epoch, level)
-        lrs = () if ticks is None or ticks[0] < 0 else lrs_within(schedule, *ticks) or ()
-        return min(lrs, key=lambda lr: abs(lr - point.lr), default=math.nan)
-    tick = float(ticks_at(schedule, convention, places_of(schedule, (point,)))[0])
-    return float(schedule.lrs(np.array([tick]))[0]) if tick >= 0 else math.nan
 
 
 def _unplaced(schedule: CompiledSchedule, state: TrackerState) -> str:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from trackside_service.conformance import LrPoint, MetricPoint, TrackerState
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading
 from trackside_service.schedules import CompiledSchedule
@@ -32,17 +33,17 @@ def judged(
 ) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
     """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
     convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
-    ticks = ticks_at(schedule, convention, places_of(schedule, [point for _, _, point in points]))
+    level = tracker.epochs.level
+    expected, impossible = expected_lrs(schedule, convention, [point for _, _, point in points], level)
     values = np.array([point.lr for _, _, point in points])
-    expected = schedule.lrs(np.where(ticks >= 0, ticks, 0.0))
-    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, expected)
+    halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, np.nan_to_num(expected))
     on = np.abs(values - expected) <= halves
     found: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
     for index, entry in enumerate(points):
-        if np.isnan(ticks[index]) or (ticks[index] >= 0 and np.isnan(expected[index])):
-            found.append((None, None, entry))
-        elif ticks[index] < 0:
+        if impossible[index]:
             found.append((None, False, entry))
+        elif np.isnan(expected[index]):
+            found.append((None, None, entry))
         else:
             found.append((float(expected[index]), bool(on[index]), entry))
     return found
