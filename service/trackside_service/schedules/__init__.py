@@ -11,7 +11,7 @@ from trackside_service.schedules.curve import Curve, KindSpec
 from trackside_service.schedules.frameworks import FRAMEWORKS
 from trackside_service.schedules.frameworks.constructor import ClassSpec, FrameworkSpec
 from trackside_service.schedules.kinds import KINDS
-from trackside_service.schedules.params import MAX_DEPTH, MAX_GROUPS, MAX_PHASES, MAX_TABLE, Param
+from trackside_service.schedules.params import MAX_DEPTH, MAX_GROUPS, MAX_PHASES, MAX_SCHEDULERS, MAX_TABLE, Param
 from trackside_service.schedules.previewing import MAX_UPDATES, preview
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_GROUPS",
     "MAX_PHASES",
+    "MAX_SCHEDULERS",
     "MAX_TABLE",
     "MAX_UPDATES",
     "ClassSpec",

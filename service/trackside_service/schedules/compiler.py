@@ -13,6 +13,8 @@ from trackside_service.schedules.kinds import KINDS
 from trackside_service.schedules.params import (
     MAX_DEPTH,
     MAX_GROUPS,
+    MAX_SCHEDULERS,
+    MAX_TABLE,
     Faults,
     Param,
     brief,
@@ -49,9 +51,24 @@ def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | N
     return compiled
 
 
+def schedulers(declaration: Any, depth: int = 0) -> int:
+    """Count the schedulers (or kinds) that a declaration is made of, nested ones and itself."""
+    if depth > 4 * MAX_DEPTH:  # deeper than any that is accepted
+        return 0
+    if isinstance(declaration, Mapping):
+        inner = [value for value in declaration.values() if isinstance(value, (Mapping, list))]
+        return sum(schedulers(value, depth + 1) for value in inner) + ("class" in declaration or "kind" in declaration)
+    if isinstance(declaration, list) and len(declaration) <= MAX_TABLE:
+        return sum(schedulers(item, depth + 1) for item in declaration if isinstance(item, (Mapping, list)))
+    return 0
+
+
 def _compile(declaration: Mapping[str, Any], steps_per_epoch: int | None) -> CompiledSchedule:
     if not isinstance(declaration, Mapping):
         raise refuse("", f"a schedule is an object, not {brief(declaration)}")
+    if schedulers(declaration) > MAX_SCHEDULERS:
+        where = "/params" if "class" in declaration else ""
+        raise refuse(where, f"at most {MAX_SCHEDULERS} schedulers in one schedule")
     beside = {name: declaration[name] for name in _BESIDE if name in declaration}
     reporting = _reporting(beside.get("reporting"))
     per_epoch = _steps_per_epoch(beside, steps_per_epoch)

@@ -11,6 +11,7 @@ from trackside_service.schedules import (
     MAX_DEPTH,
     MAX_GROUPS,
     MAX_PHASES,
+    MAX_SCHEDULERS,
     MAX_TABLE,
     ClassSpec,
     FrameworkSpec,
@@ -35,7 +36,8 @@ A schedule is declared in its framework's own words, as it stands in the trainin
 A **tick** is one call of `scheduler.step()`, and t counts the ticks so far: the first update runs at t = 0.
 `unit` says what a tick is, an optimizer update (`"step"`) or an epoch (`"epoch"`). Every length below counts
 ticks, whatever its name says. A scheduler inside another one is `{{"class", "params"}}` in its place; at most
-{MAX_DEPTH} deep, {MAX_PHASES} members, {MAX_GROUPS:,} parameter groups. A scheduler whose LRs are a function
+{MAX_DEPTH} deep, {MAX_PHASES} members,
+{MAX_SCHEDULERS} schedulers in all, {MAX_GROUPS:,} parameter groups. A scheduler whose LRs are a function
 (LambdaLR and kin) cannot be declared: the client sends a `table` of at most {MAX_TABLE:,} values, read off the
 live scheduler. One that a metric drives is replayed from the metric, one value a tick.
 

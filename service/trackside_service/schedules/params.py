@@ -16,6 +16,7 @@ from trackside_service.errors import Fault, ScheduleError
 
 MAX_DEPTH: Final = 8
 MAX_PHASES: Final = 32
+MAX_SCHEDULERS: Final = 64
 MAX_TABLE: Final = 100_000
 MAX_GROUPS: Final = 1_000
 MAX_TICKS: Final = 10**12

@@ -9,10 +9,16 @@ import numpy as np
 
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules.compiled import CompiledSchedule
-from trackside_service.schedules.compiler import compile_schedule
+from trackside_service.schedules.compiler import compile_schedule, schedulers
 from trackside_service.schedules.params import MAX_TICKS
 
 MAX_UPDATES: Final = 2_000_000
+MAX_VALUES: Final = 4_000_000
+"""LRs in one answer, over all parameter groups."""
+MAX_FOLLOWED: Final = 20_000_000
+"""Ticks that are followed one after another in one preview, over groups and members; a second takes about eight
+million.
+"""
 
 
 def preview(
@@ -41,11 +47,23 @@ def preview(
             raise ScheduleError(f"steps are update indices: 0 to {MAX_TICKS}")
         updates = np.asarray(listed, dtype=np.int64)
     schedule = compile_schedule(declaration)
+    if len(updates) * len(schedule.groups) > MAX_VALUES:
+        groups = len(schedule.groups)
+        raise ScheduleError(
+            f"with {groups} parameter groups at most {MAX_VALUES // groups} updates are previewed at once"
+        )
     if schedule.metric_driven and metric is not None:
         if len(metric) > MAX_UPDATES:
             raise ScheduleError(f"metric has at most {MAX_UPDATES} values")
         schedule = schedule.driven_by(metric)
     ticks = schedule.ticks_at_updates(updates)
+    members = schedulers(declaration)
+    followed = schedule.followed_to(float(ticks.max(initial=0))) * members
+    if followed > MAX_FOLLOWED:
+        raise ScheduleError(
+            f"{members} schedulers that act on one another, in {len(schedule.groups)} parameter groups: {followed} "
+            f"ticks would be followed one by one, and {MAX_FOLLOWED} are the most; preview fewer groups or updates"
+        )
     if schedule.refused_after is not None and bool(np.any(ticks > schedule.refused_after)):
         first = int(updates[ticks > schedule.refused_after].min())
         raise ScheduleError(
