@@ -47,6 +47,8 @@ class Run:
 
     # What an adapter knows about the moment at which it reads the LR; part of a schedule read off a live scheduler.
     _reporting: ClassVar[Mapping[str, Any] | None] = None
+    # How often an adapter's framework steps the scheduler in all, where that is no product of the run's counts.
+    _ticks: int | None = None
 
     def __init__(
         self,
@@ -234,8 +236,8 @@ class Run:
         self, scheduler: Any, unit: str, metric: str | None, body: Mapping[str, Any], *, exact: bool
     ) -> dict[str, Any]:
         epochs, steps = body.get("total_epochs"), body.get("steps_per_epoch")
-        length: int | None = epochs
-        if unit == "step":
+        length: int | None = self._ticks or epochs
+        if unit == "step" and self._ticks is None:
             length = epochs * steps if epochs is not None and steps is not None else None
         built_for = schedules.ticks_built_for(scheduler)
         if unit == "epoch" and epochs is not None and built_for is not None and built_for > epochs:

@@ -144,6 +144,12 @@ def read(scheduler: Any, **options: Any) -> dict[str, Any]:
     raise UnreadableScheduleError(f"a {type(scheduler).__name__} is no scheduler of torch or Paddle")
 
 
+def base_lr(scheduler: Any) -> Any:
+    """Return the rate that a torch scheduler began with, one number or one a param group. Raises as `torch` does."""
+    plateau = _plateaus.torch_plateau(scheduler)
+    return _one_or_all([_lr(rate) for rate in scheduler.base_lrs]) if plateau is None else plateau["base_lr"]
+
+
 def ticks_built_for(scheduler: Any) -> int | None:
     """Return the ticks that a scheduler's constructor was told, where it keeps them: OneCycleLR's total_steps."""
     total = getattr(scheduler, "total_steps", None)

@@ -389,11 +389,39 @@ def test_a_broken_environment_is_told_and_never_raises(process: Process, receive
     assert len(receiver.stored(done.stdout.strip())) == 100
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("", {"status": "failed", "reason": "training did not come to its end"}),
+        ("raise ValueError('no')", {"status": "failed", "reason": "ValueError: no"}),
+        ("run.finish()", {"status": "finished"}),
+    ],
+)
+def test_a_frameworks_training_has_ended_well_only_where_it_says_so(
+    process: Process, receiver: Receiver, end: str, expected: dict[str, str]
+) -> None:
+    """As where a script catches the exception that broke off its `trainer.train()`, and goes on to its own end."""
+    process(
+        f"""
+        import sys
+        from trackside.callbacks._loop import FitRun
+        run = FitRun(sys.argv[1])
+        run.log(step=0, a=1.0)
+        {end}
+        """,
+        receiver.url,
+    )
+    ((_, found),) = receiver.ends.items()
+    assert found == expected
+
+
 def test_importing_imports_neither_httpx_nor_a_framework(process: Process) -> None:
     script = """
         import sys
-        import trackside, trackside.schedules, trackside.callbacks.torch, trackside.callbacks.paddle, trackside.__main__
-        heavy = {"httpx", "httpcore", "torch", "paddle", "numpy", "ssl"} & set(sys.modules)
+        import trackside, trackside.schedules, trackside.__main__
+        import trackside.callbacks.torch, trackside.callbacks.paddle, trackside.callbacks.transformers
+        heavy = {"httpx", "httpcore", "numpy", "ssl"} & set(sys.modules)
+        heavy |= {"torch", "paddle", "transformers", "keras", "lightning", "pytorch_lightning"} & set(sys.modules)
         assert not heavy, heavy
     """
     done = process(script)

@@ -18,6 +18,7 @@ EXPECTED = {  # by the run's name: records, those with a rate, and the schedule'
     "torch-adapter": (12, 12, "OneCycleLR"),
     "paddle": (30, 30, "LinearWarmup"),
     "paddle-fit": (9, 6, "StepDecay"),
+    "transformers": (6, 5, "get_scheduler"),
     "preempted": (1, 0, None),
     "": (1, 1, "OneCycleLR"),
 }
@@ -30,8 +31,13 @@ def test_paddle_is_there() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.split("\n", 1)[0])
 def test_a_sample_does_what_the_page_says(
-    sample: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    sample: str,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRACKSIDE_URL", receiver.url)
     handler = signal.getsignal(signal.SIGTERM)
     try:

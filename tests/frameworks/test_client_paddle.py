@@ -246,6 +246,19 @@ def test_fit_with_a_scheduler_of_epochs(receiver: Receiver, before: bool) -> Non
     assert found == [(0, 0.1), (3, 0.1), (4, 0.05), (7, 0.05), (8, 0.025), (11, 0.025)]
 
 
+class Break(paddle.callbacks.Callback):  # type: ignore[misc]
+    def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
+        if step == 2:
+            raise RuntimeError("no space left")
+
+
+def test_a_fit_that_breaks_off_has_failed(receiver: Receiver) -> None:
+    with pytest.raises(RuntimeError, match="no space"), PaddleCallback(receiver.url) as callback:
+        fit(callback, scheduler=0.1, extra=(Break(),))
+    run_id, _ = only_run(receiver)
+    assert receiver.ends[run_id] == {"status": "failed", "reason": "RuntimeError: no space left"}
+
+
 def test_fit_stops_where_asked(receiver: Receiver) -> None:
     def behave(request: Request) -> Reply | None:
         if request.method != "POST":

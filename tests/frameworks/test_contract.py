@@ -4,8 +4,6 @@ misused scheduler is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,23 +13,10 @@ import torch
 import trackside
 from tests.frameworks.real_paddle import paddle
 from tests.frameworks.test_client_torch import CONSTRUCTORS, TABLES, optimizer_of
-from tests.support.service import service
 from trackside.callbacks.torch import TorchCallback
-from trackside_service.storage import migrate
-from trackside_service.storage.engine import open_engine
 
 EPOCHS = 6
 BATCHES = 5
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    database = f"sqlite:///{tmp_path / 'trackside.db'}"
-    engine = open_engine(database)
-    migrate.upgrade(engine)
-    engine.dispose()
-    with service(database) as address:
-        yield address
 
 
 def read(url: str, run: trackside.Run, what: str) -> Any:

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _arguments, _optimizers
+from trackside import _optimizers
+from trackside.callbacks._loop import FitRun, Loop
 from trackside.run import Run
 
 __all__ = ["PaddleCallback", "PaddleRun"]  # noqa: F822 - PaddleCallback is made by __getattr__
@@ -27,21 +28,13 @@ class PaddleRun(Run):
         super().__init__(url, optimizer=optimizer, **options)
 
 
-class _FitRun(Run):
+class _FitRun(FitRun):
     """A run whose rates are those in use, at batches counted from 0."""
 
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use", "step_base": 0}
 
-    def __init__(self, url: str | None = None, **options: Any) -> None:
-        super().__init__(url, **options)
-        self.used: Any = None  # the rate that the batch under way uses, where it is to be reported
-        self._read_lr = self._of_batch
 
-    def _of_batch(self) -> dict[str, Any]:
-        return {} if self.used is None else {"lr": self.used}
-
-
-class _Fit:
+class _Fit(Loop):
     """Reports a `paddle.Model.fit`. Arguments are those of `Run`, and `lr_every`.
 
     The optimizer, its scheduler, the epochs and the steps per epoch come from the model and from `fit`.
@@ -51,31 +44,24 @@ class _Fit:
 
     Epochs count from 1, as `fit` prints them, and carry the mean loss over their batches; steps count batches from 0. A
     batch's loss that is not finite is reported at once. With `stop_on="critical"` training stops after the batch
-    (`model.stop_training`). `run` is the `Run` while training lasts.
+    (`model.stop_training`). `run` is the `Run` while training lasts. An exception that ends the script is reported as
+    the run's failure; for one that is caught, write `with PaddleCallback(...) as callback:` around `fit`.
     """
 
     model: Any
     params: dict[str, Any]
+    _framework = "paddle"
 
     def __init__(self, url: str | None = None, *, lr_every: int = 10, **options: Any) -> None:
-        super().__init__()
-        if type(lr_every) is not int or lr_every < 1:
-            raise ValueError("lr_every must be a whole number of at least 1")
         options.setdefault("scheduler_unit", "step")
-        options.setdefault("framework", "paddle")
-        _arguments.check_options(url, options)
-        self._url = url
-        self._options = options
-        self._lr_every = lr_every
-        self.run: _FitRun | None = None
+        super().__init__(url, lr_every=lr_every, **options)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the run."""
         self._optimizer: Any = None
         self._step = self._epoch = 0
         self._steps: int | None = None
-        with contextlib.suppress(Exception):
-            self._begin()
+        self._start(self._begin)
 
     def _begin(self) -> None:
         params = self.params or {}
@@ -103,11 +89,11 @@ class _Fit:
         """Read the LR that this batch will use."""
         if self.run is None or self._optimizer is None:
             return
-        self.run.used = None
+        self.run.used = {}
         last = self._steps is not None and step == self._steps - 1
         if last or step % self._lr_every == 0:
             with contextlib.suppress(Exception):
-                self.run.used = self._optimizer.get_lr()
+                self.run.used = {"lr": self._optimizer.get_lr()}
 
     def on_train_batch_end(self, step: Any, logs: Any = None) -> None:
         """Report the LR, and a loss that is not finite."""
@@ -119,9 +105,9 @@ class _Fit:
                 self._total += loss
                 self._batches += 1
             bad = loss if loss is not None and not math.isfinite(loss) else None
-            if self.run.used is not None or bad is not None:
+            if self.run.used or bad is not None:
                 self.run.log(step=self._step, epoch=self._epoch, train_loss=bad)
-                self.run.used = None
+                self.run.used = {}
             self._step += 1
             if self.run.should_stop:
                 self.model.stop_training = True
@@ -144,9 +130,7 @@ class _Fit:
 
     def on_train_end(self, logs: Any = None) -> None:
         """End the run."""
-        run, self.run = self.run, None
-        if run is not None:
-            run.finish()
+        self._end()
 
 
 def _flat(logs: Any) -> dict[str, float]:
