@@ -21,7 +21,7 @@ from trackside_service.channels import (
     channel,
     deliver,
 )
-from trackside_service.channels.base import MAX_SAID, bounded, judge
+from trackside_service.channels.base import MAX_SAID, Letter, bounded, judge
 from trackside_service.errors import InvalidInputError
 
 URL = "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx?token=q1w2e3r4t5"
@@ -109,6 +109,9 @@ def test_no_answer_is_an_outcome_too(temporary: bool, status: str) -> None:
     class Broken:
         def post(self, request: Request, now: datetime) -> Answer:
             raise SendError(f"could not reach {request.url} at {now}", temporary=temporary)
+
+        def mail(self, letter: Letter) -> Answer:
+            raise AssertionError(f"{letter} is no request")
 
     outcome = deliver(channel("slack"), MESSAGE, ENDPOINT, Broken(), NOW)
     assert outcome.status == status

@@ -281,6 +281,11 @@ ALERTMANAGER: Final[dict[str, Any]] = {
     "secret": "user:password",
     "min_severity": "critical",
 }
+EMAIL: Final[dict[str, Any]] = {
+    "kind": "email",
+    "name": "ada",
+    "url": "smtp+starttls://user:password@smtp.example.com:587/?to=ada@example.com&from=trackside@example.com",
+}
 CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "id": CHANNEL_ID,
     "kind": "webhook",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trackside_service.channels import alertmanager, discord, slack, teams, webhook
+from trackside_service.channels import alertmanager, discord, email, slack, teams, webhook
 from trackside_service.channels.base import (
     Answer,
     Channel,
@@ -46,6 +46,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (
     teams.CHANNEL,
     webhook.CHANNEL,
     alertmanager.CHANNEL,
+    email.CHANNEL,
 )
 
 

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
 
-from trackside_service.channels.targets import Targets
+from trackside_service.channels.targets import Target, Targets
 
-ChannelKind: TypeAlias = Literal["slack", "discord", "teams", "webhook", "alertmanager"]
+ChannelKind: TypeAlias = Literal["slack", "discord", "teams", "webhook", "alertmanager", "email"]
 OutcomeStatus: TypeAlias = Literal["delivered", "retry", "failed", "gone"]
 
 # Of what a receiver says, this much is read, and this much is kept.
@@ -25,6 +25,7 @@ MAX_SAID: Final = 300
 _HIDDEN: Final = "[hidden]"
 # Any shorter part of an address is no secret, and hiding it would make answers unreadable.
 _SHORTEST_SECRET: Final = 6
+_SHORTEST_CREDENTIAL: Final = 3
 # Codes below 500 that may go away by themselves; every other code below 500 means that the same message will be
 # refused again.
 TEMPORARY: Final = frozenset({408, 425, 429})
@@ -66,16 +67,30 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail to one recipient, and the server that takes it. Nothing of it is printed."""
+
+    server: Target = field(repr=False)
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    content: bytes = field(repr=False)
+    user: str | None = field(default=None, repr=False)
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: the status, the seconds asked for by `Retry-After` (None without), and the beginning of the text.
 
-    `cut` says that there was more text than is read.
+    `cut` says that there was more text than is read; `to` what was answered, where there is more than one thing (the
+    commands of SMTP).
     """
 
     status_code: int
     retry_after: float | None = None
     text: str = ""
     cut: bool = False
+    to: str = ""
 
 
 class SendError(Exception):
@@ -92,6 +107,10 @@ class Out(Protocol):
 
     def post(self, request: Request, now: datetime) -> Answer:
         """Send a request and return the answer, whatever its status. Raises `SendError` where none came."""
+        ...
+
+    def mail(self, letter: Letter) -> Answer:
+        """Hand a mail to its server and return what that answered. Raises `SendError` where it did not."""
         ...
 
 
@@ -188,14 +207,15 @@ def _secrets_of(endpoint: Endpoint) -> list[str]:
     """Return the parts of an endpoint that no text may repeat, the longest first."""
     _, _, tail = endpoint.url.partition("://")
     authority, _, path = tail.partition("/")
-    parts = {endpoint.url, *re.split(r"[/?&=#;,]", path)}
-    whole = [endpoint.secret or "", *(endpoint.secret or "").split(), authority.rpartition("@")[0]]
-    for secret in whole:
-        parts |= {secret, *re.split(r"[:!]", secret)}
+    parts = {endpoint.url, *re.split(r"[/?&=#;,]", path), *(endpoint.secret or "").split()}
     parts |= {unquote(part) for part in parts}
     parts |= {part.removeprefix("whsec_") for part in parts}
+    credentials: set[str] = set()
+    for whole in ((endpoint.secret or ""), *(endpoint.secret or "").split(), authority.rpartition("@")[0]):
+        named = [unquote(part) for part in re.split(r"[:!]", whole)]
+        credentials |= {whole, unquote(whole), *named, *whole.split(":"), "\0" + "\0".join(named)}
     # As they travel in an Authorization header and in SMTP's AUTH.
-    credentials = {unquote(part) for secret in whole for part in (secret, *secret.split(":"))}
-    credentials |= {"\0" + unquote(secret).replace(":", "\0", 1) for secret in whole}
-    parts |= {base64.b64encode(part.encode()).decode("ascii") for part in credentials if part}
-    return sorted((part for part in parts if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
+    credentials |= {base64.b64encode(each.encode()).decode("ascii") for each in credentials if each}
+    found = {part for part in parts if len(part) >= _SHORTEST_SECRET}
+    found |= {each for each in credentials if len(each) >= _SHORTEST_CREDENTIAL}
+    return sorted(found, key=len, reverse=True)

@@ -6,9 +6,9 @@ import ssl
 import threading
 from datetime import datetime
 
-from trackside_service.channels import http
+from trackside_service.channels import http, smtp
 from trackside_service.channels import targets as addresses
-from trackside_service.channels.base import Answer, Request
+from trackside_service.channels.base import Answer, Letter, Request
 from trackside_service.channels.reaching import Reach, Resolver
 from trackside_service.channels.targets import Targets
 
@@ -42,6 +42,10 @@ class Outbound:
     def post(self, request: Request, now: datetime) -> Answer:
         """Send `request` and return the answer, whatever its status. Raises `SendError` where none came."""
         return http.post(request, now, self._reach, self._context("http"))
+
+    def mail(self, letter: Letter) -> Answer:
+        """Hand a mail to its server and return what that answered. Raises `SendError` where it did not."""
+        return smtp.mail(letter, self._reach, self._context("smtp"))
 
     def _context(self, protocol: str) -> ssl.SSLContext:
         # One each: the HTTP library writes its own protocol into the one that it is given.

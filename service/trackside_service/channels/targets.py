@@ -7,7 +7,7 @@ is made only tells the user early.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
@@ -19,6 +19,11 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_URL: Final = 2000
+WEB: Final = ("https", "http")
+MAIL: Final = ("smtps", "smtp+starttls", "smtp")
+# The usual port of each, and those that are encrypted before anything is said that matters.
+_PORTS: Final = {"https": 443, "http": 80, "smtps": 465, "smtp+starttls": 587, "smtp": 25}
+_SECURE: Final = frozenset({"https", "smtps", "smtp+starttls"})
 # Not global, whatever the standard library's tables say in this or that release (RFC 6890 and its successors), and
 # Azure's metadata server, which alone among them has a public address.
 _SPECIAL: Final[tuple[Network, ...]] = tuple(
@@ -51,8 +56,7 @@ class Target:
     def origin(self) -> str:
         """Scheme, host and port where it is not the usual one: what may be shown."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = {"https": 443, "http": 80}[self.scheme]
-        return f"{self.scheme}://{host}" + ("" if self.port == usual else f":{self.port}")
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
 
     @property
     def authority(self) -> str:
@@ -62,7 +66,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The private networks that may be sent to, besides the whole public internet over https."""
+    """The private networks that may be sent to, besides the whole public internet over what is encrypted."""
 
     allowed: tuple[Network, ...] = ()
 
@@ -77,21 +81,19 @@ class Targets:
             return None
         if not is_public(address):
             return "the target lies in a private or special network; TRACKSIDE_ALLOW_TARGETS can name it"
-        if scheme != "https":
-            return "https is required outside the networks of TRACKSIDE_ALLOW_TARGETS"
-        return None
+        return None if scheme in _SECURE else _unencrypted(scheme)
 
-    def check(self, url: str) -> Target:
+    def check(self, url: str, schemes: Sequence[str] = WEB) -> Target:
         """Read `url` and refuse early what can be refused without asking a name server. Raises `TargetRefusedError`."""
-        target = parse(url)
+        target = parse(url, schemes)
         address = _literal(target.host)
         if address is not None:
             reason = self.refusal(address, target.scheme)
         elif target.host == "localhost" or target.host.endswith(".localhost"):
             reasons = [self.refusal(ip_address(text), target.scheme) for text in ("127.0.0.1", "::1")]
             reason = None if None in reasons else reasons[0]
-        elif target.scheme != "https" and not self.allowed:
-            reason = "https is required outside the networks of TRACKSIDE_ALLOW_TARGETS"
+        elif target.scheme not in _SECURE and not self.allowed:
+            reason = _unencrypted(target.scheme)
         else:
             reason = None
         if reason:
@@ -114,8 +116,11 @@ def refused(reason: str) -> TargetRefusedError:
     return TargetRefusedError(reason, faults=[Fault("/url", reason)])
 
 
-def parse(url: str) -> Target:
-    """Read an http or https address. Raises `TargetRefusedError`, whose text never repeats the address."""
+def parse(url: str, schemes: Sequence[str] = WEB) -> Target:
+    """Read an address of one of `schemes`. Raises `TargetRefusedError`, whose text never repeats the address.
+
+    A user and a password belong to mail servers' addresses only, and are no part of what is returned.
+    """
     if not url or len(url) > MAX_URL:
         raise refused(f"an address of 1 to {MAX_URL} characters is wanted")
     if any(char.isspace() or not char.isprintable() or char == "\\" for char in url):
@@ -129,15 +134,20 @@ def parse(url: str) -> Target:
         path.encode("ascii")
     except ValueError:
         raise refused("the address cannot be read") from None
-    if scheme not in ("https", "http"):
-        raise refused("the address must begin with https://")
+    if scheme not in schemes:
+        raise refused(f"the address must begin with {' or '.join(f'{each}://' for each in schemes if each in _SECURE)}")
     if not host or port == 0:
         raise refused("the address names no host or no port")
-    if user:
+    if user and schemes is WEB:
         raise refused("the address must not carry a user name or password")
     if parts.fragment:
         raise refused("the address must not carry a fragment (#...)")
-    return Target(scheme, host, port or (443 if scheme == "https" else 80), path)
+    return Target(scheme, host, port or _PORTS[scheme], path)
+
+
+def _unencrypted(scheme: str) -> str:
+    wanted = " or ".join(each for each in (WEB if scheme in WEB else MAIL) if each in _SECURE)
+    return f"{wanted} is required outside the networks of TRACKSIDE_ALLOW_TARGETS"
 
 
 def is_public(address: Address) -> bool:

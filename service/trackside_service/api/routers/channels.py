@@ -58,14 +58,15 @@ _NO_CHANNEL: Final = "No channel has this id."
             "Discord": examples.DISCORD,
             "Microsoft Teams": examples.TEAMS,
             "Alertmanager": examples.ALERTMANAGER,
+            "mail": examples.EMAIL,
         },
         problems=(TargetRefusedError, SecretKeyMissingError, BusyError),
     ),
 )
 async def make_channel(request: Request) -> Any:
     """Send alerts somewhere. `slack`, `discord` and `teams` take the address of a webhook (of a workflow) there,
-    `webhook` is signed after Standard Webhooks, `alertmanager` takes the address of an Alertmanager. docs/channels.md
-    shows what each of them sends.
+    `webhook` is signed after Standard Webhooks, `alertmanager` takes the address of an Alertmanager, `email` that of a
+    mail server, with who is written to. docs/channels.md shows what each of them sends.
 
     The address is encrypted before it is stored and never shown again. Addresses on private networks are refused unless
     `TRACKSIDE_ALLOW_TARGETS` names them.
