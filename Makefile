@@ -53,7 +53,7 @@ needs:
 	else echo "the tests need: $$missing" >&2; exit 1; fi
 
 test-service: needs $(VENV)/.test
-	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks
+	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks --numprocesses=auto --dist=loadfile
 
 test-frameworks: $(FRAMEWORKS)/.test
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks

@@ -127,7 +127,8 @@ def test_the_training_loss_tells_overfitting_from_divergence(train: list[float],
 
 def test_a_collapse_is_left_to_acc001() -> None:
     codes = [one.code for one in report_of(epochs(val_acc=[*RISE, *[20.0] * 12], val_loss=[*LOSS, *[2.0] * 6])).alerts]
-    assert codes == ["ACC001"]
+    assert "ACC001" in codes
+    assert CODE not in codes
 
 
 def test_it_resolves_when_half_is_regained_and_can_come_back() -> None:
