@@ -77,14 +77,14 @@ def draw(rng: Random) -> RightRun:
     declaration = _recipe(rng, updates if unit == "step" else epochs)
     schedule = compile_schedule({**declaration, "unit": unit, "steps_per_epoch": per_epoch})
     after = rng.choice([0, 1])
-    place = rng.choice(["step", "epoch", "epoch", "whole"])
+    place = rng.choice(["step", "epoch", "epoch", "whole", "cut"])
     every = rng.choice([1, 2, 5, 10, 50])
     if place == "whole":
         at = rng.choice([0, per_epoch - 1])
         done = np.arange(at, updates, per_epoch)
     else:
         done = np.arange(rng.choice([0, every - 1]), updates, every)
-    if unit == "epoch" and place == "epoch":
+    if unit == "epoch" and place in ("epoch", "cut"):
         after = 0
     if place == "whole":
         ticks = (done + after) if unit == "step" else done // per_epoch + after
@@ -93,7 +93,11 @@ def draw(rng: Random) -> RightRun:
     name = rng.choice(sorted(PRINTS))
     base, texted = rng.choice([0, 1]), rng.random() < 0.5
     late = rng.choice([0, 1]) if after or not base else 0
-    decimals = rng.choice([0, 1, 2, 3, 4, 15] if every * 8 <= per_epoch else [1, 2, 3, 4, 15])
+    # An epoch-unit schedule's whole epochs are its own count, unless many points lie in each: nobody rounds them.
+    coarse = unit == "step" or every * 8 <= per_epoch
+    decimals = rng.choice([0, 1, 2, 3, 4, 15] if coarse else [1, 2, 3, 4, 15])
+    if unit == "epoch" and place == "cut":
+        late = 0
     points = []
     for update, lr in zip(done.tolist(), schedule.lrs(ticks).tolist(), strict=True):
         if math.isnan(lr):
@@ -101,6 +105,8 @@ def draw(rng: Random) -> RightRun:
         shown = PRINTS[name](lr)
         if place == "step":
             where: dict[str, Any] = {"step": update + base}
+        elif place == "cut":
+            where = {"epoch": (update + late) // per_epoch + base}
         elif place == "whole":
             where = {"epoch": update // per_epoch + base}
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -113,6 +114,35 @@ def test_rounded_epochs_still_show_a_factor(decimals: int, factor: float) -> Non
     assert verdict.verdict == ("on_schedule" if factor == 1.0 else "off_schedule"), verdict
     if factor != 1.0 and decimals:
         assert "scale" in [cause.cause for cause in verdict.causes]
+
+
+@pytest.mark.parametrize(("every", "cut"), [(10, int), (8, int), (14, int), (10, round), (9, round)])
+def test_whole_epochs_that_are_cut_off_or_rounded_are_no_alarm(every: int, cut: Callable[[float], int]) -> None:
+    schedule = compile_schedule({**COSINE, "params": {"T_max": 300}, "base_lr": 0.1, "steps_per_epoch": 7})
+    updates = list(range(0, 300, every))
+    points = [
+        LrPoint(lr, epoch=cut(u / 7)) for u, lr in zip(updates, schedule.lrs(np.array(updates)).tolist(), strict=True)
+    ]
+    for count in range(1, len(points) + 1):
+        assert explain(schedule, points[:count]).verdict != "off_schedule", count
+    for factor in (0.5, 1.3):
+        assert explain(schedule, [LrPoint(p.lr * factor, epoch=p.epoch) for p in points]).verdict == "off_schedule"
+    assert explain(schedule, [LrPoint(0.1, epoch=point.epoch) for point in points]).verdict == "off_schedule"
+
+
+def test_whole_epochs_still_show_what_no_stride_explains() -> None:
+    schedule = compile_schedule({**COSINE, "params": {"T_max": 3910}, "base_lr": 0.1, "steps_per_epoch": 391})
+    lrs = schedule.lrs(np.arange(0, 3910, 391)).tolist()
+    assert explain(schedule, [LrPoint(lr, epoch=e) for e, lr in enumerate(lrs)]).verdict == "on_schedule"
+    seldom = [LrPoint(lr, epoch=e) for e, lr in enumerate(schedule.lrs(range(10)).tolist())]  # stepped per epoch
+    frozen = [LrPoint(0.1, epoch=e) for e in range(10)]
+    raised = [LrPoint(lr * (1.01 if e == 5 else 1), epoch=e) for e, lr in enumerate(lrs)]
+    for points in (seldom, frozen, raised):
+        verdicts = [explain(schedule, points[:count]).verdict for count in range(1, 11)]
+        assert verdicts[-1] == "off_schedule", verdicts
+    first = explain(schedule, raised).first_off
+    assert first is not None
+    assert first.index == 5
 
 
 def test_epochs_rounded_beyond_use_leave_it_undetermined() -> None:

@@ -52,11 +52,16 @@ class EpochStats:
         return min(self.decimals, EXACT)
 
     @property
+    def once(self) -> bool:
+        """Whether the epochs are whole and each occurs once."""
+        return not self.decimals and self.several and not self.repeated
+
+    @property
     def level(self) -> int:
         """The level by what was seen: 0 for whole epochs that say no more than the epoch."""
         if self.decimals:
             return self.least
-        return EXACT if self.several and not self.repeated else 0
+        return EXACT if self.once else 0
 
 
 def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:

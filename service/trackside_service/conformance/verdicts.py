@@ -20,6 +20,7 @@ from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintFormat, read_print
+from trackside_service.conformance.strides import may_be_cut
 from trackside_service.conformance.tracker import Suspect, TrackerState, absorb, start
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import driver_of
@@ -59,6 +60,9 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
         if loose.off is None:
             reason = f"the LR is printed too coarsely to compare: the log shows no more than {coarsest}"
             return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
+    if best.off is not None and _cut(schedule, state, coarsest):
+        reason = "the epochs are whole ones that may be cut off: each may be any of its updates"
+        return Explanation("undetermined", reason, None, (), convention, state.points)
     if best.off is not None:
         off = _first_off(schedule, best, state.epochs.level)
         return Explanation("off_schedule", None, off, (), convention, state.points)
@@ -151,6 +155,16 @@ def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintForma
         )
     )
     return readings
+
+
+def _cut(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) -> bool:
+    """Say whether a log that is off at its whole epochs may be right, if those are cut off."""
+    if schedule.unit == "epoch" or not state.epochs.once or (schedule.steps_per_epoch or 1) == 1:
+        return False
+    conventions = candidates(schedule.reporting)
+    if all(_first(front, shown, 0) is not None for front in state.fronts):
+        return False
+    return may_be_cut(schedule, conventions, [kept.point for kept in state.series], shown, state.peak)
 
 
 def _first(front: Sequence[Suspect], shown: PrintFormat, level: int) -> Suspect | None:
