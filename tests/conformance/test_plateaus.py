@@ -245,7 +245,7 @@ def test_hostile_values_raise_nothing() -> None:
         for _ in range(60):
             schedule = compile_schedule({**PLATEAUS[name](rng), "unit": rng.choice(["step", "epoch"])})
             state = start(schedule)
-            for _ in range(40):
+            for count in range(40):
                 place: dict[str, Any] = {
                     "step": rng.choice([None, rng.randrange(50), 10**15]),
                     "epoch": rng.choice([None, rng.random() * 9, float(rng.randrange(9)), 1e17]),
@@ -257,5 +257,6 @@ def test_hostile_values_raise_nothing() -> None:
                     state,
                     rng.choice([LrPoint(lr, **place, metrics=metrics), MetricPoint(metrics, **place)]),
                 )
-                conclude(schedule, state)
+                if count < 8 or count % 8 == 7:
+                    conclude(schedule, state)
             assert load(json.loads(json.dumps(dump(state)))).points == state.points
