@@ -1,0 +1,244 @@
+"""Lightning: `LightningCallback` for `Trainer.fit`, of the package `lightning` or `pytorch_lightning`."""
+
+# ruff: noqa: ARG002 - the hooks' arguments are named by Lightning
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from trackside import _config, _exit, _optimizers, _say, _tables, _wire, schedules
+from trackside.callbacks._loop import FitRun, Loop
+
+__all__ = ["LightningCallback"]  # noqa: F822 - made by __getattr__
+
+_PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+_LOSSES = frozenset(
+    f"{name}{suffix}"
+    for name in ("loss", "train_loss", "train/loss", "training_loss")
+    for suffix in ("", "_step", "_epoch")
+)
+
+
+class _FitRun(FitRun):
+    """A run whose rates are those in use, at updates and epochs counted from 0."""
+
+    _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use", "step_base": 0, "epoch_base": 0}
+
+
+class _Fit(Loop):
+    """Reports a Lightning `Trainer.fit`. Arguments are those of `Run`, and `lr_every`.
+
+    Optimizer, scheduler, epochs, steps per epoch, accumulation and world size come from the trainer. What one tick of
+    the scheduler is comes from its `interval`; pass `scheduler_unit` where it is built for another one, and in manual
+    optimization, where Lightning does not step it. Of several optimizers the first and its scheduler are reported.
+
+    The LR of every param group is read before the optimizer's step and reported, with the batch's loss as train_loss,
+    every `lr_every` updates and at an epoch's last. What the module logs comes at the end of the validation and of the
+    epoch, under its own names. Steps count updates and epochs from 0, as Lightning prints them.
+
+    A checkpoint remembers the run: `fit(ckpt_path=...)` goes on with it, unless `run_id` or TRACKSIDE_RUN_ID says
+    otherwise. An exception is reported as the run's failure. With `stop_on="critical"` training stops after the batch
+    (`trainer.should_stop`).
+    """
+
+    _framework = "lightning"
+    _remembered: str | None = None
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Start the run."""
+        self._optimizer: Any = None
+        self._lrs: dict[str, Any] = {}
+        self._stepped = False
+        self._updates = 0
+        self._before: dict[str, Any] = {}
+        self._validated: set[str] = set()
+        self._losses = False
+        if trainer.is_global_zero or self._options.get("all_ranks"):
+            self._start(self._begin, trainer)
+
+    def _begin(self, trainer: Any) -> None:
+        options = dict(self._options)
+        self._optimizer = next(iter(trainer.optimizers), None)
+        _place(trainer, options)
+        self._with_params(
+            options, accumulate_grad_batches=trainer.accumulate_grad_batches, world_size=trainer.world_size
+        )
+        self._updates = int(trainer.global_step) // max(1, len(trainer.optimizers))
+        remembered, self._remembered = self._remembered, None
+        if self._updates:
+            options.setdefault("resumed_from_step", self._updates)
+            if remembered is not None and _config.run_id_from_environment() is None:
+                options.setdefault("run_id", remembered)
+        config = self._config(trainer)
+        given = options.get("schedule") is not None or ("scheduler_unit" not in options and _manual(trainer))
+        scheduler = None if config is None or given else config.scheduler
+        if scheduler is not None:
+            options.setdefault("scheduler_unit", config.interval)
+            if config.reduce_on_plateau and config.monitor is not None:
+                options.setdefault("scheduler_metric", config.monitor)
+            if config.frequency != 1:
+                options["schedule"] = _stretched(trainer, config, options)
+                scheduler = None
+        epochs = options.get("scheduler_unit", "epoch") == "epoch"
+        ticks = _whole(trainer.max_epochs if epochs else trainer.estimated_stepping_batches)
+        self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, scheduler=scheduler, **options)
+
+    def _config(self, trainer: Any) -> Any:
+        """Lightning's word on the scheduler of the first optimizer."""
+        for config in trainer.lr_scheduler_configs:
+            if getattr(config.scheduler, "optimizer", self._optimizer) is self._optimizer:
+                return config
+        return None
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Read the LR that this update uses."""
+        if self.run is None or self._optimizer not in (optimizer, getattr(optimizer, "optimizer", None)):
+            return
+        self._stepped = True
+        with contextlib.suppress(Exception):
+            self._lrs = _optimizers.from_groups(self._optimizer)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Report the LR that the update used and the loss, and stop where that was asked for."""
+        if self.run is None:
+            return
+        with contextlib.suppress(Exception):
+            loss = _loss(outputs, trainer)
+            self._losses = self._losses or loss is not None
+            due = self._stepped and (self._updates % self._lr_every == 0 or bool(trainer.is_last_batch))
+            if due or _broken(loss):
+                self.run.used = self._lrs if self._stepped else {}
+                self.run.log(step=self._updates, epoch=trainer.current_epoch, train_loss=loss)
+            if self.run.should_stop:
+                trainer.should_stop = True
+        self._updates += self._stepped
+        self._stepped = False
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Note what is logged already: Lightning keeps it beside what the validation logs."""
+        self._before = dict(trainer.callback_metrics)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report what the validation logged."""
+        if not trainer.sanity_checking and self.run is not None:
+            logged = dict(trainer.callback_metrics)
+            found = {name: value for name, value in logged.items() if self._before.get(name) is not value}
+            self._validated.update(found)
+            self._report(trainer, found)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report what the epoch logged."""
+        if self.run is not None:
+            logged = dict(trainer.callback_metrics)
+            self._report(trainer, {name: value for name, value in logged.items() if name not in self._validated})
+
+    def _report(self, trainer: Any, found: Mapping[str, Any]) -> None:
+        """Report metrics, without a second train_loss and a metric's second name."""
+        if self.run is None:
+            return
+        with contextlib.suppress(Exception):
+            kept = {
+                name: value
+                for name, value in found.items()
+                if not (self._losses and name in _LOSSES) and _bare(name) not in found
+            }
+            self.run.used = {}
+            step = None if trainer.is_last_batch else max(0, self._updates - 1)  # inside an epoch
+            self.run.log(kept, step=step, epoch=trainer.current_epoch)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """End the run."""
+        self._end()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """End the run as failed, or as killed by Ctrl-C or SIGTERM."""
+        if type(exception).__name__ == "SIGTERMException":
+            self._end("killed", "SIGTERM")
+        else:
+            self._end(*_exit.outcome(exception))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint remembers."""
+        return {} if self.run is None else {"run_id": self.run.id}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take the run of a checkpoint."""
+        self._remembered = state_dict.get("run_id")
+
+
+def _manual(trainer: Any) -> bool:
+    return not trainer.lightning_module.automatic_optimization
+
+
+def _whole(value: Any) -> int | None:
+    """A count, or None for what Lightning has no end of: None, -1, infinity."""
+    return int(value) if value is not None and 0 < value < math.inf else None
+
+
+def _place(trainer: Any, options: dict[str, Any]) -> None:
+    """Epochs and updates an epoch, as far as they are known and whole."""
+    batches, epochs = _whole(trainer.num_training_batches), _whole(trainer.max_epochs)
+    if batches is not None:
+        options.setdefault("steps_per_epoch", -(-batches // max(1, int(trainer.accumulate_grad_batches))))
+    most, steps = _whole(trainer.max_steps), options.get("steps_per_epoch")
+    if epochs is not None and (most is None or (steps is not None and most >= epochs * steps)):
+        options.setdefault("total_epochs", epochs)
+
+
+def _stretched(trainer: Any, config: Any, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A scheduler that Lightning steps every so many epochs or batches only (`frequency`), as a table of its rates."""
+    every, unit = config.frequency, options["scheduler_unit"]
+    length = _whole(trainer.max_epochs if unit == "epoch" else trainer.estimated_stepping_batches)
+    # Lightning counts the batches of each epoch anew.
+    even = trainer.accumulate_grad_batches == 1 and options.get("steps_per_epoch", 1) % every == 0
+    try:
+        if unit != config.interval or length is None or (unit == "step" and not even):
+            raise schedules.UnreadableScheduleError(f"it is stepped every {every} {config.interval}s only")
+        rates = _tables.torch_values(config.scheduler, -(-length // every))
+        values = [rate for rate in rates for _ in range(every)][:length]
+        return schedules.table(
+            values, unit=unit, steps_per_epoch=options.get("steps_per_epoch"), reporting=_FitRun._reporting
+        )
+    except schedules.UnreadableScheduleError as error:
+        _say.line(f"the schedule is not reported, and so the LR not compared with it: {error}.")
+        return None
+
+
+def _loss(outputs: Any, trainer: Any) -> Any:
+    """The batch's loss. Lightning divides it by the batches of an update."""
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return None if loss is None else loss * trainer.accumulate_grad_batches if not _manual(trainer) else loss
+
+
+def _broken(loss: Any) -> bool:
+    """Tell whether a loss in the processor's memory is not finite; one on a device is not waited for."""
+    value = None if loss is None else _wire.freeze(loss)
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _bare(name: str) -> str | None:
+    """The name under which Lightning repeats a metric that is logged for steps and epochs."""
+    for suffix in ("_step", "_epoch"):
+        if name.endswith(suffix):
+            return name[: -len(suffix)]
+    return None
+
+
+def __getattr__(name: str) -> Any:
+    if name != "LightningCallback":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    package = next((each for each in _PACKAGES if each in sys.modules), None)
+    if package is None:
+        try:
+            package = importlib.import_module(_PACKAGES[0]).__name__
+        except ImportError:
+            package = importlib.import_module(_PACKAGES[1]).__name__
+    base = sys.modules[package].Callback
+    made = type(name, (_Fit, base), {"__module__": __name__, "__doc__": _Fit.__doc__})
+    globals()[name] = made
+    return made
