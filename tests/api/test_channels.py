@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 from tests.api.test_records import posted
 from tests.api.test_runs import opened
+from tests.support.mail_server import Manner, mail_server
 from tests.support.problems import assert_problem
 from tests.support.receiver import Receiver, Reply, receiving
+
+from trackside_service.channels import CHANNELS
 
 HIDDEN = "path-that-is-a-secret-7711"
 
@@ -81,6 +86,59 @@ def test_a_test_says_plainly_what_the_other_side_answered(api: httpx.Client, rec
     channel = made(api, receiver)
     answer = api.post(f"/v1/channels/{channel['id']}/test").json()
     assert (answer["delivered"], answer["status_code"], answer["said"]) == (False, 404, "no_service")
+
+
+def test_a_webhooks_secret_is_taken_over_from(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    answer = api.post(f"/v1/channels/{channel['id']}/rotate", json={"overlap_s": 600})
+    assert answer.status_code == 200, answer.text
+    rotated = answer.json()
+    assert rotated["secret"] != channel["secret"]
+    left = datetime.fromisoformat(rotated["old_secret_until"]) - datetime.now(UTC)
+    assert timedelta(minutes=8) < left <= timedelta(minutes=10)
+    api.post(f"/v1/channels/{channel['id']}/test").raise_for_status()
+    api.post(f"/v1/channels/{channel['id']}/rotate", json={"overlap_s": 0}).raise_for_status()
+    api.post(f"/v1/channels/{channel['id']}/test").raise_for_status()
+    both, after = receiver.wait(2)
+    for secret in (channel["secret"], rotated["secret"]):
+        Webhook(secret).verify(both.body, dict(both.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(rotated["secret"]).verify(after.body, dict(after.headers))
+    assert rotated["secret"] not in api.get(f"/v1/channels/{channel['id']}").text
+
+
+def test_what_cannot_be_rotated_says_so(api: httpx.Client, receiver: Receiver) -> None:
+    slack = made(api, receiver, kind="slack")
+    assert "slack" in assert_problem(api.post(f"/v1/channels/{slack['id']}/rotate"), 422, "invalid_input")["detail"]
+    hook = made(api, receiver)
+    for body, pointer in (({"secret": HIDDEN}, "/secret"), ({"overlap_s": -1}, "/overlap_s")):
+        answer = api.post(f"/v1/channels/{hook['id']}/rotate", json=body)
+        assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [pointer]
+        assert HIDDEN not in answer.text
+    assert_problem(api.post(f"/v1/channels/{UUID(int=7)}/rotate"), 404, "channel_not_found")
+
+
+@pytest.mark.parametrize("kind", [each.kind for each in CHANNELS if each.kind != "email"])
+def test_a_test_of_any_kind_says_plainly_what_came_back(api: httpx.Client, receiver: Receiver, kind: str) -> None:
+    path = f"/{HIDDEN}" + ("/api/v2/alerts" if kind == "alertmanager" else "")
+    receiver.behave(path, Reply(status=403, body=f"not for {HIDDEN}".encode()), Reply(status=204, body=b""))
+    channel = made(api, receiver, kind=kind)
+    refused = api.post(f"/v1/channels/{channel['id']}/test").json()
+    assert (refused["delivered"], refused["status_code"], refused["said"]) == (False, 403, "not for [hidden]")
+    assert refused["error"] == "the receiver answered 403: not for [hidden]"
+    assert api.post(f"/v1/channels/{channel['id']}/test").json()["delivered"] is True
+
+
+def test_a_test_mail_says_plainly_what_came_back(api: httpx.Client) -> None:
+    with mail_server(Manner(replies={"RCPT": "550 5.1.1 <ada@example.org> is not here"})) as server:
+        body = {"kind": "email", "name": "ada", "url": server.url()}
+        channel = api.post("/v1/channels", json=body).raise_for_status().json()
+        assert channel["target"] == f"smtp://127.0.0.1:{server.port}"
+        refused = api.post(f"/v1/channels/{channel['id']}/test").json()
+        assert (refused["delivered"], refused["status_code"]) == (False, 550)
+        assert refused["error"] == "the server answered 550 to RCPT TO: 5.1.1 <[hidden]> is not here"
+        server.manner.replies.clear()
+        assert api.post(f"/v1/channels/{channel['id']}/test").json()["delivered"] is True
 
 
 def test_the_address_is_never_shown_and_the_secret_once(api: httpx.Client, receiver: Receiver) -> None:

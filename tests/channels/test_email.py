@@ -23,8 +23,8 @@ from trackside_service.channels.examples import EXAMPLES
 from trackside_service.channels.outbound import Outbound
 from trackside_service.errors import InvalidInputError, TargetRefusedError
 
-PASSWORD = "p%40ss%3Aw%C3%B6rd-7711"  # p@ss:wörd-7711
-PLAIN = "p@ss:wörd-7711"
+PASSWORD = "p%40ss%3Aw%C3%B6rd;!=,-7711"
+PLAIN = "p@ss:wörd;!=,-7711"
 PARTS = (PASSWORD, PLAIN, "7711", "trackside@ml.example.org", "ada@example.org")
 
 
@@ -199,16 +199,16 @@ def test_a_farewell_is_not_waited_for() -> None:
         assert sent(server).status == "delivered"
 
 
-@pytest.mark.parametrize("echo", [PLAIN, "AGFkYQBw", "ada"])
-def test_the_password_is_in_no_answer_and_no_log(echo: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_the_password_is_in_no_answer_and_no_log(slash: str, caplog: pytest.LogCaptureFixture) -> None:
     with mail_server(Manner(users={"ada": "another"})) as server, caplog.at_level(logging.DEBUG):
-        url = server.url(user=f"ada:{PASSWORD}")
+        url = server.url(user=f"ada:{PASSWORD}").replace("/?", slash + "?")
         endpoint = configure("email", url, None, LOOPBACK)
         outcome = sent(server, url=url)
         assert (outcome.status, outcome.status_code) == ("failed", 535)
         assert outcome.error == "the server answered 535 to AUTH: 5.7.8 [hidden] with [hidden] ([hidden]) is not known"
         for text in (repr(outcome), repr(endpoint), endpoint.target, caplog.text):
-            assert not any(part in text for part in (*PARTS, echo)), text
+            assert not any(part in text for part in (*PARTS, "AGFkYQBw", "ada:")), text
         assert server.mails == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,7 +13,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.support.outbox import NOW, after, make_alert, make_run
 
 from trackside_service.channels import Endpoint, Message, Targets, configure
-from trackside_service.channels.webhook import make_secret, render, verify
+from trackside_service.channels.base import bounded
+from trackside_service.channels.webhook import make_secret, render, rotate, verify
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import InvalidInputError
 
@@ -41,12 +42,60 @@ def test_the_signature_verifies_with_the_standard_package() -> None:
         Webhook(make_secret()).verify(request.body, dict(request.headers))
 
 
-def test_while_a_secret_is_rotated_both_verify() -> None:
-    old, new = make_secret(), make_secret()
-    request = render(MESSAGE, Endpoint(URL, f"{new} {old}"), datetime.now(UTC))
-    for secret in (old, new):
-        assert Webhook(secret).verify(request.body, dict(request.headers))
-        assert verify(secret, request.headers, request.body)
+def verifying(stored: str, now: datetime, *secrets: str) -> list[bool]:
+    """Return for each secret whether a message sent at `now` is verified by the standard package."""
+    request = render(MESSAGE, Endpoint(URL, stored), now)
+
+    def verified(secret: str) -> bool:
+        try:
+            Webhook(secret).verify(request.body, dict(request.headers))
+        except WebhookVerificationError:
+            return False
+        return True
+
+    return [verified(secret) for secret in secrets]
+
+
+def test_while_a_secret_is_rotated_both_verify_and_then_the_new_one() -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    old = make_secret()
+    # The package refuses what is older than five minutes: the take-over lies in the past instead.
+    stored = rotate(old, None, now - timedelta(minutes=59), hour)
+    new = stored.split()[0]
+    assert verifying(stored, now, old, new) == [True, True]
+    assert verifying(rotate(old, new, now - hour, hour), now, old, new) == [False, True]
+    assert verifying(rotate(old, new, now, timedelta()), now, old, new) == [False, True]
+    assert verify(
+        old, render(MESSAGE, Endpoint(URL, stored), now).headers, render(MESSAGE, Endpoint(URL, stored), now).body
+    )
+
+
+def test_a_take_over_during_a_take_over_keeps_its_word_to_the_first() -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    first, second, third, fourth = (make_secret() for _ in range(4))
+    stored = rotate(rotate(first, second, now, hour), third, now, hour)
+    assert verifying(stored, now, first, second, third) == [True, True, True]
+    assert verifying(rotate(stored, fourth, now, hour), now, first, second, third, fourth) == [False, True, True, True]
+    late = rotate(rotate(first, second, now - 2 * hour, hour), third, now, hour)
+    assert len(late.split()) == 2, "what has ended is not kept"
+
+
+@pytest.mark.parametrize("given", ["hunter2", "", "whsec_c2hvcnQ="])
+def test_another_secret_is_a_secret_too(given: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        rotate(make_secret(), given, NOW, timedelta())
+    assert caught.value.faults[0].pointer == "/secret"
+    same = make_secret()
+    with pytest.raises(InvalidInputError, match="in use already"):
+        rotate(same, same, NOW, timedelta())
+
+
+def test_no_echo_of_a_secret_that_goes_on_gets_through() -> None:
+    old = make_secret()
+    endpoint = Endpoint(URL, rotate(old, None, NOW, timedelta(hours=1)))
+    assert endpoint.secret is not None
+    for secret in (old, endpoint.secret.split()[0]):
+        assert bounded(f"bad {secret} and {secret.removeprefix('whsec_')}", endpoint) == "bad [hidden] and [hidden]"
 
 
 def test_the_id_stays_and_the_timestamp_is_that_of_the_attempt() -> None:

@@ -297,6 +297,7 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "disabled_reason": None,
     "created_at": "2026-01-31T12:00:00Z",
 }
+ROTATE: Final[dict[str, Any]] = {"overlap_s": 3600}
 DELIVERY: Final[dict[str, Any]] = {
     "id": DELIVERY_ID,
     "channel_id": CHANNEL_ID,

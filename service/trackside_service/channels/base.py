@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
@@ -140,6 +140,8 @@ class Channel:
     `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
     receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
     the channel is made. `for_people`: people read it, and are reminded unless they choose their events themselves.
+    `rotate`, where a secret can be taken over from, takes (stored secret, new one or None, now, how long the old one
+    goes on) and returns what is to be stored; the new one comes first in it. Raises `InvalidInputError`.
     """
 
     kind: ChannelKind
@@ -151,6 +153,7 @@ class Channel:
     version: int = 1
     shows_secret: bool = False
     for_people: bool = False
+    rotate: Callable[[str, str | None, datetime, timedelta], str] | None = None
 
 
 def judge(answer: Answer, endpoint: Endpoint) -> Outcome:
@@ -206,14 +209,15 @@ def bounded(text: str, endpoint: Endpoint, *, cut: bool = False) -> str:
 def _secrets_of(endpoint: Endpoint) -> list[str]:
     """Return the parts of an endpoint that no text may repeat, the longest first."""
     _, _, tail = endpoint.url.partition("://")
-    authority, _, path = tail.partition("/")
-    parts = {endpoint.url, *re.split(r"[/?&=#;,]", path), *(endpoint.secret or "").split()}
+    authority = re.split(r"[/?#]", tail, maxsplit=1)[0]
+    parts = {endpoint.url, *re.split(r"[/?&=#;,]", tail[len(authority) :])}
     parts |= {unquote(part) for part in parts}
-    parts |= {part.removeprefix("whsec_") for part in parts}
     credentials: set[str] = set()
     for whole in ((endpoint.secret or ""), *(endpoint.secret or "").split(), authority.rpartition("@")[0]):
-        named = [unquote(part) for part in re.split(r"[:!]", whole)]
+        named = [unquote(part) for part in whole.split(":")]
         credentials |= {whole, unquote(whole), *named, *whole.split(":"), "\0" + "\0".join(named)}
+        credentials.add(whole.partition("!")[0])  # what follows is the end of a webhook's old secret
+    credentials |= {each.removeprefix("whsec_") for each in credentials}
     # As they travel in an Authorization header and in SMTP's AUTH.
     credentials |= {base64.b64encode(each.encode()).decode("ascii") for each in credentials if each}
     found = {part for part in parts if len(part) >= _SHORTEST_SECRET}

@@ -3,7 +3,8 @@
 Every message carries `webhook-id` (the same on each attempt, so that a receiver can drop repetitions),
 `webhook-timestamp` (seconds since 1970, of the attempt) and `webhook-signature` (`v1,` and the base64 of HMAC-SHA256
 over "id.timestamp.body"). The secret is `whsec_` and the base64 of 32 random bytes; it is shown once, when the channel
-is made. Any library of standardwebhooks.com verifies it.
+is made. Any library of standardwebhooks.com verifies it. `POST /v1/channels/{id}/rotate` lets another secret take over:
+until the time that it answers, messages carry a signature by each, and a receiver that knows either of them verifies.
 
 The body is {"version", "type", "timestamp", "data"}: the version is that of the form, and rises when a receiver would
 have to change; fields may be added without. The type is `alert.opened`, `alert.changed` (its severity rose),
@@ -23,7 +24,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from trackside_service.channels.base import Channel, Endpoint, Message, Out, Outcome, Request, judge
@@ -34,6 +35,10 @@ PREFIX: Final = "whsec_"
 VERSION: Final = 1
 _SECRET_BYTES: Final = 32
 _LEAST, _MOST = 24, 64
+# A secret that another took over from stands after it, with the time at which it ends: "whsec_A whsec_B!1764000000".
+_UNTIL: Final = "!"
+# So many take-overs may be under way at once.
+MAX_OLD: Final = 2
 
 
 def make_secret() -> str:
@@ -44,11 +49,26 @@ def make_secret() -> str:
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """Return the value of `webhook-signature` (Standard Webhooks 1.0.0, "Signature scheme").
 
-    `secret` may hold two secrets separated by a space, while one takes over from the other: then there are two
-    signatures.
+    While one secret takes over from another (`rotate`), there is a signature by each.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return " ".join(_signature(each, signed) for each in secret.split())
+    return " ".join(_signature(each, signed) for each in _valid(secret, timestamp))
+
+
+def rotate(secret: str, given: str | None, now: datetime, overlap: timedelta) -> str:
+    """Return the stored form of the secret that takes over from `secret` (stored form), which goes on for `overlap`.
+
+    The new one is `given`, or made. Raises `InvalidInputError`.
+    """
+    new = make_secret() if given is None else _checked(given)
+    seconds = int(now.timestamp())
+    current, *old = _valid(secret, seconds)
+    kept = [each for each in secret.split()[1:] if each.partition(_UNTIL)[0] in old]
+    if new == current or new in old:
+        reason = "this secret is in use already"
+        raise InvalidInputError(reason, faults=[Fault("/secret", reason)])
+    until = seconds + int(overlap.total_seconds())
+    return " ".join([new, f"{current}{_UNTIL}{until}", *kept[: MAX_OLD - 1]])
 
 
 def payload(message: Message) -> dict[str, Any]:
@@ -94,17 +114,18 @@ def configure(url: str, secret: str | None, targets: Targets) -> Endpoint:
     target = targets.check(url)
     if secret is None:
         secret = make_secret()
-    elif not _is_secret(secret):
-        reason = (
-            f"a signing secret is {PREFIX} and the base64 of {_LEAST} to {_MOST} random bytes; without one, we make it"
-        )
-        raise InvalidInputError(reason, faults=[Fault("/secret", reason)])
-    return Endpoint(url, secret, target.origin)
+    return Endpoint(url, _checked(secret), target.origin)
 
 
 def send(message: Message, endpoint: Endpoint, out: Out, now: datetime) -> Outcome:
     """Send one message."""
     return judge(out.post(render(message, endpoint, now), now), endpoint)
+
+
+def _valid(secret: str, timestamp: int) -> list[str]:
+    """Return the secrets of a stored form that sign at `timestamp` (seconds), the newest first."""
+    parts = [each.partition(_UNTIL) for each in secret.split()]
+    return [plain for plain, mark, until in parts if not mark or int(until) > timestamp]
 
 
 def _signature(secret: str, signed: bytes) -> str:
@@ -113,6 +134,15 @@ def _signature(secret: str, signed: bytes) -> str:
 
 def _key(secret: str) -> bytes:
     return base64.b64decode(secret.removeprefix(PREFIX))
+
+
+def _checked(secret: str) -> str:
+    if not _is_secret(secret):
+        reason = (
+            f"a signing secret is {PREFIX} and the base64 of {_LEAST} to {_MOST} random bytes; without one, we make it"
+        )
+        raise InvalidInputError(reason, faults=[Fault("/secret", reason)])
+    return secret
 
 
 def _is_secret(secret: str) -> bool:
@@ -134,4 +164,5 @@ CHANNEL: Final = Channel(
     send=send,
     version=VERSION,
     shows_secret=True,
+    rotate=rotate,
 )

@@ -107,10 +107,14 @@ def get(connection: sa.Connection, channel_id: UUID) -> StoredChannel:
     return _stored(row)
 
 
-def sealed(connection: sa.Connection, channel_id: UUID) -> Sealed:
-    """Return where a channel sends, encrypted. Raises `ChannelNotFoundError`."""
-    columns = (channels.c.kind, channels.c.url, channels.c.secret, channels.c.target)
-    row = connection.execute(sa.select(*columns).where(channels.c.channel_id == channel_id)).one_or_none()
+def sealed(connection: sa.Connection, channel_id: UUID, *, lock: bool = False) -> Sealed:
+    """Return where a channel sends, encrypted. `lock`: whoever else wants to change it waits for this transaction.
+
+    Raises `ChannelNotFoundError`.
+    """
+    query = sa.select(channels.c.kind, channels.c.url, channels.c.secret, channels.c.target)
+    query = query.where(channels.c.channel_id == channel_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise _unknown(channel_id)
     return Sealed(row.kind, bytes(row.url), None if row.secret is None else bytes(row.secret), row.target)
@@ -120,6 +124,12 @@ def delete(connection: sa.Connection, channel_id: UUID) -> None:
     """Delete a channel with its deliveries. Raises `ChannelNotFoundError`."""
     if connection.execute(channels.delete().where(channels.c.channel_id == channel_id)).rowcount == 0:
         raise _unknown(channel_id)
+
+
+def set_secret(connection: sa.Connection, cipher: Cipher, channel_id: UUID, secret: str) -> None:
+    """Store another secret for a channel. Raises `SecretKeyMissingError` where nothing can encrypt it."""
+    encrypted = cipher.encrypt(secret)
+    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(secret=encrypted))
 
 
 def set_disabled(connection: sa.Connection, channel_id: UUID, reason: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
@@ -18,9 +19,11 @@ from trackside_service.api.schemas.channels import (
     ChannelBody,
     ChannelList,
     ChannelMade,
+    ChannelRotated,
     ChannelShown,
     DeliveryPage,
     DeliveryShown,
+    RotateBody,
     TestSent,
 )
 from trackside_service.api.shown import channel_to_wire, delivery_to_wire
@@ -28,10 +31,12 @@ from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
 from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import (
     BusyError,
     ChannelNotFoundError,
     DeliveryNotFoundError,
+    InvalidInputError,
     SecretKeyMissingError,
     TargetRefusedError,
 )
@@ -179,6 +184,31 @@ def test_channel(request: Request, channel_id: ChannelId) -> Any:
 
 
 @router.post(
+    "/channels/{channel_id}/rotate",
+    **operation(
+        summary="Give a webhook another secret",
+        says="The channel with its new secret, which is in this answer and in no other.",
+        answer=ChannelRotated,
+        example={
+            **examples.CHANNEL_SHOWN,
+            "secret": "whsec_9l2rT0mDq4lYQm1p3v8C5w7e6u2Zx1aB",
+            "old_secret_until": "2026-01-31T13:00:00Z",
+        },
+        body=RotateBody,
+        bodies={"within an hour": examples.ROTATE, "within a day": {}},
+        body_required=False,
+        problems=(ChannelNotFoundError, SecretKeyMissingError, BusyError),
+    ),
+)
+async def rotate_secret(request: Request, channel_id: ChannelId) -> Any:
+    """Let a new signing secret take over from a webhook's old one. Until `old_secret_until`, messages carry a signature
+    by each, so that the receiver can change over when it likes. A body is not needed.
+    """
+    body = validate(RotateBody, await read_json(request, empty={}))
+    return await run_in_threadpool(_rotate, context(request), channel_id, body)
+
+
+@router.post(
     "/deliveries/{delivery_id}/retry",
     **operation(
         summary="Send a delivery again",
@@ -223,6 +253,20 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
         )
     shown = channel_to_wire(made)
     return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
+
+
+def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]:
+    now, overlap = here.now(), timedelta(seconds=body.overlap_s)
+    with write_transaction(here.engine) as connection:
+        shown = channels.get(connection, channel_id)
+        kind = channel(shown.kind)
+        sealed = channels.sealed(connection, channel_id, lock=True)
+        if kind.rotate is None or sealed.secret is None:
+            raise InvalidInputError(f"a channel of kind {shown.kind} has no secret of ours: make another channel")
+        stored = kind.rotate(here.secrets.decrypt(sealed.secret), body.secret, now, overlap)
+        channels.set_secret(connection, here.secrets, channel_id, stored)
+    until = now.replace(microsecond=0) + overlap
+    return {**channel_to_wire(shown), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
 
 
 def _events(body: ChannelBody) -> tuple[AlertEvent, ...]:

@@ -64,6 +64,22 @@ class ChannelMade(ChannelShown):
     secret: str | None = Field(None, description="A webhook's signing secret: shown here, once.")
 
 
+class RotateBody(Body):
+    """The body of POST /v1/channels/{channel_id}/rotate."""
+
+    secret: str | None = Field(None, max_length=2000, description="The new signing secret; made for you if left out.")
+    overlap_s: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        86_400, description="For how long the old secret signs as well, in seconds: a day if left out, a week at most."
+    )
+
+
+class ChannelRotated(ChannelShown):
+    """A channel with a new secret."""
+
+    secret: str = Field(description="The new signing secret: shown here, once.")
+    old_secret_until: datetime = Field(description="Until then messages are signed with the old secret as well.")
+
+
 class ChannelList(Shown):
     """Every channel."""
 
