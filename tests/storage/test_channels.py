@@ -71,6 +71,20 @@ def test_addresses_and_secrets_are_encrypted_at_rest(engine: sa.Engine, database
         assert not any(secret.encode() in data for secret in hidden)
 
 
+def test_a_secret_that_takes_over_is_encrypted_too(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "https://receiver.example/hook")
+    other, endpoint = add_channel(engine, "https://receiver.example/hook")
+    with write_transaction(engine) as connection:
+        channels.set_secret(connection, secrets(), channel_id, f"whsec_{TOKEN}")
+    with read_transaction(engine) as connection:
+        sealed, untouched = channels.sealed(connection, channel_id), channels.sealed(connection, other)
+        assert sealed.secret is not None
+        assert untouched.secret is not None
+        assert secrets().decrypt(sealed.secret) == f"whsec_{TOKEN}"
+        assert secrets().decrypt(untouched.secret) == endpoint.secret
+        assert TOKEN not in repr([tuple(row) for row in connection.execute(sa.select(table))])
+
+
 def test_without_a_key_nothing_is_stored(engine: sa.Engine) -> None:
     with pytest.raises(SecretKeyMissingError), write_transaction(engine) as connection:
         channels.create(
