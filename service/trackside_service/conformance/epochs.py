@@ -106,7 +106,11 @@ def windows(
     """
     found: dict[int, tuple[int, int] | None] = {}
     before, at = window(schedule, convention, epoch, EXACT), EXACT
-    for level in range(EXACT - 1, least - 1, -1):
+    levels = range(EXACT - 1, least - 1, -1)
+    if schedule.unit == "epoch" and epoch == math.floor(epoch):
+        # However little a whole epoch is rounded, it may be of the epoch beside it as well: one level says it all.
+        levels = range(least, least - 1, -1) if least < EXACT else range(0)
+    for level in levels:
         here = window(schedule, convention, epoch, level)
         if here != before:
             found[at] = before

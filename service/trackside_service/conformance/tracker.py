@@ -39,6 +39,8 @@ from trackside_service.schedules.driving import Driver, driver_of
 
 _BLOCK: Final = 256
 _SCHEDULES, _BLOCKS = 64, 8
+_NARROW: Final = 8
+"""Windows of so many ticks are looked up one by one: that is cheaper than an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +274,15 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], value: float, peak:
     if first == last:
         expected = _expected(schedule, first)
         return None if math.isnan(expected) else deviation(value, expected, peak)
-    lrs = lrs_within(schedule, first, last)
-    if lrs is None:
-        return None
+    lrs: Sequence[float] | None
+    if last - first < _NARROW:
+        lrs = sorted(_expected(schedule, tick) for tick in range(first, last + 1))
+        if any(math.isnan(lr) for lr in lrs):
+            return None
+    else:
+        lrs = lrs_within(schedule, first, last)
+        if lrs is None:
+            return None
     above = bisect_left(lrs, value)
     beside = [deviation(value, lr, peak) for lr in lrs[max(above - 1, 0) : above + 1]]
     return max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
