@@ -47,6 +47,7 @@ def _float(bits: int) -> Callable[[float], str]:
     return shown
 
 
+FLOAT32: Final = ("%.8f", "%.10f", "%.8g", "%.7g", "%.7e")
 PRINTS: Final[dict[str, Callable[[float], str]]] = {
     **{form: form.__mod__ for form in ("%.0e", "%.1e", "%.2e", "%.3e", "%.4e")},
     **{form: form.__mod__ for form in ("%.1g", "%.2g", "%.3g", "%.4g", "%.6g")},
@@ -54,6 +55,8 @@ PRINTS: Final[dict[str, Callable[[float], str]]] = {
     **{f"round {digits}": lambda lr, digits=digits: str(round(lr, digits)) for digits in range(2, 9)},  # type: ignore[misc]
     "float64": repr,
     "float32": lambda lr: repr(float(np.float32(lr))),
+    "float32 itself": lambda lr: str(np.float32(lr)),
+    **{f"float32 {form}": lambda lr, form=form: form % np.float32(lr) for form in FLOAT32},  # type: ignore[misc]
     "float16": lambda lr: repr(float(np.float16(lr))),
     "bfloat16": _float(8),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conformance.right_runs import PRINTS, draw
+from tests.conformance.right_runs import FLOAT32, PRINTS, draw
 
 from trackside_service.conformance import Explanation, LrPoint, advance, dump, explain, judge, load, start
 from trackside_service.schedules import CompiledSchedule, compile_schedule
@@ -39,6 +39,7 @@ def prefixes(schedule: CompiledSchedule, points: list[LrPoint]) -> list[Explanat
 
 
 TOLD = ("%.0e", "%.1e", "%.2e", "%.1g", "%.2g", "%.2f", "%.3f", "%.4f", "%.6f", "float32", "float64", "float16")
+TOLD = (*TOLD, "float32 itself", *(f"float32 {form}" for form in FLOAT32))
 REPORTING = {"when": "in_use", "step_base": 0, "epoch_base": 0}
 COSINE: dict[str, Any] = {"framework": "torch", "class": "CosineAnnealingLR", "params": {"T_max": 100}, "unit": "step"}
 STEPS: dict[str, Any] = {"framework": "torch", "class": "StepLR", "params": {"step_size": 30}, "unit": "step"}
@@ -78,6 +79,17 @@ def test_a_wrong_lr_is_seen_wherever_the_print_can_tell(
         if expected == "off_schedule" and (name, form, fault) != ("cosine 1e-3", "%.3f", "half"):  # 0.001, then 0.0
             family = "frozen" if fault == "frozen" else "scale"
             assert family in [cause.family for cause in verdict.causes], (fault, verdict.causes)
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("form", sorted(PRINTS))
+@pytest.mark.parametrize("base", [0.01, 3e-4])
+def test_a_right_lr_is_not_off_however_it_is_printed(base: float, form: str, text: bool) -> None:
+    schedule = compile_schedule({**COSINE, "base_lr": base, "reporting": REPORTING})
+    texts = [PRINTS[form](lr) for lr in schedule.lrs(range(100)).tolist()]
+    points = [LrPoint(float(each), step, text=each if text else None) for step, each in enumerate(texts)]
+    for count in (2, 3, 10, 60, 100):
+        assert explain(schedule, points[:count]).verdict != "off_schedule", (count, texts[:count])
 
 
 def test_a_digit_all_over_is_undetermined_until_no_reading_of_it_is_right() -> None:

@@ -26,8 +26,10 @@ _LEAST_DECIMALS: Final = 2
 _BFLOAT16: Final = 8
 _FLOAT16: Final = 11
 FULL_TOLERANCE: Final = 1e-6
-"""Of the schedule's peak: what full-precision values may differ by (a float32 library, another order of operations)."""
-_NOISE: Final = 1e-9
+"""Of the schedule's peak: what full-precision values may differ by (a float32 library, another order of operations).
+
+A print is of such a value: it may differ by as much besides what its digits leave open.
+"""
 _HALF: Final = 0.5005
 _NUDGE: Final = 1.0 + 2.4e-12
 """A float just below a power of ten is meant to be one."""
@@ -106,9 +108,9 @@ class PrintFormat:
         down than up: 1e-3 stands for 9.5e-4 to 1.5e-3. That matters, since many a base LR is one; with more digits the
         difference is small, and the same is assumed either way.
         """
-        noise = _NOISE * peak
+        noise = FULL_TOLERANCE * peak
         if self.style == "full":
-            return np.full(values.shape, FULL_TOLERANCE * peak)
+            return np.full(values.shape, noise)
         fixed = np.full(values.shape, _HALF * 10.0 ** -min(self.decimals, 300))
         decade = _decade(values)
         by_digits = _HALF * decade * 10.0 ** (1 - self.digits)
@@ -180,7 +182,7 @@ def deviations(
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         off_by = np.abs(values - expected)
-        beyond = np.maximum(off_by - _NOISE * peak, 0.0) / _HALF
+        beyond = np.maximum(off_by - FULL_TOLERANCE * peak, 0.0) / _HALF
         decade = _decade(np.broadcast_to(values, beyond.shape))
         relative = beyond / 10.0 / decade
     # The number of k >= 0 with beyond <= 10^-k; tables, not logarithms, so that one point gives what an array does.
@@ -203,7 +205,7 @@ def deviation(value: float, expected: float, peak: float) -> tuple[int, int, int
     if not math.isfinite(value):
         return 0, 0, 0
     off_by = abs(value - expected)
-    beyond = max(off_by - _NOISE * peak, 0.0) / _HALF
+    beyond = max(off_by - FULL_TOLERANCE * peak, 0.0) / _HALF
     full = 0 if off_by > FULL_TOLERANCE * peak else 1
     if not beyond > 0.0:
         return FULL_DIGITS, MAX_DECIMALS, full

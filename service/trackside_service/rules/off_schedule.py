@@ -389,7 +389,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=7,
+    state_version=8,
     dump=dump,
     load=load,
 )
