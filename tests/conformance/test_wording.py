@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conformance.plateaus import losses, lrs_of, together
 
 from trackside_service.conformance import Explanation, LrPoint, explain
 from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.causes.words import TABLES
+from trackside_service.conformance.causes.words.plateau import PLATEAU, plateau_words
 from trackside_service.schedules import CompiledSchedule, compile_schedule
 
 COSINE: dict[str, tuple[dict[str, Any], ...]] = {
@@ -212,3 +214,109 @@ def test_no_answer_speaks_another_frameworks_words(framework: str, unit: str) ->
 def test_every_framework_words_the_same_causes() -> None:
     keys = [{key for key in table if "/" not in key} for table in TABLES.values()]
     assert all(one == other for one, other in pairwise(keys))
+
+
+DRIVEN: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "": ({"kind": "plateau", "lr": 0.1, "patience": 3, "factor": 0.5}, {}),
+    "torch": ({"class": "ReduceLROnPlateau", "params": {"patience": 3, "factor": 0.5}, "base_lr": 0.1}, {}),
+    "paddle": ({"class": "ReduceOnPlateau", "params": {"learning_rate": 0.1, "patience": 3, "factor": 0.5}}, {}),
+    "transformers": (
+        {
+            "class": "get_scheduler",
+            "params": {
+                "name": "reduce_lr_on_plateau",
+                "scheduler_specific_kwargs": {"patience": 3, "factor": 0.5},
+            },
+            "base_lr": 0.1,
+        },
+        {},
+    ),
+    "timm": (
+        {
+            "class": "PlateauLRScheduler",
+            "params": {"patience_t": 3, "decay_rate": 0.5, "mode": "min"},
+            "base_lr": 0.1,
+        },
+        {"patience": "patience_t", "cooldown": "cooldown_t", "factor": "decay_rate", "min_lr": "lr_min"},
+    ),
+}
+_TIMM_PARAMETERS = ["patience_t", "cooldown_t", "decay_rate", "lr_min"]
+
+
+def driven_by(framework: str, **changed: Any) -> dict[str, Any]:
+    """A plateau in a framework's own words, with other parameters."""
+    declared, names = DRIVEN[framework]
+    beside = {"unit": "epoch", "metric": "val_loss", **({"framework": framework} if framework else {})}
+    own = {names.get(name, name): value for name, value in changed.items()}
+    if not framework:
+        return {**declared, **own, **beside}
+    params = declared["params"]
+    if framework == "transformers":
+        kwargs = {**params["scheduler_specific_kwargs"], **own}
+        return {**declared, "params": {**params, "scheduler_specific_kwargs": kwargs}, **beside}
+    return {**declared, "params": {**params, **own}, **beside}
+
+
+def misused_plateaus(framework: str) -> Iterator[Explanation]:
+    """Yield the answers to a few misuses of a plateau."""
+    metric, right = losses(60), driven_by(framework)
+    other = losses(60, seed=3)
+    twice = lrs_of(right, [value for value in metric for _ in range(2)])[::2]
+    anew = lrs_of(right, metric[:30])[:30] + lrs_of(right, metric[30:])
+    changes: list[dict[str, Any]] = [
+        {"patience": 6},
+        {"cooldown": 5},
+        {"factor": 0.2},
+        {"min_lr": 0.03},
+        {"threshold": 0.1},
+        {"mode": "max"},
+    ]
+    scaled = [0.3 * lr for lr in lrs_of(right, metric)]
+    for lrs in (
+        [0.1] * 60,
+        scaled,
+        twice,
+        anew,
+        [0.1] * 20 + [0.07] * 40,
+        [0.1] * 40 + [0.05, 0.1] * 10,
+        *(lrs_of(driven_by(framework, **changed), metric) for changed in changes),
+    ):
+        schedule = compile_schedule(right)
+        yield explain(schedule, together(lrs, metric=metric))  # type: ignore[arg-type]
+    points = [
+        LrPoint(lr, epoch=float(at), metrics=(("val_loss", metric[at]), ("train_loss", other[at])))
+        for at, lr in enumerate(lrs_of(right, other)[:60])
+    ]
+    yield explain(compile_schedule(right), points)
+
+
+@pytest.mark.parametrize("framework", sorted(PLATEAU))
+def test_no_plateau_cause_speaks_another_frameworks_words(framework: str) -> None:
+    for cause in PLATEAU[framework]:
+        for metric in ("val_loss", None):
+            why, advice = plateau_words(framework, cause, metric=metric, k=2, tick="epoch", parameter="`factor`")
+            refuse_foreign(framework, why)
+            refuse_foreign(framework, advice)
+            assert advice.endswith(".")
+
+
+@pytest.mark.parametrize("framework", sorted(PLATEAU))
+def test_no_answer_on_a_plateau_speaks_another_frameworks_words(framework: str) -> None:
+    named, parameters = set(), set()
+    for answer in misused_plateaus(framework):
+        assert answer.verdict == "off_schedule"
+        for cause in answer.causes:
+            named.add(cause.cause)
+            parameters.add(cause.params.get("parameter"))
+            refuse_foreign(framework, cause.statement)
+            refuse_foreign(framework, cause.advice)
+            if framework != "timm":
+                text = cause.statement + cause.advice
+                assert [word for word in _TIMM_PARAMETERS if word in text] == []
+    assert named >= {"never_stepped", "scale", "double_step", "resume_no_state", "manual_override", "param_mismatch"}
+    names = DRIVEN[framework][1]
+    assert parameters >= {names.get(name, name) for name in ("patience", "cooldown", "factor", "min_lr", "metric")}
+
+
+def test_every_framework_words_the_same_plateau_causes() -> None:
+    assert all(set(table) == set(PLATEAU[""]) for table in PLATEAU.values())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from trackside_service.conformance.driven import storing
+from trackside_service.conformance.driven import storing, trail
 from trackside_service.conformance.epochs import EpochStats
 from trackside_service.conformance.keeping import Keeping, Kept
 from trackside_service.conformance.observations import LrPoint
@@ -33,6 +33,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "stride": state.keeping.stride,
         "marks": list(state.keeping.marks),
         "driven": None if state.driven is None else storing.dump(state.driven),
+        "trail": None if state.driven is None else trail.dump(state.trail),
         **{
             name: [[kept.index, *_point(kept.point)] for kept in part]
             for name, part in (
@@ -76,6 +77,7 @@ def load(data: dict[str, Any]) -> TrackerState:
             _kept(data["series"]), data["stride"], _kept(data["recent"]), _kept(data["around"]), tuple(data["marks"])
         ),
         driven=None if data["driven"] is None else storing.load(data["driven"]),
+        trail=trail.Trail() if data["trail"] is None else trail.load(data["trail"]),
     )
 
 

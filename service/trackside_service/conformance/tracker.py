@@ -23,6 +23,7 @@ import numpy as np
 
 from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
 from trackside_service.conformance.driven.state import Against, Driven, follow
+from trackside_service.conformance.driven.trail import TICKS, Trail
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint, MetricPoint
@@ -61,7 +62,7 @@ class TrackerState:
     `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known;
     `magnitude`: the largest
     LR among the compared ones. `driven`: where the schedule follows a metric, what is known of it; the fronts are
-    empty then.
+    empty then. `trail`: its first ticks, for the diagnosis.
     """
 
     peak: float
@@ -75,6 +76,7 @@ class TrackerState:
     fronts: tuple[tuple[Suspect, ...], ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
     driven: Driven | None = None
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def series(self) -> tuple[Kept, ...]:
@@ -127,8 +129,8 @@ def _driven(
         keeping = keeping.with_points(state.points, (replace(point, metrics=()),), (), capacity)
     against = Against(schedule, driver, state.peak)
     held = follow(against, state.driven or Driven(), point, index=state.points, prints=prints)
-    points = state.points + count
-    return replace(state, points=points, placed=points, prints=prints, keeping=keeping, driven=held)
+    points, trail = state.points + count, state.trail.seen(schedule, point, max(TICKS, capacity))
+    return replace(state, points=points, placed=points, prints=prints, keeping=keeping, driven=held, trail=trail)
 
 
 def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint], capacity: int) -> TrackerState:

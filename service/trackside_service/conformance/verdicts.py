@@ -13,7 +13,7 @@ from trackside_service.conformance.causes.evidence import Evidence
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, candidates, places_of, preference
-from trackside_service.conformance.driven.causing import causes_of
+from trackside_service.conformance.driven.causing import Log, causes_of
 from trackside_service.conformance.driven.judging import Standing, judged
 from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
@@ -88,7 +88,8 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         return verdict
     driver, held = driver_of(schedule), standing(schedule, state)
     if driver is not None and held is not None and state.driven is not None and held.reading is not None:
-        return replace(verdict, causes=causes_of(driver, state.driven, held.reading))
+        log = Log(state.trail, state.driven, state.prints, state.prints.format(), state.peak)
+        return replace(verdict, causes=causes_of(schedule, driver, log, held.reading))
     # A log of one digit that is off however it is read may still be explained only where it is read as coarsely.
     formats = dict.fromkeys((state.prints.format(), state.prints.coarsest()))
     tried: list[Evidence] = []

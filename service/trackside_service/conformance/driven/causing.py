@@ -1,135 +1,271 @@
-"""Why an LR that should follow a metric does not: what the first LR off and the levels before it show."""
+"""Why an LR that should follow a metric does not: what explains the whole log by one change of what was declared.
+
+The log's first ticks are replayed (`fitting`). Where nothing of that explains them, or where they end before the first
+LR off, what is left is what the first LR off shows by itself.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+import numpy as np
+
+from trackside_service.conformance.causes.words.plateau import parameter_name, plateau_words
+from trackside_service.conformance.driven.fitting import Fitted, began_anew, fitted, set_by_hand
 from trackside_service.conformance.driven.judging import Reading
+from trackside_service.conformance.driven.replaying import Replays, Tick, ticks_of
 from trackside_service.conformance.driven.state import Driven
+from trackside_service.conformance.driven.trail import Trail
 from trackside_service.conformance.driven.worlds import lowered
-from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.explanation import Cause, FirstOff
+from trackside_service.conformance.intervals import Interval, between, whole
+from trackside_service.conformance.printing import PrintFormat, PrintStats, deviation
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver
 
+MOST: Final = 6
 
-def causes_of(driver: Driver, state: Driven, reading: Reading) -> tuple[Cause, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is known of the log: its first ticks, what was made of it, and how its LRs may be printed (`prints`).
+
+    `shown` is the format that it is read in.
+    """
+
+    trail: Trail
+    state: Driven
+    prints: PrintStats
+    shown: PrintFormat
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One log that is off, and whom to speak to about it."""
+
+    schedule: CompiledSchedule
+    driver: Driver
+    log: Log
+    reading: Reading
+    off: FirstOff
+
+    @property
+    def metric(self) -> str:
+        return self.reading.follower.name or "the metric"
+
+    @property
+    def tick(self) -> str:
+        """What the scheduler's ticks are, as the log shows them."""
+        return "epoch" if self.reading.follower.by == "epoch" else "report"
+
+    def words(self, cause: str, **filled: object) -> tuple[str, str]:
+        """Return the reason and the advice of a cause."""
+        name = self.reading.follower.name or None
+        return plateau_words(self.schedule.framework, cause, metric=name, **filled)
+
+    def explains(self, expected: float) -> bool:
+        """Say whether the first LR off may be a print of `expected`."""
+        return self.log.shown.explains(deviation(self.off.observed, expected, self.log.peak))
+
+
+def causes_of(schedule: CompiledSchedule, driver: Driver, log: Log, reading: Reading) -> tuple[Cause, ...]:
     """Return the causes that the log does not rule out, simplest first."""
-    off, levels = reading.off, state.levels
+    off = reading.off
     if off is None:
         return ()
+    case = _Case(schedule, driver, log, reading, off)
     if not math.isfinite(off.observed) or off.expected is None:
-        return (_other(),)
-    metric = reading.follower.name or "the metric"
-    if off.index == 0 and off.expected > 0 and off.observed != 0:
-        return (_scale(off.observed / off.expected), _override())
-    if not _reachable(driver, off.observed):
-        return (_override(), _factor(driver, off.observed, off.expected))
-    if off.observed > off.expected:
-        if levels.changes == 0:
-            return (_never(metric), _late(driver, metric))
-        if state.falls or off.observed > levels.least * (1 + 1e-9):
-            return (_lost_state(), _override(), _late(driver, metric))
-        return (_late(driver, metric), _lost_state(), _override())
-    return (_early(driver, metric), _override())
+        return (_different(case),)
+    # A log of one digit may be explained only where it is read as coarsely as it can be.
+    for shown in dict.fromkeys((log.shown, log.prints.coarsest())):
+        found = tuple(_found(replace(case, log=replace(log, shown=shown)), off.expected))
+        if found:
+            return found[:MOST]
+    return _unfitted(case, off.expected)
 
 
-def _reachable(driver: Driver, lr: float) -> bool:
-    """Say whether the plateau's own reductions lead there (to a print's precision)."""
-    if driver.settled is not None:
+def _found(case: _Case, expected: float) -> Iterator[Cause]:
+    """Yield what explains the whole log."""
+    replays = _replays(case)
+    if replays is None:
+        return
+    first = replays.stop()
+    if first is None:
+        return
+    frozen = case.log.state.levels.changes == 0
+    if frozen and case.off.observed > expected:
+        yield _never(case)
+    scale = _factor_of(case, expected)
+    if case.off.index == 0 and scale is not None and replays.fits(scale=scale.value):
+        yield _scale(case, scale)
+        return
+    anew = began_anew(replays, first) if case.log.trail.falls else None
+    if anew is not None:
+        yield _lost_state(case, anew)
+    listed = fitted(replays, _others(case))
+    for one in listed:
+        yield _metric(case, one) if one.what == "metric" else _parameter(case, one)
+    if listed or frozen or anew is not None:
+        return
+    anew, hand = began_anew(replays, first), set_by_hand(replays, first)
+    if anew is not None:
+        yield _lost_state(case, anew)
+    if hand is not None:
+        yield _override(case)
+
+
+def _replays(case: _Case) -> Replays | None:
+    """Return the log to replay, None where it was not kept from its beginning."""
+    follower, view = case.reading.follower, case.reading.view
+    ticks = ticks_of(case.log.trail, follower.name, follower.base)
+    if not ticks:
+        return None
+    return Replays(case.driver, ticks, view.when, case.log.shown, case.log.peak)
+
+
+def _others(case: _Case) -> Sequence[tuple[str, Sequence[Tick]]]:
+    """Return the other metrics that were reported at every tick, with one value."""
+    trail, follower = case.log.trail, case.reading.follower
+    found = []
+    for name in trail.names if follower.name else ():
+        ticks = ticks_of(trail, name, follower.base) if name != follower.name and name not in trail.vague else None
+        if ticks and all(tick.value is not None for tick in ticks[case.driver.begins : -1]):
+            found.append((name, ticks))
+    return found
+
+
+def _unfitted(case: _Case, expected: float) -> tuple[Cause, ...]:
+    """Return what the first LR off shows by itself."""
+    off, levels = case.off, case.log.state.levels
+    if off.observed > expected and levels.changes == 0:
+        return (_never(case),)
+    scale = _factor_of(case, expected)
+    if off.index == 0 and scale is not None:
+        return (_scale(case, scale), _override(case))
+    if not _reachable(case):
+        return (_override(case), _different(case))
+    if case.log.trail.falls or case.log.state.falls:
+        return (_lost_state(case, None), _override(case), _different(case))
+    return (_override(case), _different(case))
+
+
+def _reachable(case: _Case) -> bool:
+    """Say whether the plateau's own reductions lead there, to the print's precision."""
+    if case.driver.settled is not None:
         return True
-    level = driver.plateau.lr
+    level = case.driver.plateau.lr
     for _ in range(1_000):
-        if abs(level - lr) <= 0.01 * level:
+        if case.explains(level):
             return True
-        below = lowered(driver.plateau, level)
-        if below == level or below < 0.5 * lr:
+        below = lowered(case.driver.plateau, level)
+        if below == level or below < 0.5 * case.off.observed:
             return False
         level = below
     return False
 
 
-def _scale(ratio: float) -> Cause:
-    return Cause(
-        "scale",
-        "scale",
-        {"factor": {"value": ratio}},
-        f"The LR is {ratio:.6g} times what was declared, from the first record on.",
-        "Compare the optimizer's lr with the declared base_lr, and look for code that multiplies it.",
-    )
+def _factor_of(case: _Case, expected: float) -> Interval | None:
+    """Return what the first LR off is times the expected one."""
+    observed = case.off.observed
+    half = float(case.log.shown.half_widths(np.array([observed]), case.log.peak)[0])
+    return between((observed - half) / expected, (observed + half) / expected) if expected > 0 < observed else None
 
 
-def _override() -> Cause:
-    return Cause(
-        "manual_override",
-        "level_change",
-        {},
-        "The LR was set by hand or by a callback: the scheduler's own reductions do not lead there at that time.",
-        "Look for code that writes `param_group['lr']` (or calls `set_lr`), a second scheduler on the same optimizer, "
-        "an lr given anew on resume.",
-    )
-
-
-def _factor(driver: Driver, observed: float, expected: float) -> Cause:
-    return Cause(
-        "param_mismatch",
-        "other_schedule",
-        {"parameter": "factor", "declared": driver.plateau.factor},
-        f"The LR came down to {observed:.6g} where a factor of {driver.plateau.factor:g} gives {expected:.6g}.",
-        "Compare the scheduler's factor and min_lr in the training script with the declared ones.",
-    )
-
-
-def _never(metric: str) -> Cause:
+def _never(case: _Case) -> Cause:
+    why, advice = case.words("never_stepped")
     return Cause(
         "never_stepped",
         "frozen",
-        {},
-        f"The LR never changes, though {metric} stopped to improve: scheduler.step({metric}) is not called.",
-        "Call scheduler.step(metric) once after each validation, with the metric's value.",
+        {"lr": case.off.observed},
+        f"The LR stays at {case.off.observed:.4g}, though {case.metric} stopped improving: {why}.",
+        advice,
     )
 
 
-def _late(driver: Driver, metric: str) -> Cause:
-    patience = driver.plateau.patience
+def _scale(case: _Case, factor: Interval) -> Cause:
     return Cause(
-        "param_mismatch",
-        "other_schedule",
-        {"parameter": "patience", "declared": patience},
-        f"The LR is not reduced when {metric} has not improved for {patience + 1} ticks: the scheduler bears more, has "
-        "a longer cooldown, counts smaller improvements, or follows another metric.",
-        "Compare the scheduler's patience, cooldown, threshold and mode with the declared ones, and what is given to "
-        "step() with the schedule's `metric`.",
+        "scale",
+        "scale",
+        {"factor": factor.as_param()},
+        f"The LR is {factor} times what was declared, from the first record on.",
+        case.words("scale")[1],
     )
 
 
-def _early(driver: Driver, metric: str) -> Cause:
-    patience = driver.plateau.patience
+def _override(case: _Case) -> Cause:
+    why, advice = case.words("manual_override")
     return Cause(
-        "param_mismatch",
-        "other_schedule",
-        {"parameter": "patience", "declared": patience},
-        f"The LR is reduced before {metric} has failed to improve for {patience + 1} ticks: the scheduler bears less, "
-        "asks for larger improvements, is stepped more often, or follows another metric.",
-        "Compare the scheduler's patience, threshold and mode with the declared ones, and what is given to step() with "
-        "the schedule's `metric`; look for a second call of step().",
+        "manual_override",
+        "level_change",
+        {"lr": case.off.observed},
+        f"The LR is {case.off.observed:.4g} {_where(case)}, where the schedule does not lead at that time: {why}.",
+        advice,
     )
 
 
-def _lost_state() -> Cause:
+def _lost_state(case: _Case, one: Fitted | None) -> Cause:
+    why, advice = case.words("resume_no_state")
+    if one is None:
+        return Cause("resume_no_state", "restart", {}, f"The scheduler began anew: {why}.", advice)
+    base = case.reading.follower.base
+    low, high = (int(one.actual[end]) + base for end in ("low", "high"))
+    place = f"{case.tick} {low}" if low == high else f"a {case.tick} from {low} to {high}"
     return Cause(
         "resume_no_state",
         "restart",
-        {},
-        "The scheduler began anew: resumed without its state, it forgets the best value and the ticks without "
-        "improvement.",
-        "Save scheduler.state_dict() in the checkpoint and load it on resume.",
+        {"tick": {"value": high, "low": low, "high": high}},
+        f"The scheduler began anew at {place}: {why}.",
+        advice,
     )
 
 
-def _other() -> Cause:
+def _parameter(case: _Case, one: Fitted) -> Cause:
+    if one.what == "double_step":
+        why, advice = case.words("double_step", k=one.actual, tick=case.tick)
+        return Cause("double_step", "time_scale", {"k": one.actual}, f"The LR falls too early: {why}.", advice)
+    declared = getattr(case.driver.plateau, one.what)
+    name = parameter_name(case.schedule.framework, one.what)
+    return Cause(
+        "param_mismatch",
+        "other_schedule",
+        {"parameter": name, "declared": declared, "actual": one.actual},
+        f"The log is that of a scheduler whose {name} is {_said(one.actual)}, where {_said(declared)} was declared.",
+        case.words("param_mismatch", parameter=f"`{name}`")[1],
+    )
+
+
+def _metric(case: _Case, one: Fitted) -> Cause:
+    named = one.actual or "the metric"
+    return Cause(
+        "param_mismatch",
+        "other_schedule",
+        {"parameter": "metric", "declared": case.metric, "actual": named},
+        f"The log is that of a scheduler that follows {named}, where {case.metric} was declared.",
+        case.words("metric")[1],
+    )
+
+
+def _said(value: str | float | Mapping[str, float]) -> str:
+    if isinstance(value, Mapping):
+        return str(Interval(value["value"], value["low"], value["high"]))
+    return f"`{value}`" if isinstance(value, str) else f"{whole(value):.6g}"
+
+
+def _where(case: _Case) -> str:
+    off = case.off
+    return f"at epoch {off.epoch:g}" if off.epoch is not None else f"at step {off.step}"
+
+
+def _different(case: _Case) -> Cause:
+    params: dict[str, Any] = {}
     return Cause(
         "different_schedule",
         "other_schedule",
-        {},
-        "The LR is none that the declared schedule can have.",
-        "Compare where the scheduler is built and stepped with what was declared.",
+        params,
+        f"No scheduler that differs in one parameter from the declared one gives these LRs from {case.metric}.",
+        case.words("different_schedule")[1],
     )

@@ -109,7 +109,7 @@ def build(values: Mapping[str, Any], pointer: str, nest: Nest) -> Plateau:  # no
 
 PLATEAU = KindSpec(
     kind="plateau",
-    description="The LR is lowered when a metric has stopped to improve; replayed from the metric that is reported.",
+    description="The LR is lowered when a metric has stopped improving; replayed from the metric that is reported.",
     formula="lr <- max(lr * factor, min_lr) after more than patience ticks without an improvement; then cooldown ticks",
     params=(
         Param("lr", "number", "the LR at the start", minimum=0.0),
