@@ -420,7 +420,7 @@ def test_importing_imports_neither_httpx_nor_a_framework(process: Process) -> No
         import sys
         import trackside, trackside.schedules, trackside.__main__
         import trackside.callbacks.torch, trackside.callbacks.paddle, trackside.callbacks.transformers
-        import trackside.callbacks.lightning
+        import trackside.callbacks.lightning, trackside.callbacks.keras
         heavy = {"httpx", "httpcore", "numpy", "ssl"} & set(sys.modules)
         heavy |= {"torch", "paddle", "transformers", "keras", "lightning", "pytorch_lightning"} & set(sys.modules)
         assert not heavy, heavy

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.receiver import Receiver
+from tests.frameworks.real_keras import keras
 from tests.frameworks.real_paddle import paddle
 
 PAGE = Path(__file__).parents[2] / "docs" / "client.md"
@@ -20,18 +21,21 @@ EXPECTED = {  # by the run's name: records, those with a rate, and the schedule'
     "paddle-fit": (9, 6, "StepDecay"),
     "transformers": (6, 5, "get_scheduler"),
     "lightning": (8, 5, "OneCycleLR"),
+    "keras": (8, 5, "CosineDecay"),
     "preempted": (1, 0, None),
     "": (1, 1, "OneCycleLR"),
 }
 pytestmark = [  # what the frameworks themselves warn of
     pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
     pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*is deprecated"),
 ]
 
 
-def test_paddle_is_there() -> None:
+def test_the_frameworks_are_there() -> None:
     assert paddle.__version__
+    assert keras.backend.backend() == "torch"
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.split("\n", 1)[0])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from trackside import _arguments, _exit, _say
+from trackside import _arguments, _exit, _say, _wire
 from trackside.run import Run
 
 _ACCURACIES = ("acc", "accuracy", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
@@ -112,3 +113,9 @@ def own_or_canonical(name: str, prefix: str, phase: str, own: Mapping[str, str])
     if bare == "loss":
         return f"{phase}_loss"
     return f"{phase}_acc" if bare in _ACCURACIES else name
+
+
+def broken(loss: Any) -> bool:
+    """Tell whether a loss in the processor's memory is not finite; one on a device is not waited for."""
+    value = None if loss is None else _wire.freeze(loss)
+    return isinstance(value, float) and not math.isfinite(value)

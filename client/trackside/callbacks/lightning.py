@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _config, _exit, _optimizers, _say, _tables, _wire, schedules
-from trackside.callbacks._loop import FitRun, Loop
+from trackside import _config, _exit, _optimizers, _say, _tables, schedules
+from trackside.callbacks._loop import FitRun, Loop, broken
 
 __all__ = ["LightningCallback"]  # noqa: F822 - made by __getattr__
 
@@ -111,7 +111,7 @@ class _Fit(Loop):
             loss = _loss(outputs, trainer)
             self._losses = self._losses or loss is not None
             due = self._stepped and (self._updates % self._lr_every == 0 or bool(trainer.is_last_batch))
-            if due or _broken(loss):
+            if due or broken(loss):
                 self.run.used = self._lrs if self._stepped else {}
                 self.run.log(step=self._updates, epoch=trainer.current_epoch, train_loss=loss)
             if self.run.should_stop:
@@ -213,12 +213,6 @@ def _loss(outputs: Any, trainer: Any) -> Any:
     """The batch's loss. Lightning divides it by the batches of an update."""
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
     return None if loss is None else loss * trainer.accumulate_grad_batches if not _manual(trainer) else loss
-
-
-def _broken(loss: Any) -> bool:
-    """Tell whether a loss in the processor's memory is not finite; one on a device is not waited for."""
-    value = None if loss is None else _wire.freeze(loss)
-    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _bare(name: str) -> str | None:
