@@ -180,3 +180,17 @@ def test_the_search_ends_on_a_metric_that_says_little() -> None:
     metric = [round(value, 1) for value in losses(250, seed=4)]
     points = together([0.1] * 20 + [0.03] * 230, metric=metric)
     assert answer(points).causes
+
+
+def test_what_is_off_before_the_plateau_begins_is_no_hand() -> None:
+    timm: dict[str, Any] = {
+        "framework": "timm",
+        "class": "PlateauLRScheduler",
+        "params": {"patience_t": 3, "mode": "min", "warmup_t": 5, "warmup_lr_init": 1e-4},
+        "base_lr": 0.1,
+        "unit": "epoch",
+        "metric": "val_loss",
+    }
+    metric = losses(EPOCHS)
+    shorter = {**timm, "params": {**timm["params"], "warmup_t": 3}}
+    assert first(answer(together(lrs_of(shorter, metric), metric=metric), timm)).cause == "different_schedule"

@@ -146,6 +146,10 @@ def _unfitted(case: _Case, expected: float) -> tuple[Cause, ...]:
     scale = _factor_of(case, expected)
     if off.index == 0 and scale is not None:
         return (_scale(case, scale), _override(case))
+    replays = _replays(case)
+    first = replays.stop() if replays is not None else None
+    if first is not None and first < case.driver.begins:  # in the warm-up, which no metric drives
+        return (_different(case), _override(case))
     if not _reachable(case):
         return (_override(case), _different(case))
     if case.log.trail.falls or case.log.state.falls:

@@ -16,7 +16,7 @@ from trackside_service.conformance.printing import PrintFormat, deviation, read_
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.plateau import Plateau
 
-_WORK: Final = 100_000
+_WORK: Final = 40_000
 """States of a plateau that one search goes through at most."""
 
 
