@@ -217,12 +217,12 @@ def _lost_state(case: _Case, one: Fitted | None) -> Cause:
         return Cause("resume_no_state", "restart", {}, f"The scheduler began anew: {why}.", advice)
     base = case.reading.follower.base
     low, high = (int(one.actual[end]) + base for end in ("low", "high"))
-    place = f"{case.tick} {low}" if low == high else f"a {case.tick} from {low} to {high}"
+    place = f"at {case.tick} {low}" if low == high else f"between {case.tick}s {low} and {high}"
     return Cause(
         "resume_no_state",
         "restart",
         {"tick": {"value": high, "low": low, "high": high}},
-        f"The scheduler began anew at {place}: {why}.",
+        f"The scheduler began anew {place}: {why}.",
         advice,
     )
 
