@@ -6,42 +6,42 @@ LR. A plateau is read in two ways, as conventions go: the LR of a tick was read 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from trackside_service.conformance.driven.worlds import (
-    MOST,
-    Seen,
-    World,
-    fresh,
-    loosened,
-    matching,
-    readiest,
-    ticked,
+from trackside_service.conformance.driven.reach import (
+    Reach,
+    known_again,
+    narrowed,
+    nearest,
+    reach_of,
+    united,
+    waited,
 )
+from trackside_service.conformance.driven.worlds import MOST, Seen, World, fresh, hull, matching, ticked
 from trackside_service.conformance.explanation import FirstOff
 from trackside_service.schedules.driving import Driver
 
 When: TypeAlias = Literal["in_use", "after_step"]
+States: TypeAlias = tuple[World, ...] | Reach
+"""The states that the plateau may be in; where they are too many, how far it can have come."""
 SNAPSHOTS: Final = 3
-GAP: Final = 512
-"""Missing ticks in a row that are followed; more, and nothing can be told."""
+TOUCHED: Final = 128
+"""States that are gone through at most for the missing ticks before a record."""
 _SEEN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The states under one reading. `off`: the first LR that none explains, `latest`: the last such; `back`: LRs in a
-    row since then that are explained. `lost`: only how soon a reduction can come is still known.
+    row since then that are explained.
     """
 
     when: When
-    worlds: tuple[World, ...]
+    states: States
     off: FirstOff | None = None
     latest: FirstOff | None = None
     back: int = 0
-    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Follower:
     """`name`: the metric, None where none is followed. `by`: whether its ticks are epochs or its own reports.
 
     `at`: step and epoch of its last report. `vague`: why its values cannot be taken as those that the scheduler got.
-    `missing`: the last tick without a value. `decimals`, `significant`: the most that its prints have shown.
+    `missing`: the last tick without a value, `valued`: the last with one. `decimals`, `significant`: the most that its
+    prints have shown.
     """
 
     name: str | None
@@ -71,17 +72,23 @@ class Follower:
     at: tuple[int | None, float | None] = (None, None)
     vague: str | None = None
     missing: int | None = None
+    valued: int | None = None
     decimals: int = 0
     significant: int = 0
-    snapshots: tuple[tuple[int, tuple[tuple[World, ...], ...]], ...] = ()
+    snapshots: tuple[tuple[int, tuple[States, ...]], ...] = ()
 
 
 def begin(
     driver: Driver, name: str | None, whens: tuple[When, ...], by: Literal["epoch", "report"], base: int
 ) -> Follower:
     """Return a metric's follower before its first tick."""
+    first = _first(driver, name)
+    return Follower(name, tuple(View(when, first) for when in whens), by, base)
+
+
+def _first(driver: Driver, name: str | None) -> States:
     first = (fresh(driver.plateau),)
-    return Follower(name, tuple(View(when, first, lost=name is None) for when in whens), by, base)
+    return reach_of(driver.plateau, first) if name is None else first
 
 
 def told(
@@ -97,8 +104,8 @@ def told(
     """Return the follower after something was reported of tick `key`: the metric, the LR, or both."""
     opened = follower.open
     if opened is not None and key < opened.key:
-        if seen is None:
-            return follower  # a late value: the tick was followed without it
+        if seen is None and (follower.valued is None or key > follower.valued):
+            return follower  # a late value: its tick was followed without it
         follower = _rewound(driver, follower, key)
     elif opened is None:
         follower = _opened(_skipped(driver, follower, follower.base, key), key)
@@ -109,22 +116,16 @@ def told(
     assert tick is not None
     if value is not None:
         if tick.value is not None and tick.value != value:
-            value = _hull(tick.value, value)
+            value = hull(tick.value, value)
             follower = replace(follower, vague=follower.vague or "it is reported several times an epoch")
         tick = replace(tick, value=value)
+        if follower.valued != key:
+            follower = replace(follower, valued=key)
     if seen is not None:
         tick = replace(tick, whole=tick.whole and whole)
         if len(tick.seen) < _SEEN and (not tick.seen or tick.seen[-1].value != seen.value):
             tick = replace(tick, seen=(*tick.seen, seen))
     return replace(follower, open=tick)
-
-
-def _hull(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    """Return what covers both values: it is not known which of them the scheduler got."""
-    numbers = (*one, *other)
-    if any(math.isnan(each) for each in numbers) and not all(math.isnan(each) for each in numbers):
-        return -math.inf, math.inf
-    return min(numbers), max(numbers)
 
 
 def settled(driver: Driver, follower: Follower, peak: float) -> tuple[View, ...]:
@@ -150,25 +151,34 @@ def _closed(driver: Driver, follower: Follower, peak: float) -> Follower:
 
 
 def _opened(follower: Follower, key: int) -> Follower:
-    snapshot = (key, tuple(view.worlds for view in follower.views))
+    snapshot = (key, tuple(view.states for view in follower.views))
     kept = (*(one for one in follower.snapshots if one[0] < key), snapshot)[-SNAPSHOTS:]
     return replace(follower, open=Tick(key), snapshots=kept)
 
 
 def _skipped(driver: Driver, follower: Follower, first: int, until: int) -> Follower:
     """Go through ticks of which nothing was reported."""
-    if until <= first:
+    begins = follower.base + driver.begins
+    ticks = until - max(first, begins)
+    if ticks <= 0:
         return follower
-    if until - first > GAP:
-        return replace(follower, vague=follower.vague or f"nothing was reported of {until - first} ticks")
-    views = follower.views
-    for key in range(first, until):
-        now = tuple(_stepped(driver, view, key - follower.base, None) for view in views)
-        if now == views and key - follower.base > driver.begins:
+    views = tuple(replace(view, states=_unseen(driver, view.states, ticks)) for view in follower.views)
+    return replace(follower, views=views, missing=follower.missing if follower.name is None else until - 1)
+
+
+def _unseen(driver: Driver, states: States, ticks: int) -> States:
+    """Return the states after so many ticks of which nothing is known: one by one while they are few."""
+    touched = 0
+    while ticks > 0 and states and not isinstance(states, Reach):
+        if touched + len(states) > TOUCHED:
+            states = reach_of(driver.plateau, states)
             break
-        views = now
-    gone = follower.name is not None and until - 1 - follower.base >= driver.begins
-    return replace(follower, views=views, missing=until - 1 if gone else follower.missing)
+        touched += len(states)
+        before, states = states, _ticked(driver, states, None)
+        ticks -= 1
+        if states == before:
+            return states
+    return waited(driver.plateau, states, ticks) if isinstance(states, Reach) else states
 
 
 def _rewound(driver: Driver, follower: Follower, key: int) -> Follower:
@@ -177,8 +187,8 @@ def _rewound(driver: Driver, follower: Follower, key: int) -> Follower:
     if known:
         first, held = known[-1]
     else:
-        first, held = follower.base, tuple((fresh(driver.plateau),) for _ in follower.views)
-    views = tuple(replace(view, worlds=worlds) for view, worlds in zip(follower.views, held, strict=True))
+        first, held = follower.base, (_first(driver, follower.name),) * len(follower.views)
+    views = tuple(replace(view, states=states) for view, states in zip(follower.views, held, strict=True))
     follower = replace(follower, views=views, snapshots=tuple(known))
     return _opened(_skipped(driver, follower, first, key), key)
 
@@ -187,48 +197,69 @@ def _through(driver: Driver, view: View, tick: Tick, count: int, *, peak: float,
     """Take one tick with all that was reported of it; `count` ticks were taken before."""
     if view.when == "in_use":
         for seen in tick.seen:
-            view = _looked(driver, view, seen, count, matching(driver, view.worlds, seen, count, peak))
-        return _stepped(driver, view, count, tick.value)
+            kept = _matched(driver, view.states, seen, count, peak, name=name)
+            view = _looked(driver, view, seen, count, kept)
+        return replace(view, states=_stepped(driver, view.states, count, tick.value))
     if tick.whole and name is not None:
-        view = _stepped(driver, view, count, tick.value)
+        view = replace(view, states=_stepped(driver, view.states, count, tick.value))
         for seen in tick.seen:
-            view = _looked(driver, view, seen, count + 1, matching(driver, view.worlds, seen, count + 1, peak))
+            kept = _matched(driver, view.states, seen, count + 1, peak, name=name)
+            view = _looked(driver, view, seen, count + 1, kept)
         return view
     # Somewhere inside the epoch the step may have been taken, and stays taken.
-    before, after = view, replace(view, worlds=())
+    before: States = view.states
+    after: States = ()
     for seen in tick.seen:
-        passed = _stepped(driver, before, count, tick.value)
-        had = (*after.worlds, *passed.worlds)
-        still = matching(driver, before.worlds, seen, count, peak)
-        then = matching(driver, had, seen, count + 1, peak)
-        view = _looked(driver, replace(view, worlds=(*before.worlds, *had)), seen, count, (*still, *then))
+        had = _joined(driver, after, _stepped(driver, before, count, tick.value))
+        still = _matched(driver, before, seen, count, peak, name=name)
+        then = _matched(driver, had, seen, count + 1, peak, name=name)
+        view = _looked(driver, replace(view, states=_joined(driver, before, had)), seen, count, still or then)
         if still or then:
-            before, after = replace(before, worlds=still), replace(after, worlds=then)
-    passed = _stepped(driver, before, count, tick.value) if before.worlds else before
-    worlds = _distinct((*after.worlds, *passed.worlds))
-    return replace(view, worlds=readiest(worlds) if passed.lost else worlds, lost=passed.lost)
+            before, after = still, then
+    return replace(view, states=_joined(driver, after, _stepped(driver, before, count, tick.value)))
 
 
-def _distinct(worlds: tuple[World, ...]) -> tuple[World, ...]:
-    return tuple(dict.fromkeys(worlds))
+def _joined(driver: Driver, one: States, other: States) -> States:
+    if not one or not other:
+        return one or other
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        both = tuple(dict.fromkeys((*one, *other)))
+        return both if len(both) <= MOST else reach_of(driver.plateau, both)
+    plateau = driver.plateau
+    ranges = [each if isinstance(each, Reach) else reach_of(plateau, each) for each in (one, other)]
+    return united(plateau, *ranges)
 
 
-def _stepped(driver: Driver, view: View, count: int, value: tuple[float, float] | None) -> View:
-    if count < driver.begins:
-        return view
-    if view.lost:
-        return replace(view, worlds=loosened(driver.plateau, view.worlds))
-    worlds = ticked(driver.plateau, view.worlds, value)
-    if len(worlds) > MOST:
-        return replace(view, worlds=readiest(worlds), lost=True)
-    return replace(view, worlds=worlds)
+def _stepped(driver: Driver, states: States, count: int, value: tuple[float, float] | None) -> States:
+    if count < driver.begins or not states:
+        return states
+    return _ticked(driver, states, value)
 
 
-def _looked(driver: Driver, view: View, seen: Seen, count: int, kept: tuple[World, ...]) -> View:
+def _ticked(driver: Driver, states: States, value: tuple[float, float] | None) -> States:
+    if isinstance(states, Reach):
+        return waited(driver.plateau, states, 1)
+    worlds = ticked(driver.plateau, states, value)
+    return worlds if len(worlds) <= MOST else reach_of(driver.plateau, worlds)
+
+
+def _matched(driver: Driver, states: States, seen: Seen, count: int, peak: float, *, name: str | None) -> States:
+    if isinstance(states, Reach):
+        reach = narrowed(driver, states, seen, max(count, 0), peak)
+        again = None if reach is None or name is None else known_again(driver.plateau, reach)
+        return (again,) if again is not None else reach or ()
+    return matching(driver, states, seen, count, peak)
+
+
+def _looked(driver: Driver, view: View, seen: Seen, count: int, kept: States) -> View:
     """Return the view after an LR that `kept` explains; where none does, the states go on as they were."""
     if kept:
-        return replace(view, worlds=kept, back=view.back + (view.off is not None))
-    levels = {driver.lr_at(count, world.level) for world in view.worlds}
-    expected = min(levels, key=lambda level: (abs(level - seen.value), level)) if levels else None
+        return replace(view, states=kept, back=view.back + (view.off is not None))
+    count = max(count, 0)
+    if isinstance(view.states, Reach):
+        expected: float | None = nearest(driver, view.states, seen, count)
+    else:
+        levels = {driver.lr_at(count, level) for level in {world.level for world in view.states}}
+        expected = min(levels, key=lambda level: (abs(level - seen.value), level)) if levels else None
     off = FirstOff(seen.index, seen.step, seen.epoch, expected, seen.value)
     return replace(view, off=view.off or off, latest=off, back=0)

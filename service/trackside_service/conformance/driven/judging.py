@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trackside_service.conformance.driven.following import Follower, View, settled
+from trackside_service.conformance.driven.reach import Reach
 from trackside_service.conformance.driven.state import Driven, usual_metrics
 from trackside_service.conformance.driven.worlds import World
 from trackside_service.conformance.explanation import Explanation, FirstOff
@@ -19,12 +20,11 @@ from trackside_service.schedules.driving import Driver
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One metric under one reading: the first LR off, None where all are explained; `certain` where the plateau's state
-    is known now; `worlds` that are left.
+    is known now.
     """
 
     follower: Follower
     view: View
-    worlds: tuple[World, ...]
     off: FirstOff | None
     certain: bool
 
@@ -126,13 +126,14 @@ def _best(driver: Driver, follower: Follower, shown: PrintFormat, peak: float) -
     """Return the reading that explains the longest prefix."""
     readings = []
     for view in settled(driver, follower, peak):
-        alive = tuple(world for world in view.worlds if shown.explains(world.key))
+        states = (view.states,) if isinstance(view.states, Reach) else view.states
+        alive = [one for one in states if shown.explains(one.key)]
         off = view.off
-        if off is None and not alive and view.worlds:
-            blamed = [world.blame for world in view.worlds if world.blame is not None]
+        if off is None and not alive and states:
+            blamed = [one.blame for one in states if one.blame is not None]
             off = max(blamed, key=lambda one: one.index) if blamed else None
-        certain = bool(alive) and not view.lost and all(world.known for world in alive)
-        readings.append(Reading(follower, view, alive or view.worlds, off, certain))
+        certain = bool(alive) and all(isinstance(one, World) and one.known for one in alive)
+        readings.append(Reading(follower, view, off, certain))
     return max(readings, key=lambda one: (one.prefix, one.certain))
 
 

@@ -9,13 +9,15 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.driven.following import GAP, When
+from trackside_service.conformance.driven.following import When
 from trackside_service.conformance.driven.trail import Trail
-from trackside_service.conformance.driven.worlds import MOST, World, fresh, loosened, readiest, ticked
+from trackside_service.conformance.driven.worlds import MOST, World, fresh, lowered, ticked
 from trackside_service.conformance.printing import PrintFormat, deviation, read_print
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.plateau import Plateau
 
+_GAP: Final = 512
+"""Missing ticks in a row that are replayed."""
 _WORK: Final = 40_000
 """States of a plateau that one search goes through at most."""
 
@@ -89,9 +91,9 @@ class Replays:
                 worlds = self._matching(worlds, tick.lrs, at, scale)
             before = worlds
             for _ in range(times if at >= self.driver.begins else 0):
-                worlds = loosened(plateau, worlds) if lost else ticked(plateau, worlds, tick.value)
+                worlds = _loosened(plateau, worlds) if lost else ticked(plateau, worlds, tick.value)
                 if len(worlds) > MOST:
-                    worlds, lost = readiest(worlds), True
+                    worlds, lost = _readiest(worlds), True
             if self.when == "after_step" and tick.whole:
                 worlds = self._matching(worlds, tick.lrs, at + 1, scale)
             elif self.when == "after_step" and tick.lrs:
@@ -154,7 +156,7 @@ def ticks_of(trail: Trail, name: str | None, base: int) -> list[Tick] | None:
     for row, value in zip(trail.rows, values, strict=True):
         gap = row.key - base - len(found)
         missing += max(gap, 0)
-        if gap < 0 or missing > GAP:
+        if gap < 0 or missing > _GAP:
             return None
         found += [Tick(None, (), True)] * gap
         found.append(Tick(_between(value, decimals, significant), row.lrs, row.whole))
@@ -168,3 +170,41 @@ def _between(value: float | None, decimals: int, significant: int) -> tuple[floa
     size = math.floor(math.log10(abs(value))) if value else -decimals
     half = 0.5005 * max(10.0 ** -min(decimals, 300), 10.0 ** max(size + 1 - significant, -300))
     return value - half, value + half
+
+
+def _loosened(plateau: Plateau, worlds: Sequence[World]) -> tuple[World, ...]:
+    """Return the states after a tick of which nothing is known, as the soonest that the next reduction can come.
+
+    There, a state stands for all with the same level that are less ready to be reduced.
+    """
+    found: dict[float, World] = {}
+    for world in worlds:
+        if world.rest > 0:
+            _keep__readiest(found, replace(world, rest=world.rest - 1, bad=0))
+            continue
+        _keep__readiest(found, replace(world, bad=min(world.bad + 1, plateau.patience)))
+        if world.bad + 1 > plateau.patience:
+            level = lowered(plateau, world.level)
+            _keep__readiest(found, replace(world, level=level, bad=0, rest=plateau.cooldown))
+    return tuple(found.values())
+
+
+def _readiest(worlds: Sequence[World]) -> tuple[World, ...]:
+    """Return one state a level: the one that can be reduced soonest."""
+    found: dict[float, World] = {}
+    for world in worlds:
+        _keep__readiest(found, world)
+    return tuple(found.values())
+
+
+def _keep__readiest(found: dict[float, World], world: World) -> None:
+    known = found.get(world.level)
+    if known is None:
+        found[world.level] = replace(world, low=-math.inf, high=math.inf)
+        return
+    digits, decimals, full = zip(known.key, world.key, strict=True)
+    key = (max(digits), max(decimals), max(full))
+    readier = world if (-world.rest, world.bad) > (-known.rest, known.bad) else known
+    found[world.level] = replace(
+        readier, low=-math.inf, high=math.inf, key=key, blame=known.blame if known.key == key else world.blame
+    )

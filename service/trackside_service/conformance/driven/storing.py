@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from trackside_service.conformance.driven.following import Follower, Tick, View
+from trackside_service.conformance.driven.following import Follower, States, Tick, View
+from trackside_service.conformance.driven.reach import Reach
 from trackside_service.conformance.driven.state import Driven, Levels
-from trackside_service.conformance.driven.worlds import Seen, World
+from trackside_service.conformance.driven.worlds import Key, Seen, World
 from trackside_service.conformance.explanation import FirstOff
 
 
@@ -38,8 +39,7 @@ def _follower(follower: Follower) -> dict[str, Any]:
     return {
         "name": follower.name,
         "views": [
-            [view.when, _worlds(view.worlds), _off(view.off), _off(view.latest), view.back, view.lost]
-            for view in follower.views
+            [view.when, _states(view.states), _off(view.off), _off(view.latest), view.back] for view in follower.views
         ],
         "by": follower.by,
         "base": follower.base,
@@ -48,8 +48,9 @@ def _follower(follower: Follower) -> dict[str, Any]:
         "at": list(follower.at),
         "vague": follower.vague,
         "missing": follower.missing,
+        "valued": follower.valued,
         "shown": [follower.decimals, follower.significant],
-        "snapshots": [[key, [_worlds(worlds) for worlds in held]] for key, held in follower.snapshots],
+        "snapshots": [[key, [_states(states) for states in held]] for key, held in follower.snapshots],
     }
 
 
@@ -58,8 +59,8 @@ def _unfollower(data: dict[str, Any]) -> Follower:
     return Follower(
         data["name"],
         tuple(
-            View(when, _unworlds(worlds), _unoff(off), _unoff(latest), back, lost)
-            for when, worlds, off, latest, back, lost in data["views"]
+            View(when, _unstates(states), _unoff(off), _unoff(latest), back)
+            for when, states, off, latest, back in data["views"]
         ),
         data["by"],
         data["base"],
@@ -70,9 +71,10 @@ def _unfollower(data: dict[str, Any]) -> Follower:
         (data["at"][0], data["at"][1]),
         data["vague"],
         data["missing"],
+        data["valued"],
         data["shown"][0],
         data["shown"][1],
-        tuple((key, tuple(_unworlds(worlds) for worlds in held)) for key, held in data["snapshots"]),
+        tuple((key, tuple(_unstates(states) for states in held)) for key, held in data["snapshots"]),
     )
 
 
@@ -80,15 +82,27 @@ def _pair(value: Sequence[float] | None) -> tuple[float, float] | None:
     return None if value is None else (value[0], value[1])
 
 
-def _worlds(worlds: Sequence[World]) -> list[list[Any]]:
-    return [[w.level, w.bad, w.rest, w.low, w.high, list(w.key), _off(w.blame)] for w in worlds]
+def _states(states: States) -> dict[str, Any] | list[list[Any]]:
+    if isinstance(states, Reach):
+        return {
+            "reach": [states.least, states.most, states.due],
+            "key": list(states.key),
+            "blame": _off(states.blame),
+        }
+    return [[w.level, w.bad, w.rest, w.low, w.high, list(w.key), _off(w.blame)] for w in states]
 
 
-def _unworlds(data: Sequence[Sequence[Any]]) -> tuple[World, ...]:
+def _unstates(data: dict[str, Any] | Sequence[Sequence[Any]]) -> States:
+    if isinstance(data, dict):
+        least, most, due = data["reach"]
+        return Reach(least, most, due, _key(data["key"]), _unoff(data["blame"]))
     return tuple(
-        World(level, bad, rest, low, high, (key[0], key[1], key[2]), _unoff(blame))
-        for level, bad, rest, low, high, key, blame in data
+        World(level, bad, rest, low, high, _key(key), _unoff(blame)) for level, bad, rest, low, high, key, blame in data
     )
+
+
+def _key(data: Sequence[int]) -> Key:
+    return data[0], data[1], data[2]
 
 
 def _off(off: FirstOff | None) -> list[Any] | None:

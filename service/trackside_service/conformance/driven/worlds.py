@@ -10,16 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from trackside_service.conformance.explanation import FirstOff
 from trackside_service.conformance.printing import FULL_DIGITS, MAX_DECIMALS, PrintFormat, deviation
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.plateau import Plateau
 
-MOST: Final = 64
-"""States that are told apart; beyond them, only how soon the next reduction can come is kept."""
-_CLEAN: Final = (FULL_DIGITS, MAX_DECIMALS, 1)
+MOST: Final = 32
+"""States that are told apart; beyond them, only how far the LR can have come down is kept (`reach`)."""
+Key: TypeAlias = tuple[int, int, int]
+CLEAN: Final[Key] = (FULL_DIGITS, MAX_DECIMALS, 1)
 _ANY: Final = (-math.inf, math.inf)
 
 
@@ -36,13 +37,16 @@ class World:
     rest: int
     low: float | None
     high: float | None
-    key: tuple[int, int, int] = _CLEAN
+    key: Key = CLEAN
     blame: FirstOff | None = None
 
     @property
     def known(self) -> bool:
         """Whether the best value is known."""
-        return self.low is None or self.low == self.high or (math.isfinite(self.low) and math.isfinite(self.high or 0))
+        low, high = self.low, self.high
+        if low is None or high is None or low == high or math.isnan(low):
+            return True
+        return math.isfinite(low) and math.isfinite(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,13 @@ def _comparisons(plateau: Plateau, world: World, value: tuple[float, float] | No
         return (True,)
     if value is None:
         return (True, False)
-    outcomes = {plateau.better(one, best) for one in value for best in (world.low, world.high)}
+    best = (world.low, world.high)
+    if any(math.isnan(one) for one in (*value, *best)):
+        return (False,)  # an interval has no NaN as its end unless it is one
+    if any(one[0] != one[1] and (math.isinf(one[0]) or math.isinf(one[1])) for one in (value, best)):
+        # An end that is not known is no value: what a library makes of an infinite one, inf - inf say, is not meant.
+        return (True, False)
+    outcomes = {plateau.better(one, other) for one in set(value) for other in set(best)}
     return tuple(outcomes)
 
 
@@ -119,57 +129,37 @@ def _merged(one: World, other: World) -> World:
     blame = one.blame if one.key == key else other.blame
     if one.low is None or other.low is None or one.high is None or other.high is None:
         return replace(one, key=key, blame=blame)
-    return replace(one, low=min(one.low, other.low), high=max(one.high, other.high), key=key, blame=blame)
+    low, high = hull((one.low, one.high), (other.low, other.high))
+    return World(one.level, one.bad, one.rest, low, high, key, blame)
 
 
-def loosened(plateau: Plateau, worlds: Sequence[World]) -> tuple[World, ...]:
-    """Return the states after a tick of which nothing is known, as the soonest that the next reduction can come.
-
-    There, a state stands for all with the same level that are less ready to be reduced.
-    """
-    found: dict[float, World] = {}
-    for world in worlds:
-        if world.rest > 0:
-            _keep_readiest(found, replace(world, rest=world.rest - 1, bad=0))
-            continue
-        _keep_readiest(found, replace(world, bad=min(world.bad + 1, plateau.patience)))
-        if world.bad + 1 > plateau.patience:
-            level = lowered(plateau, world.level)
-            _keep_readiest(found, replace(world, level=level, bad=0, rest=plateau.cooldown))
-    return tuple(found.values())
+def hull(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """Return what covers both intervals; all values where only one of them is not a number."""
+    nan = math.isnan(one[0]), math.isnan(other[0])
+    if nan[0] != nan[1]:
+        return _ANY
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
-def readiest(worlds: Sequence[World]) -> tuple[World, ...]:
-    """Return one state a level: the one that can be reduced soonest."""
-    found: dict[float, World] = {}
-    for world in worlds:
-        _keep_readiest(found, world)
-    return tuple(found.values())
-
-
-def _keep_readiest(found: dict[float, World], world: World) -> None:
-    known = found.get(world.level)
-    if known is None:
-        found[world.level] = replace(world, low=_ANY[0], high=_ANY[1])
-        return
-    digits, decimals, full = zip(known.key, world.key, strict=True)
-    key = (max(digits), max(decimals), max(full))
-    readier = world if (-world.rest, world.bad) > (-known.rest, known.bad) else known
-    found[world.level] = replace(
-        readier, low=_ANY[0], high=_ANY[1], key=key, blame=known.blame if known.key == key else world.blame
-    )
+def unknown_best(world: World) -> World:
+    """Return the state with any best value."""
+    return replace(world, low=_ANY[0], high=_ANY[1])
 
 
 def matching(driver: Driver, worlds: Sequence[World], seen: Seen, tick: int, peak: float) -> tuple[World, ...]:
     """Return the states under which `seen` may be the LR after `tick` ticks; what its format leaves open is noted."""
     kept = []
+    found: dict[float, tuple[float, Key, bool]] = {}  # states often share a level
     for world in worlds:
-        expected = driver.lr_at(max(tick, 0), world.level)
-        key = deviation(seen.value, expected, peak)
-        if key == _CLEAN:
-            kept.append(world)
+        if world.level not in found:
+            expected = driver.lr_at(max(tick, 0), world.level)
+            key = deviation(seen.value, expected, peak)
+            found[world.level] = (expected, key, key == CLEAN or seen.format.explains(key))
+        expected, key, fits = found[world.level]
+        if not fits:
             continue
-        if not seen.format.explains(key):
+        if key == CLEAN:
+            kept.append(world)
             continue
         worst = (min(key[0], world.key[0]), min(key[1], world.key[1]), min(key[2], world.key[2]))
         blame = world.blame

@@ -55,7 +55,7 @@ class Plateau(Plain):
         lr, bad, resting = self.lr, 0, 0
         best = None if paddle else (math.inf if self.mode == "min" else -math.inf)
         lrs = [lr]
-        for value in metric:
+        for value in map(float, metric):  # numpy's own would warn of inf - inf
             if paddle and resting > 0:
                 resting -= 1
             else:
