@@ -3,6 +3,9 @@
 A short transaction leases what is due; the message is rendered from its snapshot and sent outside any transaction;
 another short transaction settles it. A courier that is killed loses nothing: its leases end and another one, or the
 same started again, sends what it held, under the same id. Several couriers on one database share the work.
+
+What is claimed is a group of deliveries that travel as one message: of one, unless people read the channel and a burst
+came in (`grouping` chooses). A group is sent once and settled in one transaction, each delivery with its own attempt.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -25,11 +28,12 @@ import sqlalchemy as sa
 from trackside_service.backoff import STANDARD_WEBHOOKS, delay
 from trackside_service.channels import Message, Outcome, channel, deliver
 from trackside_service.channels.base import Endpoint
+from trackside_service.channels.digest import together
 from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
-from trackside_service.channels.wording import run_link
+from trackside_service.channels.wording import news, run_link
 from trackside_service.errors import SecretKeyMissingError
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, deliveries, groups
 from trackside_service.storage.channels import Sealed
 from trackside_service.storage.deliveries import Attempt, Claimed, Settlement
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -48,6 +52,10 @@ THREADS: Final = 32
 PER_CHANNEL: Final = 4
 
 
+# Deliveries of one channel, at least one, that travel as one message.
+Group: TypeAlias = tuple[Claimed, ...]
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -58,7 +66,8 @@ class Courier:
 
     Sending happens in threads, at most `per_channel` at once for one channel, so that a slow receiver does not
     hold up the others. `clock` gives the time (UTC), `rng` the jitter of the retry schedule. `on_attempt` is told
-    the outcome of every attempt. `public_url` is where people reach the service, for links to runs.
+    the outcome of every attempt. `public_url` is where people reach the service, for links to runs. `group_window_s`:
+    for so long after a message to a channel that people read, what follows waits and becomes one message; 0 never.
     """
 
     def __init__(
@@ -76,6 +85,7 @@ class Courier:
         poll_s: float = POLL_S,
         on_attempt: Callable[[str], None] | None = None,
         public_url: str | None = None,
+        group_window_s: float = 0.0,
     ) -> None:
         if lease_s <= outbound.total_s:
             raise ValueError("a lease must outlast the longest sending")
@@ -91,6 +101,7 @@ class Courier:
         self._poll_s = poll_s
         self._on_attempt = on_attempt
         self._public_url = public_url
+        self._window = timedelta(seconds=group_window_s)
         self._changed = threading.Condition()
         self._awake = False
         self._stopping = False
@@ -137,8 +148,8 @@ class Courier:
             self._changed.notify_all()
 
     def run_once(self, now: datetime | None = None) -> int:
-        """Deliver in this thread everything that is due (at `now`, else by the clock); return the number of
-        attempts."""
+        """Deliver in this thread everything that is due (at `now`, else by the clock); return the number of messages
+        that were sent."""
         clock = self._clock if now is None else (lambda: now)
         made = 0
         while True:
@@ -146,8 +157,8 @@ class Courier:
                 due = deliveries.due_channels(connection, clock())
             before = made
             for channel_id in due:
-                for claimed, settle_by in self._claim([(channel_id, 1)], clock()):
-                    self._attempt(claimed, clock, settle_by)
+                for group, settle_by in self._claim([(channel_id, 1)], clock()):
+                    self._attempt(group, clock, settle_by)
                     made += 1
             if made == before:
                 return made
@@ -179,53 +190,79 @@ class Courier:
                     free -= room
         if not wanted:
             return
-        for claimed, settle_by in self._claim(wanted, self._clock()):
+        for group, settle_by in self._claim(wanted, self._clock()):
             with self._changed:
-                self._busy[claimed.channel_id] += 1
-            pool.submit(self._work, claimed, settle_by)
+                self._busy[group[0].channel_id] += 1
+            pool.submit(self._work, group, settle_by)
 
-    def _claim(self, wanted: Sequence[tuple[UUID, int]], now: datetime) -> list[tuple[Claimed, float]]:
+    def _claim(self, wanted: Sequence[tuple[UUID, int]], now: datetime) -> list[tuple[Group, float]]:
         """Lease what is due, and say until when (`time.monotonic`) it should be settled."""
         settle_by = time.monotonic() + SETTLE_SHARE * self._lease.total_seconds()
+        until = now + self._lease
+        claimed: list[Group] = []
         with write_transaction(self._engine) as connection:
-            # Should a database lease more than it was asked for, the cap of a receiver holds all the same: what is
-            # left waits for the end of its lease.
-            return [
-                (claimed, settle_by)
-                for channel_id, limit in wanted
-                for claimed in deliveries.claim(
-                    connection, channel_id, lease=uuid4(), now=now, until=now + self._lease, limit=limit
-                )[:limit]
-            ]
+            grouped = self._grouped(connection, [channel_id for channel_id, _ in wanted])
+            for channel_id, limit in wanted:
+                if channel_id in grouped:
+                    group = groups.claim_group(
+                        connection, channel_id, lease=uuid4(), now=now, until=until, window=self._window
+                    )
+                    claimed += [group] if group else []
+                    continue
+                single = deliveries.claim(connection, channel_id, lease=uuid4(), now=now, until=until, limit=limit)
+                # Should a database lease more than it was asked for, the cap of a receiver holds all the same: what is
+                # left waits for the end of its lease.
+                claimed += [(each,) for each in single[:limit]]
+        return [(group, settle_by) for group in claimed]
 
-    def _work(self, claimed: Claimed, settle_by: float) -> None:
+    def _grouped(self, connection: sa.Connection, channel_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of these channels whose messages are grouped."""
+        if not self._window:
+            return set()
+        kinds = channels.kinds(connection, channel_ids)
+        return {channel_id for channel_id, kind in kinds.items() if channel(kind).for_people}
+
+    def _work(self, group: Group, settle_by: float) -> None:
         try:
-            self._attempt(claimed, self._clock, settle_by)
+            self._attempt(group, self._clock, settle_by)
         except Exception as error:
-            log.warning("delivery %s could not be settled: %s", claimed.id, type(error).__name__)
+            log.warning("%s could not be settled: %s", _named(group), type(error).__name__)
         finally:
             with self._changed:
-                self._busy[claimed.channel_id] -= 1
+                self._busy[group[0].channel_id] -= 1
                 self._awake = True
                 self._changed.notify_all()
 
-    def _attempt(self, claimed: Claimed, clock: Callable[[], datetime], settle_by: float) -> None:
+    def _attempt(self, group: Group, clock: Callable[[], datetime], settle_by: float) -> None:
+        """Send a group as one message and settle it. What cannot be told fails by itself, and takes nobody along."""
+        messages = [self._message(claimed) for claimed in group]
+        if len(group) > 1:
+            told = [_can_be_told(message) for message in messages]
+            for claimed, good in zip(group, told, strict=True):
+                if not good:
+                    self._attempt((claimed,), clock, settle_by)
+            if not any(told):
+                return
+            group = tuple(claimed for claimed, good in zip(group, told, strict=True) if good)
+            messages = [message for message, good in zip(messages, told, strict=True) if good]
         at, began = clock(), time.perf_counter()
-        link = run_link(self._public_url, claimed.snapshot)
-        message = Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot, link)
-        outcome = _send(message, claimed.endpoint, self._secrets, self._outbound, at)
+        message = messages[0] if len(messages) == 1 else together(messages, self._public_url)
+        outcome = _send(message, group[0].endpoint, self._secrets, self._outbound, at)
         duration_ms = (time.perf_counter() - began) * 1000
-        settlement = self._settlement(
-            claimed, outcome, Attempt(at, duration_ms, outcome.status_code, outcome.error), clock()
-        )
-        if not self._settle(claimed, settlement, settle_by):
-            log.warning("delivery %s took longer than its lease; another courier has it", claimed.id)
+        attempt = Attempt(at, duration_ms, outcome.status_code, outcome.error)
+        settlements = self._settlements(group, outcome, attempt, clock())
+        if not self._settle(group, settlements, settle_by):
+            log.warning("%s took longer than its lease; another courier has it", _named(group))
         elif outcome.status != "delivered":
-            log.info("delivery %s: %s (attempt %d)", claimed.id, outcome.error, claimed.attempts + 1)
+            log.info("%s: %s (attempt %d)", _named(group), outcome.error, group[0].attempts + 1)
         if self._on_attempt is not None:
             self._on_attempt(outcome.status)
 
-    def _settle(self, claimed: Claimed, settlement: Settlement, settle_by: float) -> bool:
+    def _message(self, claimed: Claimed) -> Message:
+        link = run_link(self._public_url, claimed.snapshot)
+        return Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot, link)
+
+    def _settle(self, group: Group, settlements: Sequence[Settlement], settle_by: float) -> bool:
         """Write how it went, again and again while the lease lasts: the database may be busy or away for a moment.
 
         Return False where the lease is not ours any more. Raises the last error once it is time to give up.
@@ -234,22 +271,29 @@ class Courier:
         while True:
             try:
                 with write_transaction(self._engine) as connection:
-                    return deliveries.settle(connection, claimed, settlement)
+                    ours = [deliveries.settle(connection, *each) for each in zip(group, settlements, strict=True)]
+                return all(ours)
             except Exception as error:
                 pause = next(pauses)
                 if time.monotonic() + pause >= settle_by or self._abandoned.wait(pause):
                     raise
-                log.info("delivery %s is settled anew: %s", claimed.id, type(error).__name__)
+                log.info("%s is settled anew: %s", _named(group), type(error).__name__)
 
-    def _settlement(self, claimed: Claimed, outcome: Outcome, attempt: Attempt, now: datetime) -> Settlement:
+    def _settlements(self, group: Group, outcome: Outcome, attempt: Attempt, now: datetime) -> tuple[Settlement, ...]:
+        """Return how each ended. Each keeps to its own schedule; those that were tried as often are due as one."""
         if outcome.status == "delivered":
-            return Settlement("delivered", attempt, now)
-        if outcome.status == "retry":
-            wait = delay(claimed.attempts + 2, self._schedule, self._rng, retry_after=outcome.retry_after)
-            if wait is not None:
-                return Settlement("pending", attempt, now, due_at=now + timedelta(seconds=wait))
-        disable = outcome.error if outcome.status == "gone" else None
-        return Settlement("failed", attempt, now, disable=disable)
+            return (Settlement("delivered", attempt, now),) * len(group)
+        final = Settlement("failed", attempt, now, disable=outcome.error if outcome.status == "gone" else None)
+        if outcome.status != "retry":
+            return (final,) * len(group)
+        waits = {
+            made: delay(made + 2, self._schedule, self._rng, retry_after=outcome.retry_after)
+            for made in sorted({claimed.attempts for claimed in group})
+        }
+        return tuple(
+            final if wait is None else Settlement("pending", attempt, now, due_at=now + timedelta(seconds=wait))
+            for wait in (waits[claimed.attempts] for claimed in group)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +334,20 @@ def send_test(
         with write_transaction(engine) as connection:
             channels.set_disabled(connection, channel_id, None)
     return TestResult(delivered, outcome.status_code, duration_ms, outcome.said, outcome.error)
+
+
+def _named(group: Group) -> str:
+    others = f" and {len(group) - 1} with it" if len(group) > 1 else ""
+    return f"delivery {group[0].id}{others}"
+
+
+def _can_be_told(message: Message) -> bool:
+    try:
+        news(message)
+    except Exception as error:
+        log.error("a message could not be made: %s", type(error).__name__)
+        return False
+    return True
 
 
 def _send(message: Message, sealed: Sealed, secrets: Secrets, outbound: Outbound, now: datetime) -> Outcome:

@@ -131,6 +131,9 @@ class Settings:
         None, parse_schedule, "seconds between the attempts to deliver, separated by commas"
     )
     deliver: bool = _setting(True, _flag, "false leaves deliveries to 'trackside deliver'")
+    group_window_s: int = _setting(
+        30, _whole(0, 3600), "seconds in which what follows a message to people becomes one; 0 sends each by itself"
+    )
     sweep_s: int = _setting(5, _whole(0, 3600), "seconds between looks for silent runs; 0 leaves them to others")
     group_one_run: bool = _setting(False, _flag, "one run a transaction, for a distributed Postgres")
     log_level: str = _setting("info", _level, "debug, info, warning or error")

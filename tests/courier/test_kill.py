@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def process(database_url: str, seconds: float) -> Iterator[None]:
-    """Run a courier as a process, with its clock at `seconds`, and kill it at the end."""
-    command = [sys.executable, "-m", "tests.support.courier_process", database_url, str(seconds)]
+def process(database_url: str, seconds: float, window: float = 0.0) -> Iterator[None]:
+    """Run a courier as a process, with its clock at `seconds` and that window, and kill it at the end."""
+    command = [sys.executable, "-m", "tests.support.courier_process", database_url, str(seconds), str(window)]
     with subprocess.Popen(command, cwd=ROOT) as running:
         try:
             yield

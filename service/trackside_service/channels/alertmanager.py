@@ -109,7 +109,7 @@ def _postable(labels: Mapping[str, str], told: News, since: datetime, until: dat
         "summary": told.headline,
         "description": told.detail,
         "advice": told.advice,
-        "follows": "\n".join(told.follows),
+        "follows": "\n".join(told.listed),
         "version": str(VERSION),
     }
     annotations |= {name.lower(): value for name, value in told.about if name not in ("Run", "Project")}

@@ -45,9 +45,10 @@ class Endpoint:
 class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
-    `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder" or
-    "channel.test". `snapshot` holds the alert and the run as they were then: {"alert", "run", "lr_plot"?}, or
-    {"channel": {"id", "name"}} for a test. `link` is where the run can be seen, where that is known.
+    `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder", "alert.group"
+    (people's channels only) or "channel.test". `snapshot` holds the alert and the run as they were then: {"alert",
+    "run", "lr_plot"?}, {"events": [{"type", "alert", "run"}]} for a group, or {"channel": {"id", "name"}} for a test.
+    `link` is where the run can be seen, where that is known.
     """
 
     id: UUID
@@ -139,7 +140,8 @@ class Channel:
     address). `send` takes (message, endpoint, out, now) and raises `SendError` where no answer came. `payload` is what
     `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
     receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
-    the channel is made. `for_people`: people read it, and are reminded unless they choose their events themselves.
+    the channel is made. `for_people`: people read it, so what comes in a burst is grouped (`digest.py`), and they are
+    reminded unless they choose their events themselves.
     `rotate`, where a secret can be taken over from, takes (stored secret, new one or None, now, how long the old one
     goes on) and returns what is to be stored; the new one comes first in it. Raises `InvalidInputError`.
     """

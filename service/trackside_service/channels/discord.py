@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from trackside_service.channels.base import Answer, Channel, Endpoint, Message, Out, Outcome, Request, judge
 from trackside_service.channels.targets import Targets
-from trackside_service.channels.wording import COLOURS, ELLIPSIS, News, news, shortened, units
+from trackside_service.channels.tones import COLOURS
+from trackside_service.channels.wording import ELLIPSIS, News, news, shortened, units
 from trackside_service.errors import Fault, InvalidInputError
 
 # Discord's limits of an embed (characters), and of all of it together.
@@ -111,9 +112,9 @@ def _fields(told: News) -> list[dict[str, Any]]:
         {"name": escape(name or "-", _WORDS), "value": escape(value or "-", _WORDS), "inline": True}
         for name, value in (*told.about, *told.numbers)
     ]
-    if told.follows:
-        lines = "\n".join(f"• {escape(each, _LINE)}" for each in told.follows)
-        fields.append({"name": "What follows from it", "value": lines, "inline": False})
+    if told.listed:
+        lines = "\n".join(f"• {escape(each, _LINE)}" for each in told.listed)
+        fields.append({"name": told.listed_as, "value": lines, "inline": False})
     return fields[:MAX_FIELDS]
 
 

@@ -26,7 +26,8 @@ from urllib.parse import unquote, urlsplit
 
 from trackside_service.channels.base import Channel, Endpoint, Letter, Message, Out, Outcome, bounded
 from trackside_service.channels.targets import MAIL, Target, Targets, parse, refused
-from trackside_service.channels.wording import COLOURS, News, news, printable, shortened
+from trackside_service.channels.tones import COLOURS
+from trackside_service.channels.wording import News, news, printable, shortened
 from trackside_service.errors import Fault, InvalidInputError
 
 VERSION: Final = 1
@@ -60,9 +61,9 @@ def render(message: Message) -> dict[str, Any]:
             "text": _plain(f"{told.headline}. {told.detail}"),
             "html": _html(told),
         }
-    run = message.snapshot["run"]
+    run = message.snapshot.get("run")
     return {
-        "subject": _subject(f"{told.headline} · {run['name']} ({run['project']})"),
+        "subject": _subject(f"{told.headline} · {run['name']} ({run['project']})" if run else told.headline),
         "text": _text(told),
         "html": _html(told),
     }
@@ -151,8 +152,8 @@ def _text(told: News) -> str:
     parts = [_plain(f"{told.mark} {told.headline}", _WORDS), _plain(told.detail), pairs]
     if told.advice:
         parts.append(f"What to try:\n{_plain(told.advice)}")
-    if told.follows:
-        parts.append("What follows from it:\n" + "\n".join(f"- {_plain(each, _WORDS)}" for each in told.follows))
+    if told.listed:
+        parts.append(f"{told.listed_as}:\n" + "\n".join(f"- {_plain(each, _WORDS)}" for each in told.listed))
     parts += [told.plot, _plain(told.footer, _WORDS), told.link or ""]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -174,12 +175,12 @@ def _html(told: News) -> str:
         parts.append("<table>" + "".join(rows) + "</table>")
     if told.advice:
         parts.append(f"<p><b>What to try</b><br>{escaped(told.advice)}</p>")
-    if told.follows:
-        parts.append(f"<p><b>What follows from it</b></p>{listed(told.follows)}")
+    if told.listed:
+        parts.append(f"<p><b>{told.listed_as}</b></p>{listed(told.listed)}")
     if told.plot:
         parts.append(f"<pre>{html.escape(told.plot)}</pre>")
     if told.link:
-        parts.append(f'<p><a href="{html.escape(told.link)}">Open the run</a></p>')
+        parts.append(f'<p><a href="{html.escape(told.link)}">{told.opens}</a></p>')
     if told.footer:
         parts.append(f"<p><small>{escaped(told.footer, _WORDS)}</small></p>")
     return "<!doctype html>\n<html><body>\n" + "\n".join(parts) + "\n</body></html>\n"

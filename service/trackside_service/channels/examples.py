@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from trackside_service.channels.base import Message
+from trackside_service.channels.digest import together
 from trackside_service.channels.wording import run_link
 
 OPENED_AT: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -107,3 +109,15 @@ EXAMPLES: Final[Mapping[str, Message]] = {
         {"channel": {"id": "b2f4f6c0-1a35-4c39-8d27-70f3f4f9d001", "name": "R&D <team> of *vision*"}},
     ),
 }
+
+
+def _in_another_run() -> Message:
+    dead = _of("opened", severity="critical", **{name: _SYMPTOM[name] for name in ("id", "code", "title", "detail")})
+    run = {**_RUN, "id": "8a7e5b90-6f0b-4c4e-9a57-2d2f6f3c0a12", "name": "resnet_8"}
+    return replace(dead, id=UUID(int=_ID.int + 1), snapshot={**dead.snapshot, "run": run})
+
+
+# What people's channels send of a burst.
+GROUP_EXAMPLE: Final = together(
+    [EXAMPLES["opened"], _in_another_run(), EXAMPLES["resolved"]], "https://trackside.example.org"
+)

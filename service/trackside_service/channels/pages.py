@@ -9,7 +9,7 @@ from typing import Final
 
 from trackside_service.channels import CHANNELS
 from trackside_service.channels.base import Channel
-from trackside_service.channels.examples import EXAMPLES
+from trackside_service.channels.examples import EXAMPLES, GROUP_EXAMPLE
 
 SHOWN: Final = ("opened", "resolved")
 _INTRODUCTION: Final = """\
@@ -28,6 +28,8 @@ message at once and says plainly what the other side answered. Every kind keeps 
 - Redirects are not followed. A receiver has 20 seconds, and no more than 4 KiB of its answer are read.
 - What may pass is tried again, at the times of `TRACKSIDE_RETRY_SCHEDULE`, for about three days; what the receiver
   refuses for good is not. A message keeps its id on every attempt.
+- Where people read, events that follow a message within `TRACKSIDE_GROUP_WINDOW_S` (30 seconds unless set) become one
+  message, as the last example of such a kind shows. A webhook and an Alertmanager get each event by itself.
 - With `TRACKSIDE_PUBLIC_URL` set, messages link to their run.
 - The form of a message has a version. It rises when a receiver that reads the message would have to change; things may
   be added without.
@@ -42,6 +44,9 @@ def page(channel: Channel) -> str:
     for name in SHOWN:
         shown = json.dumps(channel.payload(EXAMPLES[name]), indent=2, ensure_ascii=False)
         lines += [f"An alert that {_HAPPENED[name]}:", "", "```json", shown, "```", ""]
+    if channel.for_people:
+        shown = json.dumps(channel.payload(GROUP_EXAMPLE), indent=2, ensure_ascii=False)
+        lines += ["Three events of two runs in one message:", "", "```json", shown, "```", ""]
     return "\n".join(lines)
 
 

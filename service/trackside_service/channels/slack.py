@@ -44,8 +44,9 @@ def render(message: Message) -> dict[str, Any]:
         *_fields(told.about),
         *_fields(told.numbers),
     ]
-    if told.follows:
-        blocks.append(_section("\n".join(f"• {each}" for each in told.follows), before="*What follows from it*\n"))
+    if told.listed:
+        lines = "\n".join(f"• {escape(each, _VALUE)}" for each in told.listed)
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"*{told.listed_as}*\n{lines}"}})
     if told.plot:
         drawn = f"```\n{escape(told.plot, MAX_SECTION - 10)}\n```"
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": drawn}})
@@ -106,7 +107,7 @@ def _fields(pairs: Sequence[tuple[str, str]]) -> list[Block]:
 
 def _footer(told: News) -> str:
     """Return the last line: what machines call it, and the link, whose address may hold no character of Slack's own."""
-    link = f" · <{escape(told.link, MAX_FIELD).replace('|', '%7C')}|Open the run>" if told.link else ""
+    link = f" · <{escape(told.link, MAX_FIELD).replace('|', '%7C')}|{told.opens}>" if told.link else ""
     return escape(told.footer, MAX_FIELD - units(link)) + link
 
 

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from trackside_service.channels.base import Channel, Endpoint, Message, Out, Outcome, Request, judge
 from trackside_service.channels.targets import Targets
-from trackside_service.channels.wording import News, Tone, news, shortened
+from trackside_service.channels.tones import Tone
+from trackside_service.channels.wording import News, news, shortened
 from trackside_service.errors import Fault, InvalidInputError
 
 # Teams takes about 28 KB, of which its own form of the message needs a part.
@@ -76,7 +77,7 @@ def _card(told: News, body: list[Element]) -> dict[str, Any]:
         "body": body,
     }
     if told.link:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the run", "url": told.link}]
+        card["actions"] = [{"type": "Action.OpenUrl", "title": told.opens, "url": told.link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
 
@@ -92,8 +93,8 @@ def _body(told: News) -> list[Element]:
     if told.advice:
         body += [_title("What to try"), _text(told.advice)]
     body += [_pair(name, value) for name, value in told.numbers]
-    if told.follows:
-        body += [_title("What follows from it"), *(_text(f"• {each}", "None") for each in told.follows)]
+    if told.listed:
+        body += [_title(told.listed_as), *(_text(f"• {each}", "None") for each in told.listed)]
     if told.footer:
         body.append(_text(told.footer, isSubtle=True, size="Small"))
     # No-break spaces, and a line an element: a client may join spaces and lines.

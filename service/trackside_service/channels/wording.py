@@ -7,31 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, cast
 
 from trackside_service.channels.base import Message
+from trackside_service.channels.digest import GROUP, summary
+from trackside_service.channels.places import place
 from trackside_service.channels.plot import plot
+from trackside_service.channels.tones import MARKS, Tone
 
-Tone: TypeAlias = Literal["critical", "warning", "info", "resolved", "acknowledged", "test"]
-
-# The severity has to be seen before anything is read.
-MARKS: Final[Mapping[Tone, str]] = {
-    "critical": "🔴",
-    "warning": "🟠",
-    "info": "🔵",
-    "resolved": "🟢",
-    "acknowledged": "👀",
-    "test": "🏁",
-}
-# The same, for channels that show a colour (0xRRGGBB).
-COLOURS: Final[Mapping[Tone, int]] = {
-    "critical": 0xD92D20,
-    "warning": 0xF79009,
-    "info": 0x2E90FA,
-    "resolved": 0x12B76A,
-    "acknowledged": 0x667085,
-    "test": 0x667085,
-}
 ELLIPSIS: Final = "…"
 _SYMPTOMS: Final = 10
 _NUMBERS: Final = 10
@@ -42,9 +25,9 @@ class News:
     """The parts of a message, none of them escaped or bounded.
 
     `line` is all of it in one line; `detail` what happened; `about` where, and `numbers` the single values of the
-    evidence, both as (name, value); `follows` the alerts that follow from this one; `plot` lines of text for a font of
-    one width; `advice` what to try (empty once resolved); `footer` what it is called by machines; `link` leads to the
-    run. Any of them may be empty.
+    evidence, both as (name, value); `listed` the alerts that follow from this one, or those of a group, under
+    `listed_as`; `plot` lines of text for a font of one width; `advice` what to try (empty once resolved); `footer` what
+    it is called by machines; `link` leads to the run or, as `opens` says, elsewhere. Any of them may be empty.
     """
 
     tone: Tone
@@ -53,11 +36,13 @@ class News:
     detail: str
     about: tuple[tuple[str, str], ...] = ()
     numbers: tuple[tuple[str, str], ...] = ()
-    follows: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    listed_as: str = "What follows from it"
     plot: str = ""
     advice: str = ""
     footer: str = ""
     link: str | None = None
+    opens: str = "Open the run"
 
     @property
     def mark(self) -> str:
@@ -71,6 +56,8 @@ def news(message: Message) -> News:
         headline = f"A test from Trackside: channel {message.snapshot['channel']['name']} works"
         detail = "Alerts about training runs will arrive here."
         return News("test", headline, headline, detail, link=message.link)
+    if message.type == GROUP:
+        return _group(message)
     alert, run = message.snapshot["alert"], message.snapshot["run"]
     resolved = message.type == "alert.resolved"
     tone, headline = _headline(message.type, alert)
@@ -82,7 +69,7 @@ def news(message: Message) -> News:
         detail=_detail(message, alert),
         about=_about(resolved, alert, run),
         numbers=_numbers(alert.get("evidence") or {}),
-        follows=_follows(alert.get("symptoms") or ()),
+        listed=_follows(alert.get("symptoms") or ()),
         plot=_plotted(message.snapshot.get("lr_plot")),
         advice="" if resolved else str(alert.get("advice") or ""),
         footer=f"{alert['code']} on {alert['subject']} · run {run['id']}",
@@ -94,13 +81,6 @@ def run_link(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
     """Return where people see the run that a message is about; None where the service does not know its own address."""
     run = snapshot.get("run")
     return None if public_url is None or not run else f"{public_url}/v1/runs/{run['id']}/health"
-
-
-def place(where: Mapping[str, Any] | None) -> str:
-    """Say where in the run; empty where that is not known."""
-    parts = [f"{name} {where[name]:g}" for name in ("epoch",) if where and where.get(name) is not None]
-    parts += [f"step {where['step']}"] if where and where.get("step") is not None else []
-    return ", ".join(parts)
 
 
 def shortened(text: str, limit: int) -> str:
@@ -121,6 +101,22 @@ def units(text: str) -> int:
 def printable(text: str) -> str:
     """Return `text` on one line, each run of white space and of what cannot be printed as one space."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _group(message: Message) -> News:
+    told = summary(message.snapshot)
+    return News(
+        tone=told.tone,
+        headline=told.headline,
+        line=told.headline,
+        detail="What happened since the last message here, the worst first.",
+        listed=told.lines,
+        listed_as="Alerts",
+        advice=told.advice,
+        footer=f"{told.events} events in one message",
+        link=message.link,
+        opens="Open the run" if told.runs == 1 else "Open the alerts",
+    )
 
 
 def _headline(kind: str, alert: Mapping[str, Any]) -> tuple[Tone, str]:

@@ -33,6 +33,7 @@ def open_context(settings: Settings) -> Context:
         schedule=settings.retry_schedule or STANDARD_WEBHOOKS,
         on_attempt=meters.attempted,
         public_url=settings.public_url,
+        group_window_s=settings.group_window_s,
     )
 
     def after_commit(results: Sequence[Any]) -> None:

@@ -39,6 +39,8 @@ def running_service(folder: Path) -> Iterator[str]:
     # Settings of the person's own shell must not reach the demo's service; its receiver listens on loopback.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACKSIDE_")}
     environment["TRACKSIDE_ALLOW_TARGETS"] = "127.0.0.0/8"
+    # It shows each message, and nobody waits for the end of a window.
+    environment["TRACKSIDE_GROUP_WINDOW_S"] = "0"
     log = folder / "service.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603

@@ -120,6 +120,14 @@ def sealed(connection: sa.Connection, channel_id: UUID, *, lock: bool = False) -
     return Sealed(row.kind, bytes(row.url), None if row.secret is None else bytes(row.secret), row.target)
 
 
+def kinds(connection: sa.Connection, channel_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the kinds of those of these channels that there are."""
+    found = connection.execute(
+        sa.select(channels.c.channel_id, channels.c.kind).where(channels.c.channel_id.in_(channel_ids))
+    )
+    return {row.channel_id: row.kind for row in found}
+
+
 def delete(connection: sa.Connection, channel_id: UUID) -> None:
     """Delete a channel with its deliveries. Raises `ChannelNotFoundError`."""
     if connection.execute(channels.delete().where(channels.c.channel_id == channel_id)).rowcount == 0:

@@ -30,7 +30,7 @@ from trackside_service.storage.tables import attempts, channels, deliveries
 DeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]
 
 # A literal and not a parameter: only so do both databases see that the partial indexes fit.
-_PENDING: Final[sa.ColumnElement[str]] = sa.literal_column("'pending'")
+PENDING: Final[sa.ColumnElement[str]] = sa.literal_column("'pending'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def claim(
         earlier.c.alert_id == due.c.alert_id,
         earlier.c.channel_id == due.c.channel_id,
         earlier.c.number < due.c.number,
-        earlier.c.status == _PENDING,
+        earlier.c.status == PENDING,
     )
     # A subquery could be run once for each row of the outer one, and each time lease others: more than the limit.
     chosen = (
@@ -181,9 +181,21 @@ def claim(
         .cte("chosen")
         .prefix_with("MATERIALIZED")
     )
+    return lease_chosen(connection, channel_id, sa.select(chosen.c.number), lease=lease, until=until)
+
+
+def lease_chosen(
+    connection: sa.Connection,
+    channel_id: UUID,
+    chosen: sa.Select[tuple[int]] | Sequence[int],
+    *,
+    lease: UUID,
+    until: datetime,
+) -> tuple[Claimed, ...]:
+    """Lease the deliveries of these numbers, locked by the caller; return them in their order."""
     rows = connection.execute(
         deliveries.update()
-        .where(deliveries.c.number.in_(sa.select(chosen.c.number)))
+        .where(deliveries.c.number.in_(chosen))
         .values(lease=lease, leased_until=until)
         .returning(
             deliveries.c.number,
@@ -256,8 +268,8 @@ def settle(connection: sa.Connection, claimed: Claimed, settlement: Settlement) 
             deliveries.update()
             .where(
                 deliveries.c.channel_id == claimed.channel_id,
-                deliveries.c.status == _PENDING,
-                _unleased(deliveries, settlement.at),
+                deliveries.c.status == PENDING,
+                unleased(deliveries, settlement.at),
             )
             .values(status="failed", settled_at=settlement.at, lease=None, leased_until=None)
         )
@@ -315,10 +327,11 @@ def retry(connection: sa.Connection, delivery_id: UUID, now: datetime) -> Delive
 
 
 def _due(table: sa.FromClause, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return table.c.status == _PENDING, table.c.due_at <= now, _unleased(table, now)
+    return table.c.status == PENDING, table.c.due_at <= now, unleased(table, now)
 
 
-def _unleased(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+def unleased(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether nobody holds a delivery at `now`."""
     return sa.or_(table.c.leased_until.is_(None), table.c.leased_until <= now)
 
 

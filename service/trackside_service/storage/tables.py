@@ -244,6 +244,8 @@ channels: Final = sa.Table(
     # What may be shown of the address: scheme and host.
     sa.Column("target", sa.Text(), nullable=False),
     sa.Column("disabled_reason", sa.Text()),
+    # When the last message left, for channels whose messages are grouped.
+    sa.Column("told_at", UtcDateTime()),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.CheckConstraint("min_severity IN ('info', 'warning', 'critical')", name="min_severity"),
 )
