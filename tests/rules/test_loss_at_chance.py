@@ -101,6 +101,26 @@ def test_pinned_without_any_accuracy() -> None:
     assert not alerts_of(epochs(train_loss=[*rising, *around(math.log(65536), 0.01, 8)]), CODE), "near is not pinned"
 
 
+def test_pinned_while_the_lr_warms_up_is_none() -> None:
+    loss = [math.log(65536) - 2e-4 * epoch for epoch in range(20)]
+    rising = [1e-4 * (epoch + 1) for epoch in range(20)]
+    assert len(alerts_of(epochs(train_loss=loss), CODE)) == 1
+    assert not alerts_of(epochs(train_loss=loss, lr=rising), CODE)
+    (alert,) = alerts_of(epochs(train_loss=loss, lr=[*rising[:9], *[1e-3] * 11]), CODE)
+    assert (alert.opened.epoch, alert.detected.epoch) == (10, 15)  # type: ignore[union-attr]
+    schedule = {
+        "framework": "torch",
+        "class": "LinearLR",
+        "params": {"start_factor": 0.01, "total_iters": 20},
+        "base_lr": 1e-3,
+        "unit": "epoch",
+    }
+    assert not alerts_of(epochs(train_loss=loss), CODE, schedule=schedule)
+    short = {**schedule, "params": {"start_factor": 0.01, "total_iters": 5}}
+    assert len(alerts_of(epochs(train_loss=loss), CODE, schedule=short)) == 1
+    assert reloaded(CODE, epochs(train_loss=loss, lr=[*rising[:9], *[1e-3] * 11])) == [("Finding", "train_loss")]
+
+
 def test_a_converged_loss_may_lie_anywhere() -> None:
     falling = [4.0 * 0.7**epoch + math.log(3) for epoch in range(40)]
     assert not alerts_of(epochs(val_loss=falling), CODE)

@@ -108,6 +108,22 @@ def test_a_rise_during_which_something_reaches_its_best_is_none() -> None:
     assert codes(epochs(train_loss=loss, val_acc=worse)) == {SPIKES}
 
 
+@pytest.mark.parametrize("score", ["val/mAP", "val/f1", "val_miou", "recall@1"])
+def test_a_rise_during_which_the_score_reaches_its_best_is_none(score: str) -> None:
+    # A triplet loss when the mining of hard examples begins.
+    loss = [0.05 + 0.15 * math.exp(-epoch) if epoch < 5 else 0.25 - 0.001 * epoch for epoch in range(40)]
+    better = [0.5 + 0.3 * (1 - math.exp(-epoch / 10)) for epoch in range(40)]
+
+    def said(**scores: Any) -> set[str]:
+        return codes(epochs(train_loss=loss, **scores))
+
+    assert not said(**{score: better})
+    assert said(**{score: [*better[:5], *[0.4] * 35]})
+    assert said(**{score: better[::-1]})
+    assert said(val_metric=better), "nobody knows which way is better"
+    assert not said(val_metric=better, **{score: better})
+
+
 @pytest.mark.parametrize("name", ["rollout/ep_rew_mean_reward", "d_loss", "loss_G", "train/disc_loss", "approx_kl"])
 def test_losses_that_do_not_tell_how_a_run_does(name: str) -> None:
     series: dict[str, Any] = {name: [1.0] * 20, "train_loss": [*FALLING, *[30.0] * 10]}

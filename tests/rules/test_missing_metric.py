@@ -38,6 +38,25 @@ def test_a_metric_that_ends_is_told_after_five_intervals_and_a_warning_after_twe
     assert [each.severity for each in alerts_of(_steps(352, every=10, lost_from=151), CODE)] == ["warning"]
 
 
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [
+        ("train_acc", "info"),
+        ("mlm_acc", "info"),
+        ("warmup_factor", "info"),
+        ("val/mAP", "warning"),
+        ("val_loss", "warning"),
+        ("lr", "warning"),
+    ],
+)
+def test_what_may_end_with_a_stage_of_the_training_is_no_warning(name: str, severity: str) -> None:
+    records = [
+        {"epoch": epoch, "metrics": {"train_loss": 3 - 0.02 * epoch, **({name: 0.5} if epoch <= 30 else {})}}
+        for epoch in range(1, 100)
+    ]
+    assert [each.severity for each in alerts_of(records, CODE)] == [severity]
+
+
 def test_it_resolves_when_it_comes_again_and_can_go_missing_again() -> None:
     (alert,) = alerts_of(_steps(400, every=10, lost_from=151, back_at=300), CODE)
     assert (alert.state, alert.resolved) == ("resolved", Position(300))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.support import alerts_of, epochs, reloaded, report_of
+from tests.rules.support import alerts_of, epochs, reloaded, report_of, steps
 
 CODE = "LOSS008"
 
@@ -45,6 +45,32 @@ def test_huge_values_are_finite() -> None:
     assert not alerts_of(epochs(a=[1e308], b=[1e308]), CODE)
 
 
+def test_an_accuracy_that_stays_so_is_a_warning() -> None:
+    series: dict[str, Any] = {"train_acc": [0.1, 0.2, *["NaN"] * 3], "val_acc": [0.1, 0.2, *["NaN"] * 3]}
+    (alert,) = alerts_of(epochs(**{name: values[:4] for name, values in series.items()}), CODE)
+    assert alert.severity == "info"
+    (alert,) = alerts_of(epochs(**series), CODE)
+    assert (alert.severity, alert.opened.epoch) == ("warning", 3)  # type: ignore[union-attr]
+    assert "train_acc and val_acc stayed so" in alert.detail
+    later: dict[str, Any] = {"a": ["NaN"] * 8, "val_acc": [0.1, "NaN", "NaN", 0.1, "NaN", "NaN", "NaN", "NaN"]}
+    (alert,) = alerts_of(epochs(**later), CODE)
+    assert (alert.severity, alert.subject, alert.title) == ("warning", "a", "val_acc and 1 more not finite")
+
+
+def test_an_accuracy_is_information_where_it_never_was_finite_or_a_loss_is_not() -> None:
+    assert [each.severity for each in alerts_of(epochs(val_acc=["NaN"] * 9), CODE)] == ["info"]
+    assert [each.severity for each in alerts_of(epochs(a=[0.1, *["NaN"] * 9]), CODE)] == ["info"]
+    broken = epochs(train_loss=[1.0, *["NaN"] * 9], val_acc=[0.1, *["NaN"] * 9])
+    assert [each.severity for each in alerts_of(broken, CODE)] == ["info"]
+
+
+def test_a_batchs_accuracy_takes_ten() -> None:
+    assert [each.severity for each in alerts_of(steps(train_acc=[0.1, *["NaN"] * 9]), CODE)] == ["info"]
+    assert [each.severity for each in alerts_of(steps(train_acc=[0.1, *["NaN"] * 10]), CODE)] == ["warning"]
+
+
 def test_its_state_goes_through_json() -> None:
     series: dict[str, Any] = {"a": ["NaN", 1.0, 1.0, 1.0, "-Infinity"], "b": [1.0, 1.0, 1.0, 1.0, "Infinity"]}
     assert reloaded(CODE, epochs(**series)) == [("Finding", "a"), ("Cleared", "a"), ("Finding", "a")]
+    stays: dict[str, Any] = {"train_loss": ["NaN", 1.0, 1.0, 1.0, 1.0, 1.0], "val_acc": [0.1, 0.2, *["NaN"] * 4]}
+    assert reloaded(CODE, epochs(**stays)) == [("Finding", "val_acc")] * 2

@@ -16,11 +16,12 @@ frozen. If it does, the learning rate is too low to leave the plateau, or was so
 the gradient norm, try a third of the rate and three times as much, with a warm-up.
 
 **Defaults.** Late is the third epoch or the 5,000th step. k is `num_classes`, or else a usual number of classes: every
-one up to 20, beyond that those of well-known data sets and vocabularies, since every loss is near the logarithm of
-some number. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
-(and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with
-an accuracy of at most twice 1/k. It raised nothing on 185 healthy public runs. It resolves after three losses that
-have left.
+one up to 20, beyond that those of well-known data sets and vocabularies, since every loss is near the logarithm of some
+number. A loss without an accuracy is not judged while the learning rate still rises to its peak: in a warm-up it may
+well lie there. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
+(and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with an
+accuracy of at most twice 1/k. It raised nothing on 185 healthy public runs. It resolves after three losses that have
+left.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import advice
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.chance import accuracy_at, classes_of, loss_at
+from trackside_service.rules.lr_course import tick_of
 from trackside_service.rules.places import Place, by_batch, epoch_of, place_from, place_of, position, say
 from trackside_service.rules.running import WINDOW, Series, dump_series, follow, load_series
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
@@ -48,6 +50,7 @@ _ABOVE: Final = 1.08
 _FLAT: Final = 0.015
 _LEFT: Final = 0.03
 _IDLE_LR: Final = 1e-3
+_RISES: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,15 @@ class Parameters:
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One loss or accuracy: its values, where they lie (of an accuracy the last one only), its unit, and whether there
-    are several an epoch.
+    are several an epoch. `peak`: the highest LR at its last value, and `settled`: values in a row since it last rose.
     """
 
     series: Series = field(default_factory=Series)
     places: tuple[Place, ...] = ()
     unit: MetricUnit | None = None
     batched: bool = False
+    peak: float = 0.0
+    settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +133,16 @@ def check(
     if reading.starts_life:
         state = State(open=state.open, classes=state.classes, left=state.left)
     here = place_of(reading.record)
-    metrics = dict[str, Metric]()
-    for name in (*LOSSES, TRAIN_ACC, VAL_ACC):
-        value = values.get(name)
-        if value is not None and math.isfinite(value):
-            metrics[name] = _next(context, state.metrics.get(name), name, value, here)
     lr, highest = values.get(LR), state.highest_lr
     if lr is None or not math.isfinite(lr):
         lr = state.lr
     else:
         highest = max(highest, lr)
+    metrics = dict[str, Metric]()
+    for name in (*LOSSES, TRAIN_ACC, VAL_ACC):
+        value = values.get(name)
+        if value is not None and math.isfinite(value):
+            metrics[name] = _next(context, state.metrics.get(name), name, value, here, highest=highest)
     state = State({**state.metrics, **metrics}, lr, highest, state.open, state.classes, state.left)
     if not metrics:
         return state, ()
@@ -147,20 +152,21 @@ def check(
         return state, ()
     for name in LOSSES:
         stuck = _stuck(context, parameters, state, name) if name in state.metrics else None
-        if stuck is not None:
+        if stuck is not None and (stuck.accuracy is not None or not _warms_up(context, state, name, stuck.points)):
             finding = _finding(context, state, name, stuck, reading)
             return replace(state, open=name, classes=stuck.classes, left=0), [finding]
     return state, ()
 
 
-def _next(context: RunContext, one: Metric | None, name: str, value: float, here: Place) -> Metric:
+def _next(context: RunContext, one: Metric | None, name: str, value: float, here: Place, *, highest: float) -> Metric:
     if one is None:
         one = Metric(unit=declared_unit(context.spec, name))
     last_at = one.places[-1] if one.places else None
     batched = one.batched or (name in (TRAIN_LOSS, TRAIN_ACC) and by_batch(last_at, here, context.spec.steps_per_epoch))
     series = follow(one.series, value, here)
     if name in LOSSES:
-        return Metric(series, (*one.places[-(WINDOW - 1) :], here), None, batched)
+        settled = 0 if highest > one.peak * (1 + _RISES) else one.settled + 1
+        return Metric(series, (*one.places[-(WINDOW - 1) :], here), None, batched, highest, settled)
     return Metric(series, (here,), unit_after(one.unit, value), batched)
 
 
@@ -183,6 +189,20 @@ def _late(context: RunContext, parameters: Parameters, here: Place) -> bool:
 
 def _idle(state: State) -> bool:
     return state.lr is not None and state.lr <= _IDLE_LR * state.highest_lr
+
+
+def _warms_up(context: RunContext, state: State, name: str, points: int) -> bool:
+    """Whether the LR rose to where it had not been over the last values of a loss; by the schedule, whether it rose."""
+    one = state.metrics[name]
+    if state.lr is not None:
+        return one.settled < points - 1
+    schedule = context.schedule
+    if schedule is None or schedule.metric_driven:
+        return False
+    first, last = tick_of(context, one.places[-points:][0]), tick_of(context, one.places[-1])
+    if first is None or last is None:
+        return False
+    return float(schedule.lrs(last)) > float(schedule.lrs(first)) * (1 + _RISES)
 
 
 def _stuck(context: RunContext, parameters: Parameters, state: State, name: str) -> Stuck | None:
@@ -302,7 +322,8 @@ def _advice(context: RunContext) -> str:
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
     metrics = {
-        name: [dump_series(one.series), one.places, one.unit, one.batched] for name, one in state.metrics.items()
+        name: [dump_series(one.series), one.places, one.unit, one.batched, one.peak, one.settled]
+        for name, one in state.metrics.items()
     }
     return {"metrics": metrics, "rest": [state.lr, state.highest_lr, state.open, state.classes, state.left]}
 
@@ -310,9 +331,9 @@ def dump(state: State) -> dict[str, Any]:
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
     metrics = {}
-    for name, (series, places, unit, batched) in data["metrics"].items():
+    for name, (series, places, *rest) in data["metrics"].items():
         kept = tuple(place for each in places if (place := place_from(each)) is not None)
-        metrics[name] = Metric(load_series(series), kept, unit, batched)
+        metrics[name] = Metric(load_series(series), kept, *rest)
     return State(metrics, *data["rest"])
 
 
@@ -327,4 +348,5 @@ RULE = Rule(
     check=check,
     dump=dump,
     load=load,
+    state_version=2,
 )

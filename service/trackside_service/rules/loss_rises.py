@@ -1,8 +1,8 @@
 """What LOSS002 and LOSS003 share: a training loss that has risen far above what it was, and stays there.
 
 How far is far is scaled by the run itself: by the improvement so far, by the level, and by the noise. A rise where a
-cycle of the LR begins anew is expected, and what is measured begins anew there. A rise during which validation or
-accuracy reach a new best is none: the loss has come to mean something else.
+cycle of the LR begins anew is expected, and what is measured begins anew there. A rise during which validation,
+accuracy, or the score that speaks for the model reach a new best is none: the loss has come to mean something else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, Final, Literal, Protocol
 
 from trackside_service.domain.metrics import TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
+from trackside_service.rules import scores
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course
@@ -165,7 +166,13 @@ def level_of(state: State) -> float:
 
 def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Mapping[str, Series], bool]:
     others, refuted = state.others, state.refuted
-    for name in _OTHERS:
+    led = next((name for name in others if name not in _OTHERS), None)
+    lead = scores.lead(values, led)
+    if lead in (*_OTHERS, scores.UNKNOWN):
+        lead = led  # counted anyway, or nobody knows which way is better
+    if led is not None and lead != led:
+        others = {name: one for name, one in others.items() if name != led}
+    for name in _OTHERS if lead is None else (*_OTHERS, lead):
         value = values.get(name)
         if value is not None and math.isfinite(value):
             before = others.get(name) or _UNSEEN

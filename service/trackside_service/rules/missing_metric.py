@@ -1,8 +1,9 @@
 """RUN006: a metric is not reported any more.
 
 **What.** A metric that came regularly, six times at least, has been left out for more than five times its longest
-interval, while the run went on and reported others. It is information at first, and a warning once a loss or an
-accuracy has been missing for twenty. All metrics that are missing are one alert.
+interval, while the run went on and reported others. It is information at first, and a warning once a loss, a validation
+score or the learning rate has been missing for twenty. What else ends may do so with a stage of the training. All
+metrics that are missing are one alert.
 
 **Why it matters.** An evaluation that is skipped, a callback that was lost in a resume, or a condition that is never
 true again leaves a run that looks alive and is blind: the curve simply ends, and a dashboard shows its last good value.
@@ -26,7 +27,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity
-from trackside_service.domain.metrics import ACCURACIES, LOSSES
+from trackside_service.domain.metrics import LOSSES, LR, VAL_ACC
+from trackside_service.rules import scores
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.counters import Axis, counter, placed
 from trackside_service.rules.places import place_of, position, say, wire
@@ -35,7 +37,7 @@ CODE = "RUN006"
 SUBJECT = "metrics"
 _MOST: Final = 64  # metrics that are followed
 _NAMED: Final = 8  # in the words
-_GRAVE: Final = frozenset({*LOSSES, *ACCURACIES})
+_GRAVE: Final = frozenset({*LOSSES, VAL_ACC, LR})
 _NEVER: Final = float("inf")
 
 
@@ -44,8 +46,8 @@ class Parameters:
     """How much it takes.
 
     `intervals`: regular intervals before a metric is known, and times its longest interval without it. `warning_after`:
-    times the longest interval without a loss or an accuracy after which it is a warning. `spread`: how many times the
-    shortest interval the longest of a regular metric may be.
+    times the longest interval without a loss, a validation score or the LR after which it is a warning. `spread`: how
+    many times the shortest interval the longest of a regular metric may be.
     """
 
     intervals: int = 5
@@ -162,7 +164,7 @@ class _Work:
             few = self._records[axis] - one.record < self._parameters.intervals
             if here > due and (not few or name in self._missing):
                 missing.append(name)
-                due = self._warned(one) if name in _GRAVE else _NEVER
+                due = self._warned(one) if _is_grave(name) else _NEVER
                 grave |= here > due
             due_next = min(due_next, due if here <= due or few else _NEVER)
         self._look_at[axis] = due_next
@@ -179,7 +181,7 @@ class _Work:
         return _NEVER if one.last is None else one.last + self._parameters.warning_after * one.longest
 
     def _finding(self, reading: Reading) -> Finding:
-        names = sorted(self._missing, key=lambda name: (name not in _GRAVE, name))
+        names = sorted(self._missing, key=lambda name: (not _is_grave(name), name))
         severity: Severity = "warning" if self._grave else "info"
         lost = {name: self._metrics[name] for name in names}
         said = [
@@ -262,6 +264,10 @@ def load(data: Mapping[str, Any]) -> State:
         data["records"],
         {axis: (-_NEVER if low else _NEVER) if at is None else at for axis, (low, at) in data["look_at"].items()},
     )
+
+
+def _is_grave(name: str) -> bool:
+    return name in _GRAVE or scores.rank(name) is not None
 
 
 def _finite(value: float) -> float | None:

@@ -13,7 +13,8 @@ UNKNOWN: Final = "val_metric"
 """What some tools call the metric that a checkpoint is chosen by, whatever it is: its direction is not known."""
 
 # Whole names only, so that a score of one class or one object size, a batch's figure, or what falls while the model
-# gets better (wer, err, rmse, perplexity) is none of them. Precision and recall are traded for each other.
+# gets better (wer, err, rmse, perplexity) is none of them. Precision and recall are traded for each other;
+# the recall among the first few of a retrieval is no such one.
 _OF_VALIDATION: Final = r"(?:metrics|val|valid|validation|eval|test)[/_ -]"
 _KIND: Final = r"(?:(?:coco|bbox|segm|box|mask|macro|micro|weighted|mean|avg|overall|balanced)[/_ -])?"
 _SCORES: Final = tuple(
@@ -22,6 +23,7 @@ _SCORES: Final = tuple(
         rf"{_OF_VALIDATION}{_KIND}(?:accuracy|acc|acc@1|acc1)",
         rf"(?:{_OF_VALIDATION})?{_KIND}m?ap(?:[_@]?50(?:[-_:]?95)?)?(?:\([bmpo]\))?",
         rf"(?:{_OF_VALIDATION})?{_KIND}miou",
+        rf"(?:{_OF_VALIDATION})?{_KIND}recall@(?:1|5|10)",
         rf"{_OF_VALIDATION}{_KIND}(?:iou|m?dice(?:_coef)?|m?auc|auroc|f1|mcc|matthews_correlation|bleu|rouge(?:1|2|l|lsum)?)",
     )
 )
