@@ -57,6 +57,8 @@ PRINTS: Final[dict[str, Callable[[float], str]]] = {
     "float32": lambda lr: repr(float(np.float32(lr))),
     "float32 itself": lambda lr: str(np.float32(lr)),
     **{f"float32 {form}": lambda lr, form=form: form % np.float32(lr) for form in FLOAT32},  # type: ignore[misc]
+    "progress bar": lambda lr: f"{lr:.4f}" if abs(lr) > 1e-3 else f"{lr:.4e}",
+    **{f"cut {digits}": lambda lr, digits=digits: str(math.floor(lr * 10**digits) / 10**digits) for digits in (6, 8)},  # type: ignore[misc]
     "float16": lambda lr: repr(float(np.float16(lr))),
     "bfloat16": _float(8),
 }

@@ -22,6 +22,8 @@ from trackside_service.schedules.curve import FloatArray
 FULL_DIGITS: Final = 9
 """From so many significant digits on a print is taken as the number itself."""
 MAX_DECIMALS: Final = 13
+UPPER: Final = 1e-3
+"""Progress bars (Keras, Paddle) print decimals above it and an exponent below."""
 _LEAST_DECIMALS: Final = 2
 _BFLOAT16: Final = 8
 _FLOAT16: Final = 11
@@ -235,6 +237,8 @@ class PrintStats:
     at_depth: tuple[float, ...] = ()
     bits: int = 0
     exact: bool = False
+    upper: int = 0
+    """The most decimals among the values above `UPPER`."""
 
     def seen(self, shown: Print) -> PrintStats:
         """Return the evidence with one more print."""
@@ -246,6 +250,7 @@ class PrintStats:
         elif shown.texted:
             plain = _span(plain, shown.decimals)
         decimals, depth = self.decimals, self.at_depth
+        upper = max(self.upper, shown.decimals) if abs(shown.value) > UPPER else self.upper
         if shown.value != 0.0:
             if shown.decimals > decimals:
                 decimals, depth = shown.decimals, (shown.value,)
@@ -257,6 +262,7 @@ class PrintStats:
             and plain == self.plain
             and decimals == self.decimals
             and depth == self.at_depth
+            and upper == self.upper
             and shown.significant <= self.significant
             and shown.bits <= self.bits
             and (self.trailing or not shown.trailing)
@@ -272,6 +278,7 @@ class PrintStats:
             significant=max(self.significant, shown.significant),
             at_depth=depth,
             bits=max(self.bits, shown.bits),
+            upper=upper,
         )
 
     def format(self) -> PrintFormat:

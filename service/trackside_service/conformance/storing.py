@@ -28,7 +28,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "first_epoch": state.first_epoch,
         "epochs": [getattr(state.epochs, part.name) for part in fields(state.epochs)],
         "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
-        "fronts": [[[*s.key, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
+        "fronts": [[[*s.key, s.ease, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
         "of": [fronts.index(front) for front in state.fronts],
         "stride": state.keeping.stride,
         "marks": list(state.keeping.marks),
@@ -48,7 +48,10 @@ def dump(state: TrackerState) -> dict[str, Any]:
 def load(data: dict[str, Any]) -> TrackerState:
     """Undo `dump`. Raises `KeyError`, `TypeError` or `ValueError` on data that it did not write."""
     fronts = [
-        tuple(Suspect((entry[0], entry[1], entry[2]), entry[3], _unpoint(entry[5:]), entry[4]) for entry in front)
+        tuple(
+            Suspect((entry[0], entry[1], entry[2]), entry[4], _unpoint(entry[6:]), entry[5], entry[3])
+            for entry in front
+        )
         for front in data["fronts"]
     ]
     shown = data["prints"]
@@ -62,6 +65,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         at_depth=tuple(shown["at_depth"]),
         bits=shown["bits"],
         exact=shown["exact"],
+        upper=shown["upper"],
     )
     return TrackerState(
         peak=data["peak"],

@@ -27,6 +27,7 @@ from trackside_service.conformance.driven.trail import TICKS, Trail
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint, MetricPoint
+from trackside_service.conformance.own_print import NEVER, OwnPrint
 from trackside_service.conformance.printing import (
     FULL_DIGITS,
     MAX_DECIMALS,
@@ -53,6 +54,8 @@ class Suspect:
     point: LrPoint
     level: int = 0
     """From how many decimals of the epochs on (`epochs.EpochStats.level`)."""
+    ease: int = NEVER
+    """How easily its own print explains it all the same (`own_print.OwnPrint.ease`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,10 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
             state = _one(schedule, state, point, capacity)
         return state
     shown = [read_print(point.lr, point.text) for point in points]
-    prints = state.prints
+    prints, known = state.prints, []
     for one in shown:
         prints = prints.seen(one)
+        known.append(prints)
     values = np.array([one.value for one in shown], dtype=np.float64)
     places = places_of(schedule, points)
     conventions = candidates(schedule.reporting)
@@ -163,14 +167,23 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
     full = np.where(never, 1, np.where(impossible, 0, full))
     suspect = (by_digits < FULL_DIGITS) | (by_decimals < MAX_DECIMALS) | (full == 0)
     found: dict[int, list[Suspect]] = {}
+    owns: dict[int, OwnPrint] = {}
     for place, row in enumerate(distinct):
         found[row] = []
         if suspect[place].any():
             where = np.flatnonzero(suspect[place])
-            code = (by_digits[place] * 100 + by_decimals[place]) * 2 + full[place]
-            for first in np.sort(where[np.unique(code[where], return_index=True)[1]]):
+            met: set[tuple[tuple[int, int, int], int]] = set()
+            for first in where.tolist():
                 key = (int(by_digits[place][first]), int(by_decimals[place][first]), int(full[place][first]))
-                found[row].append(Suspect(key, state.points + int(first), points[int(first)]))
+                if (key, NEVER) in met:
+                    continue
+                ease = NEVER
+                if not impossible[place][first]:
+                    own = owns.get(first) or owns.setdefault(first, OwnPrint(shown[first], known[first], state.peak))
+                    ease = own.ease(abs(shown[first].value - float(expected[place][first])), key)
+                if (key, ease) not in met:
+                    met.add((key, ease))
+                    found[row].append(Suspect(key, state.points + first, points[first], 0, ease))
     compared = comparable.any(axis=0)
     finite = compared & np.isfinite(values)
     first_epoch = state.first_epoch
@@ -194,6 +207,8 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
 def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capacity: int) -> TrackerState:
     """Do for one point what `absorb` does for many, without arrays: the usual case of a run that is logged live."""
     shown = read_print(point.lr, point.text)
+    prints = state.prints.seen(shown)
+    own = OwnPrint(shown, prints, state.peak)
     placed_by_epoch = by_epoch(schedule, point)
     epochs = state.epochs.seen(point.epoch) if placed_by_epoch and point.epoch is not None else state.epochs
     found: dict[object, _Found] = {}
@@ -209,7 +224,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
             places = {0: None if tick is None else (int(tick), int(tick))}
         where = tuple(places.items())
         if where not in found:
-            found[where] = _suspects(schedule, replace(state, epochs=epochs), places, shown.value, point)
+            found[where] = _suspects(schedule, replace(state, epochs=epochs), places, own, point)
         suspects = found[where].suspects
         for place in alike if suspects else ():
             front = fronts[place]
@@ -230,7 +245,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
         magnitude=max(state.magnitude, abs(value)) if compared and math.isfinite(value) else state.magnitude,
         first_epoch=point.epoch if state.first_epoch is None else state.first_epoch,
         epochs=epochs,
-        prints=state.prints.seen(shown),
+        prints=prints,
         fronts=tuple(fronts) if grown else state.fronts,
         keeping=state.keeping.with_points(state.points, (point,), news, capacity),
     )
@@ -249,33 +264,37 @@ def _suspects(
     schedule: CompiledSchedule,
     state: TrackerState,
     places: dict[int, tuple[int, int] | None],
-    value: float,
+    own: OwnPrint,
     point: LrPoint,
 ) -> _Found:
     """Return the point as a suspect at every level from which on it is off in a way of its own; the finest first."""
     suspects: list[Suspect] = []
     placed = compared = False
     for lowest, ticks in places.items():
-        key = _NEVER if ticks is None else _key(schedule, ticks, value, state.peak)
+        judged = (_NEVER, NEVER) if ticks is None else _key(schedule, ticks, own)
+        key, ease = judged or (None, NEVER)
         # Windows are listed under the lowest level that has them, the finest first: the first at or below is the one.
         if lowest <= state.epochs.level and not placed:
             placed, compared = ticks is not None, key is not None
         if key is None or key == _NEVER:
             continue
-        if suspects and suspects[-1].key == key:
+        if suspects and (suspects[-1].key, suspects[-1].ease) == (key, ease):
             suspects.pop()
-        suspects.append(Suspect(key, state.points, point, lowest))
+        suspects.append(Suspect(key, state.points, point, lowest, ease))
     return _Found(tuple(reversed(suspects)), placed, placed and compared)
 
 
-def _key(schedule: CompiledSchedule, ticks: tuple[int, int], value: float, peak: float) -> tuple[int, int, int] | None:
-    """Return what no tick of the window explains (`deviation`); None where the LR is not known there."""
-    first, last = ticks
+def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> tuple[tuple[int, int, int], int] | None:
+    """Return what no tick of the window explains (`deviation`), and its own print's ease; None: the LR is not known."""
+    (first, last), value, peak = ticks, own.shown.value, own.peak
     if first < 0:
-        return 0, 0, 0
+        return (0, 0, 0), NEVER
     if first == last:
         expected = _expected(schedule, first)
-        return None if math.isnan(expected) else deviation(value, expected, peak)
+        if math.isnan(expected):
+            return None
+        key = deviation(value, expected, peak)
+        return key, NEVER if key == _NEVER else own.ease(abs(value - expected), key)
     lrs: Sequence[float] | None
     if last - first < _NARROW:
         lrs = sorted(_expected(schedule, tick) for tick in range(first, last + 1))
@@ -286,8 +305,10 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], value: float, peak:
         if lrs is None:
             return None
     above = bisect_left(lrs, value)
-    beside = [deviation(value, lr, peak) for lr in lrs[max(above - 1, 0) : above + 1]]
-    return max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
+    nearest = lrs[max(above - 1, 0) : above + 1]
+    beside = [deviation(value, lr, peak) for lr in nearest]
+    key = max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
+    return key, max(own.ease(abs(value - lr), one) for lr, one in zip(nearest, beside, strict=True))
 
 
 @cache
@@ -365,6 +386,8 @@ def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspec
         digits, decimals, full = suspect.key
         for earlier in kept:
             if earlier.level > suspect.level:
+                continue
+            if earlier.ease > suspect.ease:
                 continue
             if earlier.key[0] <= digits and earlier.key[1] <= decimals and earlier.key[2] <= full:
                 break

@@ -19,6 +19,7 @@ from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.own_print import OwnPrint, explained
 from trackside_service.conformance.printing import PrintFormat, read_print
 from trackside_service.conformance.strides import may_be_cut
 from trackside_service.conformance.tracker import Suspect, TrackerState, absorb, start
@@ -54,11 +55,12 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     best = _readings(schedule, state, shown)[0]
     convention = best.convention.as_wire()
     coarsest = state.prints.coarsest()
-    if best.off is not None and coarsest != shown:
+    if best.off is not None:
         # Off only in the finer of the ways in which the log may be meant: nothing is known for sure.
-        loose = _readings(schedule, state, coarsest)[0]
+        loose = _readings(schedule, state, coarsest, by_own=True)[0]
         if loose.off is None:
-            reason = f"the LR is printed too coarsely to compare: the log shows no more than {coarsest}"
+            shows = f"the log shows no more than {coarsest}" if coarsest != shown else "some of its prints are coarser"
+            reason = f"the LR is printed too coarsely to compare: {shows}"
             return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
     if best.off is not None and _cut(schedule, state, coarsest):
         reason = "the epochs are whole ones that may be cut off: each may be any of its updates"
@@ -91,10 +93,16 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         log = Log(state.trail, state.driven, state.prints, state.prints.format(), state.peak)
         return replace(verdict, causes=causes_of(schedule, driver, log, held.reading))
     # A log of one digit that is off however it is read may still be explained only where it is read as coarsely.
+    # One of several formats is explained only where each print is held no finer than its own text.
     formats = dict.fromkeys((state.prints.format(), state.prints.coarsest()))
     tried: list[Evidence] = []
-    for shown in formats:
+    for shown, by_own in (*((each, False) for each in formats), (state.prints.coarsest(), True)):
         readings, evidence = _evidence(schedule, state, shown, verdict.first_off, run_updates)
+        if by_own:
+            owns = np.array([OwnPrint(each, state.prints, state.peak).reach for each in evidence.prints])
+            if not np.any(owns > 2.5 * evidence.halves):
+                break
+            evidence = replace(evidence, halves=np.maximum(evidence.halves, owns)).with_views()
         tried.append(evidence)
         fits = diagnose(evidence, CAUSES)
         if fits:
@@ -116,12 +124,14 @@ def _evidence(
     known = {kept.index: kept.point for kept in state.series}
     known |= {reading.off.index: reading.off.point for reading in readings if reading.off is not None}
     points = [known[index] for index in sorted(known)]
-    values = np.array([read_print(point.lr, point.text).value for point in points], dtype=np.float64)
+    prints = tuple(read_print(point.lr, point.text) for point in points)
+    values = np.array([each.value for each in prints], dtype=np.float64)
     evidence = Evidence(
         schedule=schedule,
         peak=state.peak,
         places=replace(places_of(schedule, points), reach=reach_of(state.epochs.level)),
         values=values,
+        prints=prints,
         halves=shown.widest(np.nan_to_num(values), state.peak),
         format=shown,
         conventions=[reading.convention for reading in readings],
@@ -140,10 +150,15 @@ def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_update
     return conclude(schedule, state, run_updates=run_updates)
 
 
-def _readings(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) -> list[_Reading]:
-    """Return every convention's reading, the one that explains the longest prefix first."""
+def _readings(
+    schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat, *, by_own: bool = False
+) -> list[_Reading]:
+    """Return every convention's reading, the one that explains the longest prefix first; `by_own`: where a print of its
+    own says less than the format, it counts.
+    """
+    digits = state.prints.significant if by_own else None
     readings = [
-        _Reading(convention, _first(front, shown, state.epochs.level))
+        _Reading(convention, _first(front, shown, state.epochs.level, digits))
         for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
     ]
     # A convention under which the schedule is known at none of the points explains nothing, however long its prefix.
@@ -168,9 +183,17 @@ def _cut(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) ->
     return may_be_cut(schedule, conventions, [kept.point for kept in state.series], shown, state.peak)
 
 
-def _first(front: Sequence[Suspect], shown: PrintFormat, level: int) -> Suspect | None:
-    """Return the first point that is off in this format, with epochs of so many decimals."""
-    off = (suspect for suspect in front if suspect.level <= level and not shown.explains(suspect.key))
+def _first(front: Sequence[Suspect], shown: PrintFormat, level: int, digits: int | None = None) -> Suspect | None:
+    """Return the first point that is off in this format, with epochs of so many decimals; with `digits`, the most that
+    the log shows, only where its own print does not explain it.
+    """
+    off = (
+        suspect
+        for suspect in front
+        if suspect.level <= level
+        and not shown.explains(suspect.key)
+        and (digits is None or not explained(suspect.ease, digits))
+    )
     return min(off, key=lambda suspect: suspect.index, default=None)
 
 

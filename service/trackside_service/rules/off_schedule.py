@@ -389,7 +389,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=9,
+    state_version=10,
     dump=dump,
     load=load,
 )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from trackside_service.conformance.conventions import Convention, Places, ticks_at
 from trackside_service.conformance.explanation import Cause, Family, FirstOff
-from trackside_service.conformance.printing import PrintFormat
+from trackside_service.conformance.printing import Print, PrintFormat
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
@@ -137,7 +137,8 @@ class Evidence:
     of preference.
 
     `halves` says how far the number behind each print may lie; `first_off` is given in the first convention.
-    `views` are the readings of the log that can be told apart, in the conventions' order.
+    `views` are the readings of the log that can be told apart, in the conventions' order; `prints` are what the values
+    were read from.
     """
 
     schedule: CompiledSchedule
@@ -149,6 +150,7 @@ class Evidence:
     conventions: Sequence[Convention]
     first_off: FirstOff
     run_updates: int | None = None
+    prints: tuple[Print, ...] = ()
     views: tuple[View, ...] = ()
     work: Work = field(default_factory=Work)
 

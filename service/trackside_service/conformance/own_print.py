@@ -1,0 +1,75 @@
+"""How far the number behind one print may lie, whatever the rest of the log shows: its text, and the prints before it.
+
+The prints of a log need not be of one format: a resume may print finer, and progress bars show 0.0098 above 1e-3 and
+9.7553e-04 below. So a print is never held finer than its own text. Without one, it is not held finer than what the
+log showed until then where the digits jump later, and an LR above 1e-3 not finer than those above 1e-3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from trackside_service.conformance.printing import FULL_TOLERANCE, UPPER, Print, PrintFormat, PrintStats
+
+ALWAYS: Final = 20
+"""The ease of a point that its own print explains."""
+NEVER: Final = 0
+_MOST_DIGITS: Final = 17
+_JUMP: Final = 2
+"""So many digits more than the log had shown are a finer format, not the same one with its zeros cut off."""
+_HALF: Final = 0.5005
+_WHOLE: Final = 1.001
+_CUT: Final = 3
+"""From so many significant digits in the log on a print may be cut off, not rounded; with fewer it would hide much."""
+
+
+@dataclass(slots=True)
+class OwnPrint:
+    """A print, `shown`, the latest of `prints`; what is known of it is worked out once it matters."""
+
+    shown: Print
+    prints: PrintStats
+    peak: float
+    _known: tuple[float, PrintFormat] | None = None
+
+    def ease(self, off_by: float, key: tuple[int, int, int]) -> int:
+        """Return how easily the print explains an LR off by so much: always, from digits of the log on, or never."""
+        reach, until_then = self._worked()
+        if off_by <= reach:
+            return ALWAYS
+        if until_then.style == "fixed" and until_then.explains(key):
+            return ALWAYS - _JUMP - min(self.prints.significant, _MOST_DIGITS)
+        return NEVER
+
+    @property
+    def reach(self) -> float:
+        """How far the number behind the print may be off in any case."""
+        return self._worked()[0]
+
+    def _worked(self) -> tuple[float, PrintFormat]:
+        self._known = self._known or self._work()
+        return self._known
+
+    def _work(self) -> tuple[float, PrintFormat]:
+        """Return how far the number may be off in any case, and the coarsest format that the log had until then."""
+        shown, prints = self.shown, self.prints
+        coarsest = prints.coarsest()
+        if prints.exact:
+            return 0.0, coarsest
+        if shown.texted:
+            decimals = shown.decimals
+        elif abs(shown.value) > UPPER and prints.upper < prints.decimals:
+            decimals = max(prints.upper, 2)
+        elif coarsest.style == "fixed":
+            decimals = max(coarsest.decimals, 2)
+        else:
+            return 0.0, coarsest
+        unit = 10.0 ** -max(min(decimals, 300), -300)
+        share = _WHOLE if prints.significant >= _CUT else _HALF
+        return share * unit + FULL_TOLERANCE * self.peak, coarsest
+
+
+def explained(ease: int, digits: int) -> bool:
+    """Say whether a print of this ease explains its LR in a log that shows so many significant digits."""
+    return ease == ALWAYS or ease + min(digits, _MOST_DIGITS) >= ALWAYS
