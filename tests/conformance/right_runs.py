@@ -96,6 +96,8 @@ def draw(rng: Random) -> RightRun:
     else:
         ticks = (done + after) if unit == "step" else (done + after) // per_epoch
     name = rng.choice(sorted(PRINTS))
+    if name.startswith("cut") and not np.all(schedule.lrs(ticks[:1]) * 10.0 ** int(name[4:]) >= 1000):
+        name = "float64"  # that a print was cut off is seen once the log has shown three digits
     base, texted = rng.choice([0, 1]), rng.random() < 0.5
     late = rng.choice([0, 1]) if after or not base else 0
     # An epoch-unit schedule's whole epochs are its own count, unless many points lie in each: nobody rounds them.
