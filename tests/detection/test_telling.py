@@ -92,8 +92,20 @@ def test_what_is_over_before_the_silence_is_not_told() -> None:
     (alert,), _ = tell(reconcile(FINDING), silenced=of_code("ACC001", NOW + HOUR))
     (over,), told = tell(reconcile(CLEARED, standing=(alert,)), silenced=of_code("ACC001", NOW + HOUR))
     assert (told, alerting.due_at(over)) == ([], None)
+
+
+def test_what_the_end_of_the_run_froze_under_a_silence_is_told_once_after_it() -> None:
+    (alert,), _ = tell(reconcile(FINDING), silenced=of_code("ACC001", NOW + HOUR))
     (frozen,), told = tell(list(alerting.end([alert], now=NOW)), silenced=of_code("ACC001", NOW + HOUR))
-    assert (told, frozen.state, alerting.due_at(frozen)) == ([], "ended", None)
+    assert (told, frozen.state, alerting.due_at(frozen)) == ([], "ended", NOW + HOUR)
+    after, change = alerting.overdue(frozen, never, now=NOW + HOUR)
+    assert change is not None
+    assert (change.event, after.state, after.telling.told, alerting.due_at(after)) == (
+        "opened",
+        "ended",
+        "warning",
+        None,
+    )
 
 
 def test_whoever_heard_of_it_hears_of_its_end_after_the_silence() -> None:

@@ -16,7 +16,7 @@ from tests.support.outbox import add_channel, of_channel
 from trackside_service import detection, monitor
 from trackside_service.domain.alerts import AlertChange, under_causes
 from trackside_service.domain.records import Record
-from trackside_service.domain.runs import RuleSetting, RunSpec
+from trackside_service.domain.runs import EndStatus, RuleSetting, RunSpec
 from trackside_service.domain.silences import Matchers, Silence
 from trackside_service.monitor.memory import MEMORY, Known
 from trackside_service.monitor.raising import tell
@@ -143,6 +143,40 @@ def test_what_a_silence_kept_back_is_told_when_it_is_over(engine: sa.Engine) -> 
     for epoch in (10, 11, 12, 13, 14, 15):
         _post(engine, epoch, minutes=32, train_loss=1.0, val_acc=0.0 if epoch < 13 else 60.0)
     assert (_sent(engine, channel_id)[1:], _look(engine, 60)) == (["alert.resolved"], [])
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_what_a_silence_kept_back_is_told_once_though_the_run_has_ended(
+    engine: sa.Engine, status: EndStatus, forgets: bool
+) -> None:
+    channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
+    _silence(engine, 30, project=("vision",))
+    _open(engine)
+    _post(engine, 1, train_loss=1.0, val_acc=60.0)
+    _post(engine, 2, train_loss=math.nan, val_acc=0.0)
+    if forgets:
+        MEMORY.clear()
+    with write_transaction(engine) as connection:
+        monitor.finish(connection, RUN, status, None, now=NOW)
+    assert (_sent(engine, channel_id), _look(engine, 29)) == ([], [])
+    if forgets:
+        MEMORY.clear()
+    # The cause, and not its symptom; and then no more of it.
+    assert _look(engine, 30) == [("opened", "LOSS001")]
+    assert (_look(engine, 31), _look(engine, 60 * 48)) == ([], [])
+    assert _sent(engine, channel_id) == ["alert.opened"]
+
+
+def test_an_alert_that_was_told_is_not_told_again_when_a_silence_outlives_the_run(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
+    _open(engine)
+    _post(engine, 1, train_loss=math.nan)
+    _silence(engine, 30, project=("vision",))
+    with write_transaction(engine) as connection:
+        monitor.finish(connection, RUN, "finished", None, now=NOW)
+    assert _look(engine, 30) == []
+    assert _sent(engine, channel_id) == ["alert.opened"]
 
 
 def test_a_silence_that_ends_early_lets_its_news_go(engine: sa.Engine) -> None:

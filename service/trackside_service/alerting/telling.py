@@ -2,7 +2,8 @@
 critical alert that nobody acknowledged, a reminder.
 
 News that a silence keeps back is not lost: `Telling.withheld_until` says when to look again, and `overdue` what is then
-still news. Reminders come an hour after the last news of a critical alert, four hours after that, then daily.
+still news, also where the run has ended since. Reminders come an hour after the last news of a critical alert, four
+hours after that, then daily.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _withheld_news(alert: Alert) -> AlertChange | None:
     told = alert.telling.told
     if alert.state == "resolved":
         return AlertChange("resolved", alert) if told is not None else None
-    if alert.state != "open" or alert.cause_id is not None:
+    if alert.cause_id is not None:
         return None
     if told is None:
         return AlertChange("opened", alert, surfaced=True)
@@ -139,16 +140,14 @@ def _told(alert: Alert, now: datetime) -> Alert:
 
 
 def _withheld(alert: Alert, until: datetime) -> Alert:
-    # What the run's end froze is no news later on.
-    until_then = None if alert.state == "ended" else until
-    return replace(alert, telling=replace(alert.telling, withheld_until=until_then, remind_at=None))
+    return replace(alert, telling=replace(alert.telling, withheld_until=until, remind_at=None))
 
 
 def _remind(alert: Alert, now: datetime) -> Alert:
     """Return an alert with the time of its next reminder, where it wants one; without, where it does not."""
     telling = alert.telling
     if not wants_reminders(alert):
-        over = alert.state == "ended" or (alert.state == "resolved" and telling.told is None)
+        over = alert.state == "resolved" and telling.told is None
         withheld_until = None if over else telling.withheld_until
         return replace(alert, telling=replace(telling, remind_at=None, withheld_until=withheld_until))
     if telling.remind_at is None and telling.withheld_until is None:
