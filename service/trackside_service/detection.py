@@ -88,9 +88,9 @@ def check_settings(settings: Mapping[str, RuleSetting]) -> dict[str, RuleConfig]
     return {rule.code: _config(rule, settings.get(rule.code), faults) for rule in RULES}
 
 
-def reading_of(record: Record, placement: Placement, index: int) -> Reading:
+def reading_of(record: Record, placement: Placement, index: int, *, superseded: bool = False) -> Reading:
     """Return a placed record as the rules see it: with the metrics that are new at its place. `index` is its ordinal
-    in the run.
+    in the run; `superseded` is what `Reading` says.
     """
     shown = record if placement.metrics is record.metrics else replace(record, metrics=placement.metrics)
     return Reading(
@@ -100,6 +100,7 @@ def reading_of(record: Record, placement: Placement, index: int) -> Reading:
         behind=placement.behind,
         starts_life=placement.starts_life and placement.progress.number > 0,
         named=placement.progress.process is not None,
+        superseded=superseded,
     )
 
 
@@ -167,11 +168,13 @@ def _judged(
 
 
 def inspect(context: RunContext, state: DetectorState, readings: Sequence[Reading]) -> Inspection:
-    """Show `readings` to the rules in their order. A reading that is behind reaches only the rules that see those."""
+    """Show `readings` to the rules in their order. A reading that is behind reaches only the rules that see those, and
+    one that is superseded none.
+    """
     states = dict(state.rules)
     found: list[tuple[int, int, Outcome]] = []
     faults: list[RuleFault] = []
-    everything = list(enumerate(readings))
+    everything = [one for one in enumerate(readings) if not one[1].superseded]
     ahead = [one for one in everything if not one[1].behind]
     for order, (rule, config) in enumerate(_running(context)):
         if rule.code in states and rule.sees_records:

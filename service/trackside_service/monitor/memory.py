@@ -40,7 +40,8 @@ class Known:
     `saved` is the ordinal up to which the stored state reaches; `state` itself holds every record. `alerts` are those
     that count towards the run's health: open, or frozen by an end of it; `past` is the latest episode of every
     fingerprint. `lives` holds the lives that were asked for so
-    far, by process; `next_life` is the number that a new one gets. `faults` are the rules that failed while this was
+    far, by process; `next_life` is the number that a new one gets, `resume` that of the latest life of a process with a
+    name that has reported (-1: none). `faults` are the rules that failed while this was
     read; the result of the next post carries them. `overdue` is what brings the stored alerts in line with a state that
     was rebuilt; the next post judges it before its own.
     """
@@ -49,6 +50,7 @@ class Known:
     context: RunContext
     state: DetectorState
     next_life: int
+    resume: int = -1
     saved: int = 0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
@@ -162,6 +164,7 @@ def _read(connection: sa.Connection, run_id: UUID) -> Known:
         state=restored.state,
         saved=restored.saved,
         next_life=lives.next_number(connection, run_id),
+        resume=lives.latest_resume(lives.of_run(connection, run_id)),
         metrics={metric.name: metric for metric in metrics.of_run(connection, run_id)},
         alerts=counted,
         past=alerts.past(connection, run_id),

@@ -36,10 +36,13 @@ MAX_METRICS: Final = 10_000  # of one run: a name made of a counter would otherw
 
 @dataclass(slots=True)
 class Placed:
-    """The records of a post, placed. `opened` and `moved` are lives that are new or stand elsewhere now, by number."""
+    """The records of a post, placed. `opened` and `moved` are lives that are new or stand elsewhere now, by number;
+    `resume` is as `Known` has it.
+    """
 
     next_ordinal: int
     next_life: int
+    resume: int
     metrics: dict[str, Metric]
     lives: dict[str | None, Progress]
     duplicates: int = 0
@@ -96,6 +99,11 @@ class _Places:
 _NAN: Final = nan
 
 
+def begun(known: Known, next_ordinal: int) -> Placed:
+    """Return where a post begins, before any record of it."""
+    return Placed(next_ordinal, known.next_life, known.resume, dict(known.metrics), dict(known.lives))
+
+
 def place_all(
     connection: sa.Connection, known: Known, process: str | None, records: Sequence[Record], *, next_ordinal: int
 ) -> Placed:
@@ -103,7 +111,7 @@ def place_all(
 
     Raises `InvalidInputError` where the run would get too many metrics, or lives.
     """
-    placed = Placed(next_ordinal, known.next_life, dict(known.metrics), dict(known.lives))
+    placed = begun(known, next_ordinal)
     if records and process not in placed.lives:
         stored = lives.of_process(connection, known.run.id, process)
         if stored is not None:
@@ -146,6 +154,13 @@ def _open(placed: Placed, progress: Progress) -> Progress:
 def _add(placed: Placed, record: Record, placement: Placement) -> None:
     ordinal, life = placed.next_ordinal, placement.progress.number
     placed.next_ordinal += 1
+    # What an earlier process left in its spool is stored, and says nothing about the one that took over from it.
+    named = placement.progress.process is not None
+    superseded = named and life < placed.resume
+    if superseded:
+        placement = replace(placement, behind=True)
+    elif named:
+        placed.resume = life
     for name, value in placement.metrics.items():
         metric = _counted(placed, name, ordinal, record, value, behind=placement.behind)
         placed.rows.append(
@@ -161,7 +176,7 @@ def _add(placed: Placed, record: Record, placement: Placement) -> None:
                 placement.behind,
             )
         )
-    placed.readings.append(reading_of(record, placement, ordinal))
+    placed.readings.append(reading_of(record, placement, ordinal, superseded=superseded))
 
 
 def _counted(placed: Placed, name: str, ordinal: int, record: Record, value: float, *, behind: bool) -> Metric:

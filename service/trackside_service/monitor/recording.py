@@ -19,7 +19,7 @@ from trackside_service.domain.records import Record
 from trackside_service.domain.runs import ProcessLife
 from trackside_service.errors import RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
-from trackside_service.monitor.placing import Placed, place_all
+from trackside_service.monitor.placing import Placed, begun, place_all
 from trackside_service.monitor.raising import judge, tell
 from trackside_service.monitor.results import RecordResult
 from trackside_service.monitor.silence import answered, last_place, watch_heard
@@ -56,7 +56,7 @@ def record(
         inspection = detection.inspect(known.context, known.state, placed.readings)
     else:
         inspection = Inspection(known.state)
-        placed = Placed(locked.next_ordinal, known.next_life, dict(known.metrics), dict(known.lives), placed.duplicates)
+        placed = replace(begun(known, locked.next_ordinal), duplicates=placed.duplicates)
     faults = [*known.faults, *inspection.faults]
     changes = judge(known, (*known.overdue, *heard, *inspection.outcomes), now=now)
     _store(connection, run_id, placed, now)
@@ -73,6 +73,7 @@ def record(
         state=inspection.state,
         saved=saved,
         next_life=placed.next_life,
+        resume=placed.resume,
         metrics=placed.metrics,
         lives=placed.lives,
         faults=(),

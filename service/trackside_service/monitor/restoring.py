@@ -110,13 +110,17 @@ def readings(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[li
 def _one_by_one(connection: sa.Connection, run_id: UUID, start: int) -> Iterator[Reading]:
     first = lives.first_of_declaration(connection, run_id)
     # A post in which a life begins stores the state, so behind a stored one no life begins.
-    known = [one.life for one in lives.of_run(connection, run_id)]
-    named = {life.number for life in known if life.process is not None}
-    seen: set[int] = set() if start == 0 else {life.number for life in known}
+    known = lives.of_run(connection, run_id)
+    named = {one.life.number for one in known if one.life.process is not None}
+    seen: set[int] = set() if start == 0 else {one.life.number for one in known}
+    resume = -1 if start == 0 else lives.latest_resume(known)
     for stored in points.records(connection, run_id, start=start, first_life=first):
         record = Record(stored.metrics, step=stored.step, epoch=stored.epoch, time=stored.time)
         starts_life = stored.life > 0 and stored.life not in seen
         seen.add(stored.life)
+        superseded = stored.life in named and stored.life < resume
+        if stored.life in named and not superseded:
+            resume = stored.life
         yield Reading(
             record,
             stored.ordinal,
@@ -124,4 +128,5 @@ def _one_by_one(connection: sa.Connection, run_id: UUID, start: int) -> Iterator
             behind=stored.behind,
             starts_life=starts_life,
             named=stored.life in named,
+            superseded=superseded,
         )

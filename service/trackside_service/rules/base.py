@@ -27,6 +27,8 @@ class Reading:
     `index` is the server's ordinal of the record, from 0. `behind`: its position lies behind its life's last one, so
     that only rules with `sees_behind` are fed. `starts_life`: it is the first of a new process life. `named`: its
     reporter names its processes, so that a new life is a resume; else a life is what begins where places fall back.
+    `superseded`: a resume has reported before it came, so it is of a process that is gone, and no rule is fed; it is
+    `behind` too.
     """
 
     record: Record
@@ -35,6 +37,7 @@ class Reading:
     behind: bool = False
     starts_life: bool = False
     named: bool = False
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ epoch 90, -0.0011 at 91 and lower at every epoch after. `lambda step: (1 - step 
 the run's length, and keep its factor from falling below 0. For NaN, look for a division by zero (a total or a warm-up
 of 0), a power of a negative number, or a rate that is computed from a loss that is NaN itself.
 
-**Defaults.** One value is enough, also in a record that comes late. A rate of 0 is no concern of this rule: many
+**Defaults.** One value is enough, also in a record that comes late, but not from a process of which
+a resume has reported: that one is gone, and no rule judges what it left. A rate of 0 is no concern of this rule: many
 schedules end there, and some by a rounding error below it, so that a negative rate counts only above `noise` times the
 highest one that the run has reported. It raised nothing on 185 healthy public runs. The alert resolves when every group
 that failed has had three good values in a row.

@@ -19,7 +19,8 @@ NaN: the weights of later ones are lost.
 need three in a row, since a single overflow on an odd batch of a healthy run passes. The alert resolves after three
 finite values in a row, and never while NaN goes on: a finite value that comes late, from a place that the run has
 left, says nothing about where it is now. A process that resumes the run and ends in NaN again before that is another
-failure: the old alert resolves where the process began, and another one opens.
+failure: the old alert resolves where the process began, and another one opens. What an earlier process had left to say
+once the resume has reported is stored, and judged by no rule: the NaN of a process that is gone opens nothing.
 """
 
 from __future__ import annotations

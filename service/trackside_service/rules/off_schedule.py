@@ -27,7 +27,8 @@ it shows what was made of them.
 
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
-resolves after ten points in a row are back on schedule. Logs of real schedulers that ran as declared raise nothing.
+resolves after ten points in a row are back on schedule. What an earlier process had left to say once the resume of it
+has reported is stored, and not compared. Logs of real schedulers that ran as declared raise nothing.
 If the LR differs by a constant factor from the first record on, the framework itself may set another base
 (Ultralytics' `optimizer=auto` does).
 """

@@ -44,6 +44,11 @@ def of_process(connection: sa.Connection, run_id: UUID, process: str | None) -> 
     return None if row is None else _stored(row)
 
 
+def latest_resume(stored: Sequence[StoredLife]) -> int:
+    """Return the number of the latest life of a process with a name that has reported; -1 where there is none."""
+    return max((one.life.number for one in stored if one.life.process is not None and one.progress.started), default=-1)
+
+
 def next_number(connection: sa.Connection, run_id: UUID) -> int:
     """Return the number that the run's next life gets."""
     highest = connection.scalar(sa.select(sa.func.max(lives.c.number)).where(lives.c.run_id == run_id))
