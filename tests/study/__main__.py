@@ -33,7 +33,7 @@ their declared schedule.
 def main() -> None:
     """Print the page; say on stderr how far it is."""
     parser = argparse.ArgumentParser(prog="python -m tests.study", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=2)
     seeds = range(parser.parse_args().seeds)
     torch.set_num_threads(1)
     healthy = [
