@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from typing import Any
 
 import pytest
@@ -231,6 +233,51 @@ def test_a_dip_at_a_warm_restart_is_waited_for() -> None:
     )
     assert not alerts_of(epochs(lr=lr, train_acc=train, val_acc=val), CODE)
     assert alerts_of(epochs(lr=[0.01] * 3 + lr[3:], train_acc=train, val_acc=val), CODE), "a rate that is new is none"
-    assert alerts_of(epochs(lr=lr, train_acc=[*train[:3], *[60.0] * 6], val_acc=[*val[:3], *[55.0] * 6]), CODE)
-    at_once = epochs(lr=lr, val_acc=[*val[:3], *[0.0] * 6])
-    assert alerts_of(at_once, CODE)[0].detected.epoch == 4  # type: ignore[union-attr]
+    stays = epochs(lr=[*lr, *[0.05] * 6], train_acc=[*train[:3], *[60.0] * 12], val_acc=[*val[:3], *[55.0] * 12])
+    assert alerts_of(stays, CODE)[0].detected.epoch == 14  # type: ignore[union-attr]
+    to_zero = epochs(lr=lr, val_acc=[*val[:3], *[0.0] * 6])
+    assert alerts_of(to_zero, CODE)[0].detected.epoch == 6  # type: ignore[union-attr]
+
+
+def restarts(cycle: int) -> list[dict[str, Any]]:
+    """Sixty epochs of a healthy run whose accuracy dips from 66 % to 40 % at each warm restart."""
+    out: list[dict[str, Any]] = []
+    for epoch in range(60):
+        lr = 0.05 * (1 + math.cos(math.pi * (epoch % cycle) / cycle))
+        share = (0.75 - 3 * lr) * (1 - math.exp(-(epoch + 1) / 8))
+        metrics = {"lr": lr, "val_loss": 4.7 * (1 - share), "train_acc": 100 * share, "val_acc": 100 * (share - 0.02)}
+        out.append({"epoch": epoch, "metrics": metrics})
+    return out
+
+
+@pytest.mark.parametrize("cycle", [10, 20, 30])
+def test_warm_restarts_are_waited_for_declared_or_not(cycle: int) -> None:
+    schedule: dict[str, Any] = {
+        "framework": "torch",
+        "class": "CosineAnnealingWarmRestarts",
+        "params": {"T_0": cycle},
+        "base_lr": 0.1,
+        "unit": "epoch",
+    }
+    log = restarts(cycle)
+    unreported = [
+        {**record, "metrics": {key: value for key, value in record["metrics"].items() if key != "lr"}} for record in log
+    ]
+    for code in (CODE, "ACC002"):
+        assert not alerts_of(log, code)
+        assert not alerts_of(log, code, schedule=schedule)
+        assert not alerts_of(unreported, code, schedule=schedule)
+    lost = [{**one, "metrics": {**one["metrics"], "val_acc": 0.0}} if one["epoch"] >= cycle else one for one in log]
+    (alert,) = alerts_of(lost, CODE, schedule=schedule)
+    assert alert.detected.epoch == cycle + 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_small_validation_sets_jump_about(classes: int) -> None:
+    for seed in range(20):
+        rng = random.Random(seed)
+        level, low = (0.75, 0.5) if classes == 2 else (0.4, 0.1)
+        chances = [level - (level - low) * math.exp(-epoch / 5) for epoch in range(50)]
+        values = [sum(rng.random() < chance for _ in range(10)) / 10 for chance in chances]
+        loss = [0.55 + 0.1 * math.exp(-epoch / 5) for epoch in range(50)]
+        assert not alerts_of(epochs(val_acc=values, val_loss=loss), CODE, num_classes=classes), seed

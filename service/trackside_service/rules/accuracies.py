@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trackside_service.domain.metrics import TRAIN_ACC
+from trackside_service.domain.metrics import ACCURACIES, TRAIN_ACC, VAL_ACC
 from trackside_service.domain.runs import MetricUnit
+from trackside_service.rules import running
 from trackside_service.rules.base import RunContext
-from trackside_service.rules.places import Place, by_batch
+from trackside_service.rules.lr_course import planned
+from trackside_service.rules.places import Place, by_batch, epoch_of
 from trackside_service.rules.units import scale, unit_after
 
+_LONG: Final = 8  # a dip of so many evaluations is the level of a noisy accuracy
 _WINDOW: Final = 15  # of batches, whose median is judged: of eight samples each, five still jump about
 
 
@@ -24,8 +27,9 @@ class Parameters:
     that is under `deep_share`). `both_share`: training and validation accuracy both under this share for
     `both_patience`. `good`: the accuracy (1 is all right) from which a fall to zero or chance counts at once.
     `least_best`: the best below which nothing is judged. `lr_change`: the ratio from which on a change of the LR is
-    named as what came before. `expected`: how many times longer a dip lasts where the LR has just risen to where the
-    accuracy was good before.
+    named as what came before. `expected`: how many times longer a dip lasts at least where the LR has risen back to
+    where it was before. `noise`: how many times the accuracy's own jitter its best may owe to luck; `sudden`: how many
+    of them a fall at once exceeds, which is more than twice the largest fall so far.
     """
 
     share: float = 0.5
@@ -40,6 +44,8 @@ class Parameters:
     least_best: float = 0.1
     lr_change: float = 3.0
     expected: int = 3
+    noise: float = 2.5
+    sudden: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0 < self.deep_share <= self.share <= self.both_share < 1:
@@ -47,6 +53,8 @@ class Parameters:
         counts = (self.patience, self.batch_patience, self.score_patience, self.deep_patience, self.both_patience)
         if min(*counts, self.expected) < 1:
             raise ValueError("patiences and expected are counts of 1 or more")
+        if min(self.noise, self.sudden) < 0:
+            raise ValueError("noise and sudden are 0 or more")
         if not (0 < self.good <= 1 and 0 < self.least_best <= 1 and self.lr_change > 1):
             raise ValueError("good and least_best lie between 0 and 1, lr_change above 1")
 
@@ -57,8 +65,10 @@ class Accuracy:
     quarters of `best`, since when; `deep` those under a small share of it.
 
     `recent`: the last values; `batched`: they are reported by batch. `good_lr`: the LR at the last good value;
-    `far_lr`: the one since then that is farthest from it; `peak_lr`: the highest at any good value. `open`: it has
-    collapsed, and the alert tells of it.
+    `far_lr`: the one since then that is farthest from it; `peak_lr`: the highest up to then; `best_lr`: that at the
+    best. `waited`: evaluations of the dip that the LR explains, which do not count, `waiting` whether the last is one.
+    `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: of the last values, which
+    are in `window` (but what is told of), up to the dip. `open`: it has collapsed, and the alert tells of it.
     """
 
     unit: MetricUnit | None = None
@@ -79,12 +89,13 @@ class Accuracy:
     far_at: Place | None = None
     peak_lr: float | None = None
     open: bool = False
-
-    @property
-    def dip_expected(self) -> bool:
-        """Whether the LR has risen to where it was good before: a warm restart, after which an accuracy dips."""
-        good, far, peak = self.good_lr, self.far_lr, self.peak_lr
-        return good is not None and far is not None and peak is not None and 2 * good < far <= 1.01 * peak
+    best_lr: float | None = None
+    points: int = 0
+    waited: int = 0
+    waiting: bool = False
+    chance: int = 0
+    window: tuple[float, ...] = ()
+    jitter: float = 0.0
 
 
 def with_lr(one: Accuracy, lr: float, here: Place) -> Accuracy:
@@ -118,31 +129,46 @@ def follow(
     here: Place,
     lr: float | None,
     lr_at: Place | None,
+    highest: float = 0.0,
 ) -> Accuracy:
-    """Return the accuracy `name` after `value` at `here`, with the LR as it was reported last, at `lr_at`."""
-    batched = one.batched or (name == TRAIN_ACC and by_batch(one.last_at, here, context.spec.steps_per_epoch))
-    recent = (*one.recent, value)[-_WINDOW:] if name == TRAIN_ACC else ()
+    """Return the accuracy `name` after `value` at `here`, with the LR as it was reported last, at `lr_at`, and the
+    `highest` up to now.
+    """
+    batched = one.batched or _by_batch(context, name, one.last_at, here)
+    recent = (*one.recent, value)[-_WINDOW:] if name in ACCURACIES else ()
     unit = unit_after(one.unit, value)
     # What was best of summaries is none of batches.
     best, best_at = (one.best, one.best_at) if batched == one.batched else (-math.inf, None)
     good_lr, good_at, peak_lr = one.good_lr, one.good_at, one.peak_lr
     far_lr, far_at = _farther(one, lr, lr_at)
-    half = quarter = deep = 0
+    half = quarter = deep = waited = 0
     half_since = quarter_since = None
+    plan = planned(context, here)
+    now = plan if lr is None else lr
+    best_lr = one.best_lr if batched == one.batched else None
+    waiting = False
+    window = one.window if one.open else (*one.window, value)[-running.WINDOW :]
     if not batched or len(recent) >= _WINDOW:
         judged = sorted(recent)[_WINDOW // 2] if batched else value
         if judged > best:
-            best, best_at = judged, here
+            best, best_at, best_lr = judged, here, now
         if best < parameters.least_best * scale(unit):
-            pass
+            peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
         elif judged >= parameters.both_share * best:
             good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
-            peak_lr = good_lr if peak_lr is None or (good_lr is not None and good_lr > peak_lr) else peak_lr
+            peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
         else:
-            quarter, quarter_since = one.quarter + 1, one.quarter_since or here
+            if _high(best_lr, now, peak_lr):
+                grace = max(parameters.expected * parameters.patience, one.points - one.quarter - one.waited)
+                waiting = _high(best_lr, plan, peak_lr) or one.waited < grace
+            waited, counts = one.waited + waiting, 0 if waiting else 1
+            quarter, quarter_since = one.quarter + counts, one.quarter_since or here
+            sure = best if batched else best - parameters.noise * one.jitter
             if judged < parameters.share * best:
-                half, half_since = one.half + 1, one.half_since or here
-                deep = one.deep + 1 if judged < parameters.deep_share * best else 0
+                half_since = one.half_since or here
+                half = one.half + counts if judged < parameters.share * sure else 0
+                deep = one.deep + counts if judged < parameters.deep_share * sure else 0
+    calm = half_since is None and (quarter_since is None or quarter + waited > _LONG)
     return Accuracy(
         unit=unit,
         best=best,
@@ -162,4 +188,30 @@ def follow(
         far_at=far_at,
         peak_lr=peak_lr,
         open=one.open,
+        best_lr=best_lr,
+        points=one.points + 1,
+        waited=waited,
+        waiting=waiting,
+        chance=0,
+        window=window,
+        jitter=running.jitter_of(window) if calm and not batched else one.jitter,
     )
+
+
+def _by_batch(context: RunContext, name: str, before: Place | None, here: Place) -> bool:
+    """Say whether an accuracy comes by batch: validation only where one step follows the other in a known epoch, since
+    it may well be evaluated several times an epoch.
+    """
+    per_epoch = context.spec.steps_per_epoch
+    if name == TRAIN_ACC:
+        return by_batch(before, here, per_epoch)
+    if name != VAL_ACC or before is None or before[0] is None or here[0] is None:
+        return False
+    return here[0] == before[0] + 1 and epoch_of(here, per_epoch) is not None and by_batch(before, here, per_epoch)
+
+
+def _high(best_lr: float | None, lr: float | None, peak_lr: float | None) -> bool:
+    """Say whether the LR is well above what it was at the best, and has risen back to it: a warm restart, after which
+    an accuracy dips. What is higher than ever before the fall explains nothing: it may be what caused it.
+    """
+    return best_lr is not None and lr is not None and peak_lr is not None and 2 * best_lr < lr <= 1.01 * peak_lr

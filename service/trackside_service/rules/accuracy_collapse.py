@@ -23,9 +23,13 @@ the last good checkpoint.
 20 % and recovered in 10 of 299 healthy public runs: hence the half, and three in a row; none stayed under half of its
 best for two. mAP does so in the warm-up of fine-tuning, up to seven evaluations in a row on a healthy public run and
 two under a tenth: hence ten and five, and a warning. A fall to zero counts from 20 % on, one to chance from well above
-it. Training accuracy reported batch by batch is judged by the median of fifteen, over twenty records. Where the
-learning rate has just risen to where the accuracy was good before, a warm restart, everything but a fall to zero or
-chance has to last three times as long. On 185 healthy public runs it raised nothing. It resolves when every accuracy
+it. Training accuracy reported batch by batch is judged by the median of fifteen, over twenty records. While
+the learning rate, reported or declared, is over twice that at the best after it has risen back to where it was before
+(a warm restart), evaluations do not count: as long as the declared schedule has it so, else for as many as came before
+the dip. A fall to zero or chance has to last for three then. So it has where it may be noise: within five times the
+accuracy's own jitter, or twice its largest fall so far; or where a validation loss in the same record is as good as
+ever, for nine. The best that half is taken of is less 2.5 times the jitter: small validation sets jump about.
+On 185 healthy public runs it raised nothing. It resolves when every accuracy
 that it tells of is back at three quarters of its best.
 """
 
@@ -34,6 +38,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from trackside_service.domain.findings import Cleared, Outcome
@@ -63,6 +68,7 @@ class State:
     score: str | None = None
     least_loss: float | None = None
     loss: float | None = None
+    highest: float = 0.0
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
@@ -77,10 +83,10 @@ def check(
     values, here = reading.record.metrics, place_of(reading.record)
     if reading.starts_life:
         state = _anew(context, state)
-    lr, lr_at, accuracies = state.lr, state.lr_at, state.accuracies
+    lr, lr_at, accuracies, highest = state.lr, state.lr_at, state.accuracies, state.highest
     now = values.get(LR)
     if now is not None and math.isfinite(now) and now >= 0:
-        lr, lr_at = now, here
+        lr, lr_at, highest = now, here, max(highest, now)
         others = {
             n: with_lr(one, now, here) for n, one in accuracies.items() if one.good_lr is not None and n not in values
         }
@@ -89,29 +95,40 @@ def check(
     if score != state.score:
         accuracies = _with_score(context, accuracies, score)
     least, loss = state.least_loss, state.loss
-    if score == scores.UNKNOWN and VAL_LOSS in values:
+    if VAL_LOSS in values:
         least, loss = _with_loss(least, values[VAL_LOSS])
     seen = [name for name in accuracies if name in values and math.isfinite(values[name])]
     if not seen:
-        return State(accuracies, lr, lr_at, state.told, score, least, loss), ()
+        return State(accuracies, lr, lr_at, state.told, score, least, loss, highest), ()
     accuracies = dict(accuracies)
     falls: list[Fall] = []
     for name in seen:
         before = accuracies[name]
         if name == scores.UNKNOWN and values[name] < parameters.share * before.best and not _agrees(least, loss):
             continue
-        after = follow(context, parameters, before, name=name, value=values[name], here=here, lr=lr, lr_at=lr_at)
-        if before.open and after.quarter == 0:
+        after = follow(
+            context,
+            parameters,
+            before,
+            name=name,
+            value=values[name],
+            here=here,
+            lr=lr,
+            lr_at=lr_at,
+            highest=highest,
+        )
+        if before.open and after.quarter_since is None:
             after = replace(after, open=False)
-        reason = None if after.open else _reason(context, parameters, name, before, after)
+        refuted = name == VAL_ACC and VAL_LOSS in values and not _agrees(least, loss)
+        after, reason = _reason(context, parameters, name, before, after, refuted=refuted)
         if reason is not None:
             falls.append(Fall(name, reason, before, after))
-            after = replace(after, open=True)
+            after = replace(after, open=True, window=before.window)
         accuracies[name] = after
     if not any(one.open for one in accuracies.values()) and _both(parameters, accuracies):
         falls = [Fall(name, "both", accuracies[name], accuracies[name]) for name in ACCURACIES]
         accuracies |= {name: replace(accuracies[name], open=True) for name in ACCURACIES}
-    state = State(accuracies, lr, lr_at, state.told, score, least, loss)
+    state = State(accuracies, lr, lr_at, state.told, score, least, loss, highest)
     if state.told is not None and not any(one.open for one in accuracies.values()):
         return replace(state, told=None), [Cleared(CODE, state.told.subject, reading.record.position)]
     if not falls:
@@ -157,36 +174,67 @@ def _agrees(least: float | None, loss: float | None) -> bool:
     return loss is not None and (math.isinf(loss) or (least is not None and loss >= _LOSS_RISE * least > 0))
 
 
-def _reason(context: RunContext, parameters: Parameters, name: str, before: Accuracy, after: Accuracy) -> Reason | None:
-    """Why it is a collapse, if it is one by itself."""
-    if after.half == 0 or after.last is None:
-        return None
+def _reason(
+    context: RunContext, parameters: Parameters, name: str, before: Accuracy, after: Accuracy, *, refuted: bool
+) -> tuple[Accuracy, Reason | None]:
+    """Return the accuracy with how long it has been at zero or chance, and why it is a collapse, if it is one by
+    itself. `refuted`: the validation loss beside it is as good as ever.
+    """
+    if after.open or after.half_since is None or after.last is None:
+        return after, None
     if after.batched:
-        return "half" if after.half >= parameters.batch_patience else None
-    longer = parameters.expected if after.dip_expected else 1
+        return after, "half" if after.half >= parameters.batch_patience else None
     if name not in ACCURACIES:
-        if after.deep >= longer * parameters.deep_patience:
-            return "deep"
-        return "half" if after.half >= longer * parameters.score_patience else None
-    whole = scale(after.unit)
-    if before.last is not None and before.last >= parameters.share * after.best:
-        level, classes = before.last / whole, context.spec.num_classes
-        if level >= parameters.good and after.last <= 1e-3 * before.last:
-            return "zero"
-        if classes is not None and classes > 1:
-            chance = 1 / classes
-            well_above = max(chance + 0.3 * (1 - chance), chance + 0.2, parameters.good)
-            if level >= well_above and after.last / whole <= 1.1 * chance:
-                return "chance"
-    return "half" if after.half >= longer * parameters.patience else None
+        if after.deep >= parameters.deep_patience:
+            return after, "deep"
+        return after, "half" if after.half >= parameters.score_patience else None
+    guess = _guess(context, parameters, before, after)
+    if guess is not None:
+        last = after.last
+        after = replace(after, chance=before.chance + 1)
+        if after.chance == 1:
+            largest = max((one - other for one, other in pairwise(before.window)), default=0.0)
+            noisy = _level(before) - last <= max(parameters.sudden * after.jitter, 2 * largest)
+            at_once = not (noisy or refuted or after.waiting)
+        else:
+            at_once = after.chance >= parameters.patience * (parameters.expected if refuted else 1)
+        if at_once:
+            return after, guess
+    patience = parameters.patience * (parameters.expected if refuted else 1)
+    return after, "half" if after.half >= patience else None
+
+
+def _guess(context: RunContext, parameters: Parameters, before: Accuracy, after: Accuracy) -> Reason | None:
+    """Say whether an accuracy is at zero or chance after it was good; while it stays, how good its best surely was."""
+    assert after.last is not None
+    whole, classes = scale(after.unit), context.spec.num_classes
+    level = _level(before)
+    if before.chance:
+        level = after.best - parameters.noise * after.jitter
+    if level < parameters.share * after.best:
+        return None
+    if level >= parameters.good * whole and after.last <= 1e-3 * level:
+        return "zero"
+    if classes is not None and classes > 1:
+        chance = 1 / classes
+        well_above = max(chance + 0.3 * (1 - chance), chance + 0.2, parameters.good)
+        if level >= well_above * whole and after.last <= 1.1 * chance * whole:
+            return "chance"
+    return None
+
+
+def _level(one: Accuracy) -> float:
+    return -math.inf if one.last is None else one.last
 
 
 def _both(parameters: Parameters, accuracies: Mapping[str, Accuracy]) -> bool:
     train, val = accuracies[TRAIN_ACC], accuracies[VAL_ACC]
-    if train.batched:
+    if train.batched or val.batched or train.waiting or val.waiting:
         return False
-    longer = parameters.expected if val.dip_expected else 1
-    return min(train.quarter, val.quarter) >= longer * parameters.both_patience
+    luck = parameters.noise * val.jitter
+    if val.last is None or val.last >= parameters.both_share * (val.best - luck):
+        return False
+    return min(train.quarter, val.quarter) >= parameters.both_patience
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -198,7 +246,7 @@ def dump(state: State) -> dict[str, Any]:
         "lr": [state.lr, state.lr_at],
         "told": said,
         "score": state.score,
-        "loss": [state.least_loss, state.loss],
+        "loss": [state.least_loss, state.loss, state.highest],
     }
 
 
@@ -208,7 +256,9 @@ def load(data: Mapping[str, Any]) -> State:
     for name, one in data["accuracies"].items():
         places = {key: place_from(one[key]) for key in one if key.endswith(("_at", "_since"))}
         best = -math.inf if one["best"] is None else one["best"]
-        accuracies[name] = Accuracy(**{**one, **places, "best": best, "recent": tuple(one["recent"])})
+        accuracies[name] = Accuracy(
+            **{**one, **places, "best": best, "recent": tuple(one["recent"]), "window": tuple(one["window"])}
+        )
     said = data["told"]
     if said is not None:
         said = Told(**{**said, "opened": place_from(said["opened"])})
@@ -229,7 +279,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=3,
+    state_version=4,
     dump=dump,
     load=load,
 )

@@ -20,7 +20,8 @@ peak of the learning rate. Look at whether validation data are prepared as train
 do so by a tenth (a fifth for scores, whose evaluations are noisier), by five points of accuracy and by three times
 the usual change between evaluations, whichever is most. Evaluations are counted, not epochs. While the learning rate
 rises, or is over twice what it was at the best (a warm restart, the peak of a cycle), a dip is expected: such
-evaluations count a third. No validation accuracy of 185 healthy public runs lay a tenth under its best for even two
+evaluations do not count while the declared schedule has it so, else a third at most, and for twice as long as it took
+to the best. No validation accuracy of 185 healthy public runs lay a tenth under its best for even two
 evaluations in that sense; mAP did by a fifth for eight in a row and recovered, hence fifteen. It raised nothing on
 them. It resolves when half of what was lost is regained.
 """
@@ -46,6 +47,7 @@ from trackside_service.rules.evaluations import (
     gather,
     load_gathered,
 )
+from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import place_of, position, say, wire
 from trackside_service.rules.running import Series, Streak
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
@@ -92,6 +94,7 @@ class State:
 
     `worse` counts the evaluations in a row, `calm` those of them at which no learning rate explains a dip. `last_lr`
     is the LR at the evaluation before, `best_lr` and `best_train_loss` what stood beside the best. `open`: told.
+    `by_plan`: evaluations in a row that the declared schedule explains.
     """
 
     gathered: Gathered = NOTHING
@@ -105,6 +108,7 @@ class State:
     best_lr: float | None = None
     best_train_loss: float | None = None
     open: bool = False
+    by_plan: int = 0
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -127,7 +131,7 @@ def check(
     if state.name is None or not math.isfinite(value := values.get(state.name, math.nan)):
         return state if gathered is state.gathered else replace(state, gathered=gathered), ()
     gathered, evaluation = evaluate(gathered, value, place_of(reading.record))
-    state = _after(parameters, state, gathered, evaluation)
+    state = _after(context, parameters, state, gathered, evaluation)
     if state.open:
         if _regained(parameters, state):
             return replace(state, open=False, worse=running.NONE, calm=0), [
@@ -139,7 +143,7 @@ def check(
     return replace(state, open=True), [_finding(context, state, evaluation, reading)]
 
 
-def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
+def _after(context: RunContext, parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
     """Return the state after an evaluation."""
     score = running.follow(state.score, seen.score, seen.place, "higher")
     loss = state.loss
@@ -147,15 +151,18 @@ def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evalu
         loss = running.follow(loss, seen.val_loss, seen.place)
     unit = unit_after(state.unit, seen.score) if state.name == VAL_ACC else state.unit
     at_best = score.best is None or score.best_point == score.points
-    best_lr, best_train_loss = (seen.lr, seen.train_loss) if at_best else (state.best_lr, state.best_train_loss)
-    worse, calm = running.NONE, 0
+    plan = planned(context, seen.place)
+    lr = plan if seen.lr is None else seen.lr
+    best_lr, best_train_loss = (lr, seen.train_loss) if at_best else (state.best_lr, state.best_train_loss)
+    worse, calm, by_plan = running.NONE, 0, 0
     if _is_worse(parameters, seen, name=state.name, unit=unit, score=score, loss=loss):
         worse = running.extended(state.worse, True, seen.place)
-        rising = seen.lr is not None and state.last_lr is not None and seen.lr > 1.001 * state.last_lr
-        higher = seen.lr is not None and best_lr is not None and seen.lr > 2 * best_lr
+        rising = lr is not None and state.last_lr is not None and lr > 1.001 * state.last_lr
+        higher = lr is not None and best_lr is not None and lr > 2 * best_lr
         calm = state.calm + (not (rising or higher))
+        by_plan = state.by_plan + (higher and plan is not None and best_lr is not None and plan > 2 * best_lr)
     return State(
-        gathered, state.name, unit, score, loss, worse, calm, seen.lr, best_lr, best_train_loss, open=state.open
+        gathered, state.name, unit, score, loss, worse, calm, lr, best_lr, best_train_loss, state.open, by_plan
     )
 
 
@@ -188,7 +195,8 @@ def _degraded(parameters: Parameters, state: State) -> bool:
     patience = parameters.patience if state.name == VAL_ACC else parameters.score_patience
     if state.loss.points == 0:
         patience *= parameters.no_loss_patience
-    return state.calm >= patience or state.worse.count >= parameters.expected * patience
+    longest = max(parameters.expected * patience, 2 * state.score.best_point)
+    return state.calm >= patience or state.worse.count - state.by_plan >= longest
 
 
 def _regained(parameters: Parameters, state: State) -> bool:
@@ -273,6 +281,7 @@ def dump(state: State) -> dict[str, Any]:
         "calm": state.calm,
         "lrs": [state.last_lr, state.best_lr, state.best_train_loss],
         "open": state.open,
+        "by_plan": state.by_plan,
     }
 
 
@@ -291,6 +300,7 @@ def load(data: Mapping[str, Any]) -> State:
         best_lr=best_lr,
         best_train_loss=best_train_loss,
         open=data["open"],
+        by_plan=data["by_plan"],
     )
 
 
@@ -303,6 +313,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    state_version=2,
     dump=dump,
     load=load,
 )

@@ -87,15 +87,22 @@ def tick_of(context: RunContext, here: Place) -> float | None:
     return None if epoch is None or per_epoch is None else epoch * per_epoch
 
 
+def planned(context: RunContext, here: Place) -> float | None:
+    """Return the declared schedule's LR about `here`; None where none is declared or its tick cannot be known."""
+    tick = tick_of(context, here)
+    if tick is None or context.schedule is None:
+        return None
+    lr = float(context.schedule.lrs(tick))
+    return lr if math.isfinite(lr) else None
+
+
 def share_of_peak(context: RunContext, course: Course, here: Place, peak: float) -> float | None:
     """Return the LR at `here` as a share of the highest: of `peak`, the declared schedule's, where that is above 0,
     else of the highest reported so far. None where it is not known.
     """
     lr = course.last
-    if lr is None and context.schedule is not None:
-        tick = tick_of(context, here)
-        if tick is not None:
-            lr = float(context.schedule.lrs(tick))
+    if lr is None:
+        lr = planned(context, here)
     highest = max(peak, course.highest)
     if lr is None or not math.isfinite(lr) or highest <= 0:
         return None

@@ -91,7 +91,11 @@ def jitter(series: Series) -> float:
     the largest tenth (single spikes), is about 0.45 standard deviations of independent normal values, by
     simulation. A trend of one deviation a step takes half off it.
     """
-    values = series.recent
+    return jitter_of(series.recent)
+
+
+def jitter_of(values: Sequence[float]) -> float:
+    """Return the same of any values, oldest first."""
     if len(values) < _NEIGHBOURS:
         return 0.0
     apart = sorted(
