@@ -43,6 +43,8 @@ def test_a_post_that_was_begun_is_answered_before_the_end(tmp_path: Path, how: s
 
         def slow_body() -> Iterator[bytes]:
             yield b'{"project": "p", '
+            # What came later on another connection is answered: so this one is in the service's hands.
+            assert httpx.get(f"{service.url}/healthz", timeout=30).status_code == 200
             service.process.send_signal(how)
             yield b'"name": "n"}'
 

@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 from tests.conformance.plateaus import NAMED, losses, lrs_of, together, with_params
 
-from trackside_service.conformance import Cause, Explanation, LrPoint, absorb, advance, conclude, dump, load, start
+from trackside_service.conformance import (
+    Cause,
+    Explanation,
+    LrPoint,
+    absorb,
+    advance,
+    conclude,
+    dump,
+    explain,
+    load,
+    start,
+)
 from trackside_service.conformance.driven.trail import TICKS
 from trackside_service.schedules import compile_schedule
 
@@ -194,3 +205,9 @@ def test_what_is_off_before_the_plateau_begins_is_no_hand() -> None:
     metric = losses(EPOCHS)
     shorter = {**timm, "params": {**timm["params"], "warmup_t": 3}}
     assert first(answer(together(lrs_of(shorter, metric), metric=metric), timm)).cause == "different_schedule"
+
+
+def test_a_plateau_that_begins_at_zero_has_a_verdict() -> None:
+    schedule = compile_schedule({"kind": "plateau", "lr": 0.0, "factor": 0.0, "patience": 0, "unit": "epoch"})
+    points = [LrPoint(0.01, epoch=float(epoch), text="0.0100") for epoch in range(2)]
+    assert explain(schedule, points).verdict == "off_schedule"

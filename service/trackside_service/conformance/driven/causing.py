@@ -6,6 +6,7 @@ LR off, what is left is what the first LR off shows by itself.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from trackside_service.conformance.printing import PrintFormat, PrintStats, devi
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver
 
+_LOG: Final = logging.getLogger(__name__)
 MOST: Final = 6
 
 
@@ -80,12 +82,16 @@ def causes_of(schedule: CompiledSchedule, driver: Driver, log: Log, reading: Rea
     case = _Case(schedule, driver, log, reading, off)
     if not math.isfinite(off.observed) or off.expected is None:
         return (_different(case),)
-    # A log of one digit may be explained only where it is read as coarsely as it can be.
-    for shown in dict.fromkeys((log.shown, log.prints.coarsest())):
-        found = tuple(_found(replace(case, log=replace(log, shown=shown)), off.expected))
-        if found:
-            return found[:MOST]
-    return _unfitted(case, off.expected)
+    try:
+        # A log of one digit may be explained only where it is read as coarsely as it can be.
+        for shown in dict.fromkeys((log.shown, log.prints.coarsest())):
+            found = tuple(_found(replace(case, log=replace(log, shown=shown)), off.expected))
+            if found:
+                return found[:MOST]
+        return _unfitted(case, off.expected)
+    except Exception:  # the verdict is worth more than its explanation
+        _LOG.exception("the search for causes of a schedule that follows a metric failed")
+        return (_different(case),)
 
 
 def _found(case: _Case, expected: float) -> Iterator[Cause]:

@@ -120,12 +120,15 @@ class Replays:
     def levels(self) -> list[tuple[float, float]]:
         """Return the levels that the LR shows, one after another, and how far each may be off."""
         found: list[tuple[float, float]] = []
+        start = self.driver.plateau.lr
+        if start == 0:  # from there no factor leads anywhere
+            return found
         last = math.nan
         for at, tick in enumerate(self.ticks):
             for lr in tick.lrs if at >= self.driver.begins else ():
                 if lr != last:
                     last = lr
-                    unit = self.driver.lr_at(at, self.driver.plateau.lr) / self.driver.plateau.lr
+                    unit = self.driver.lr_at(at, start) / start
                     if math.isfinite(unit) and unit > 0:
                         found.append((lr / unit, self.half(lr) / unit))
         return found
