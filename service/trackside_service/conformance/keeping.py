@@ -6,7 +6,7 @@ What is kept depends on the points alone, never on how they were posted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from trackside_service.conformance.observations import LrPoint
@@ -64,10 +64,6 @@ class Keeping:
         if marks != self.marks or (marks and first < marks[-1] + AFTER):
             around = _around(marks, (*self.around, *self.recent), first, points)
         return Keeping(series, stride, (*self.recent, *newest)[-RECENT:], around, marks)
-
-    def without_series(self) -> Keeping:
-        """Return it without the spread, for comparing two that were thinned differently."""
-        return replace(self, series=(), stride=1)
 
 
 def _around(marks: Sequence[int], old: Sequence[Kept], first: int, points: Sequence[LrPoint]) -> tuple[Kept, ...]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from trackside_service.conformance.driven import storing, trail
 from trackside_service.conformance.epochs import EpochStats
+from trackside_service.conformance.fronts import Suspect
 from trackside_service.conformance.keeping import Keeping, Kept
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.printing import PrintStats
-from trackside_service.conformance.tracker import Suspect, TrackerState
+from trackside_service.conformance.tracker import TrackerState
 
 
 def dump(state: TrackerState) -> dict[str, Any]:

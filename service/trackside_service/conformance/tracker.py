@@ -1,13 +1,8 @@
 """The state of a comparison in progress: exact about the first point off, whatever the log's format turns out to be.
 
-What a point's print excludes depends on the format, which is known for sure only at the log's end. So for every
-index convention
-the state keeps, of the points that some format would call off, the first for each format: a front of a few
-entries, since a point
-that is off from a coarser format on makes a later one that needs a finer one irrelevant. Nothing else about the
-past is needed for
-the verdict, and the cost of one more point does not depend on how many there were. A bounded, thinned series
-serves the diagnosis.
+What a point's print excludes depends on the format, which is known for sure only at the log's end. So the state keeps
+a front (`fronts`) for every index convention. Nothing else about the past is needed for the verdict, and the cost of
+one more point does not depend on how many there were. A bounded, thinned series serves the diagnosis.
 """
 
 from __future__ import annotations
@@ -25,6 +20,7 @@ from trackside_service.conformance.conventions import Convention, Places, candid
 from trackside_service.conformance.driven.state import Against, Driven, follow
 from trackside_service.conformance.driven.trail import TICKS, Trail
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
+from trackside_service.conformance.fronts import Front, Suspect, entered, extended, extended_one
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint, MetricPoint
 from trackside_service.conformance.own_print import NEVER, OwnPrint
@@ -46,26 +42,12 @@ _NARROW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """A point that a fine enough format calls off: `key` as `deviations` gives it."""
-
-    key: tuple[int, int, int]
-    index: int
-    point: LrPoint
-    level: int = 0
-    """From how many decimals of the epochs on (`epochs.EpochStats.level`)."""
-    ease: int = NEVER
-    """How easily its own print explains it all the same (`own_print.OwnPrint.ease`)."""
-
-
-@dataclass(frozen=True, slots=True)
 class TrackerState:
     """What is known after `points` points; `fronts` are aligned with the conventions that the declaration leaves open.
 
     `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known;
-    `magnitude`: the largest
-    LR among the compared ones. `driven`: where the schedule follows a metric, what is known of it; the fronts are
-    empty then. `trail`: its first ticks, for the diagnosis.
+    `magnitude`: the largest LR among the compared ones. `driven`: where the schedule follows a metric, what is known of
+    it; the fronts are empty then. `trail`: its first ticks, for the diagnosis.
     """
 
     peak: float
@@ -76,7 +58,7 @@ class TrackerState:
     first_epoch: float | None = None
     epochs: EpochStats = field(default_factory=EpochStats)
     prints: PrintStats = field(default_factory=PrintStats)
-    fronts: tuple[tuple[Suspect, ...], ...] = ()
+    fronts: tuple[Front, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
     driven: Driven | None = None
     trail: Trail = field(default_factory=Trail)
@@ -189,7 +171,7 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
     first_epoch = state.first_epoch
     if first_epoch is None:
         first_epoch = next((point.epoch for point in points if point.epoch is not None), None)
-    fronts = _fronts(state.fronts, rows, found)
+    fronts = extended(state.fronts, rows, found)
     return TrackerState(
         peak=state.peak,
         points=state.points + len(points),
@@ -200,7 +182,7 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
         epochs=state.epochs,
         prints=prints,
         fronts=fronts,
-        keeping=state.keeping.with_points(state.points, points, _news(state.fronts, fronts), capacity),
+        keeping=state.keeping.with_points(state.points, points, entered(state.fronts, fronts), capacity),
     )
 
 
@@ -230,7 +212,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
             front = fronts[place]
             same = (where, id(front))
             if same not in done:
-                done[same] = _front(front, suspects)
+                done[same] = extended_one(front, suspects)
             if done[same] is not front:
                 fronts[place] = done[same]
                 grown = True
@@ -344,11 +326,6 @@ def _expected(schedule: CompiledSchedule, tick: float) -> float:
     return lrs[place]
 
 
-def _news(before: Sequence[tuple[Suspect, ...]], after: Sequence[tuple[Suspect, ...]]) -> set[int]:
-    """Return the indices of the points that entered a front."""
-    return {suspect.index for old, new in zip(before, after, strict=True) for suspect in new[len(old) :]}
-
-
 def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
     """Return for each convention the first one that gives these points the same ticks."""
     seen: dict[tuple[object, ...], int] = {}
@@ -361,41 +338,3 @@ def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
             key = (*key, convention.at, convention.epoch_base)
         rows.append(seen.setdefault(key, index))
     return rows
-
-
-def _fronts(
-    fronts: Sequence[tuple[Suspect, ...]], rows: Sequence[int], found: dict[int, list[Suspect]]
-) -> tuple[tuple[Suspect, ...], ...]:
-    """Return every convention's front with what was found for its row; equal ones are worked out once."""
-    done: dict[tuple[int, int], tuple[Suspect, ...]] = {}
-    result = []
-    for front, row in zip(fronts, rows, strict=True):
-        key = (row, id(front))
-        if key not in done:
-            done[key] = _front(front, found[row])
-        result.append(done[key])
-    return tuple(result)
-
-
-def _front(front: tuple[Suspect, ...], found: Sequence[Suspect]) -> tuple[Suspect, ...]:
-    """Return the front with what was found, less what an earlier suspect makes irrelevant."""
-    if not found:
-        return front
-    kept = list(front)
-    for suspect in found:
-        digits, decimals, full = suspect.key
-        for earlier in kept:
-            if earlier.level > suspect.level:
-                continue
-            if earlier.ease > suspect.ease:
-                continue
-            if earlier.key[0] <= digits and earlier.key[1] <= decimals and earlier.key[2] <= full:
-                break
-        else:
-            kept.append(suspect)
-    return tuple(kept) if len(kept) > len(front) else front
-
-
-def without_series(state: TrackerState) -> TrackerState:
-    """Return the state without its series, for comparing two that were thinned differently."""
-    return replace(state, keeping=state.keeping.without_series())

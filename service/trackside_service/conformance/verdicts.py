@@ -18,11 +18,12 @@ from trackside_service.conformance.driven.judging import Standing, judged
 from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
+from trackside_service.conformance.fronts import Suspect
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.own_print import OwnPrint, explained
 from trackside_service.conformance.printing import PrintFormat, read_print
 from trackside_service.conformance.strides import may_be_cut
-from trackside_service.conformance.tracker import Suspect, TrackerState, absorb, start
+from trackside_service.conformance.tracker import TrackerState, absorb, start
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import driver_of
 
