@@ -61,18 +61,18 @@ def _torch(
     declaration: Mapping[str, Any], ticks: int, metric: Sequence[float] | None
 ) -> tuple[list[list[float]], int | None]:
     optimizer = _optimizer(declaration)
-    scheduler = _torch_scheduler(declaration, optimizer)
+    scheduler = torch_scheduler(declaration, optimizer)
     if metric is not None:
         return _follow(optimizer, lambda tick: scheduler.step(metric[tick]), ticks)
     return _follow(optimizer, lambda _: scheduler.step(), ticks)
 
 
-def _torch_scheduler(declaration: Mapping[str, Any], optimizer: Any) -> Any:
+def torch_scheduler(declaration: Mapping[str, Any], optimizer: Any) -> Any:
     import torch
 
     params = dict(declaration["params"])
     if "schedulers" in params:
-        params["schedulers"] = [_torch_scheduler(inner, optimizer) for inner in params["schedulers"]]
+        params["schedulers"] = [torch_scheduler(inner, optimizer) for inner in params["schedulers"]]
     kind = getattr(torch.optim.lr_scheduler, declaration["class"])
     if declaration["class"] == "ChainedScheduler":
         return kind(params["schedulers"], optimizer)

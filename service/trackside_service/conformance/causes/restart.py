@@ -18,6 +18,7 @@ from trackside_service.conformance.causes.variants import class_of
 from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
 _MOST_PLACES: Final = 200_000
@@ -32,7 +33,10 @@ def search(evidence: Evidence) -> Sequence[Fit]:
     for view in evidence.views:
         if not view.first:  # off from the first point on: nothing was seen to change
             continue
-        fits = [*_no_state(view), *_optimizer_only(view), *_scheduler_only(view), *_last_epoch(view)]
+        fits = [*_no_state(view)]
+        if not fits or chain_of(view.schedule) is not None:  # what forgets the LR at the next tick differs at one tick
+            fits += _optimizer_only(view)
+        fits += [*_scheduler_only(view), *_last_epoch(view)]
         if fits:
             return fits
     return ()
@@ -82,22 +86,44 @@ def _no_state(view: View) -> Sequence[Fit]:
 
 
 def _optimizer_only(view: View) -> Sequence[Fit]:
-    chain = chain_of(view.schedule)
-    if chain is None or view.schedule.framework == "paddle":
+    schedule = view.schedule
+    if schedule.framework not in ("torch", "transformers"):  # elsewhere the LR is not the optimizer's to restore
         return ()
-    lrs = view.schedule.lrs
+    chain, lrs = chain_of(schedule), schedule.lrs
     first = float(lrs(np.zeros(1))[0])
-    found = _resumed(view, lambda place, ticks: chain.continued(place, lrs(place), 0.0, ticks))
-    if (
-        not len(found) and first != chain.base > 0.0
-    ):  # built after the optimizer was loaded, its first factor applies again
-        found = _resumed(view, lambda place, ticks: chain.continued(place, lrs(place) * first / chain.base, 0.0, ticks))
+    if chain is not None:
+        found = _resumed(view, lambda place, ticks: chain.continued(place, lrs(place), 0.0, ticks))
+        if (
+            not len(found) and first != chain.base > 0.0
+        ):  # built after the optimizer was loaded, its first factor applies again
+            found = _resumed(
+                view, lambda place, ticks: chain.continued(place, lrs(place) * first / chain.base, 0.0, ticks)
+            )
+    else:
+        found = _resumed(view, _forgetting(schedule))
     if not len(found):
         return ()
     place = _latest(found)
-    why, advice = words(view.schedule, "resume_optimizer_only")
+    why, advice = words(schedule, "resume_optimizer_only")
     statement = f"At {at(view, place.value)} the schedule begins anew from the LR that it had reached: {why}."
     return (_fit(view, "resume_optimizer_only", place, {}, (statement, advice)),)
+
+
+def _forgetting(schedule: CompiledSchedule) -> Predict:
+    """Return the LRs after a resume with the optimizer's LR of a scheduler that forgets it: at the next tick where it
+    is in closed form, at the first milestone of a SequentialLR, which computes the next phase from the base LR.
+    """
+    lrs = schedule.lrs
+    opening = next((phase for phase in phases_of(schedule) if phase.start == 0.0), None)
+
+    def after(place: FloatArray, ticks: FloatArray) -> FloatArray:
+        clock, level = np.maximum(ticks - place, 0.0), lrs(place)
+        held, until = (level, 1.0)
+        if opening is not None:
+            held, until = opening.chain.continued(place, level, 0.0, ticks), opening.end
+        return np.asarray(np.where(clock < until, held, lrs(clock)), dtype=np.float64)
+
+    return after
 
 
 def _scheduler_only(view: View) -> Sequence[Fit]:
