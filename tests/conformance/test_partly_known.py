@@ -49,3 +49,14 @@ def test_a_plateau_whose_metric_was_not_reported_is_undetermined() -> None:
     found = explain(compile_schedule(PLATEAU), points)
     assert found.verdict == "undetermined"
     assert "follows a metric" in (found.reason or "")
+
+
+def test_a_schedule_that_is_previewed_but_not_replayed_is_undetermined() -> None:
+    greedy = {"framework": "transformers", "class": "get_scheduler", "params": {"name": "greedy"}, "base_lr": 0.1}
+    schedule = compile_schedule({**greedy, "unit": "step"})
+    assert explain(schedule, [LrPoint(lr=0.1, step=0)]).verdict == "on_schedule"
+    later = explain(schedule, [LrPoint(lr=0.1, step=0), LrPoint(lr=0.095, step=30)])
+    assert later.verdict == "undetermined"
+    assert "previewed but not compared" in (later.reason or "")
+    wrong = explain(schedule, [LrPoint(lr=0.01, step=0), LrPoint(lr=0.01, step=30)])
+    assert (wrong.verdict, wrong.first_off.index if wrong.first_off else None) == ("off_schedule", 0)

@@ -19,8 +19,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:No ccache found"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-INSTALLED = ("torch", "paddle")
+INSTALLED = ("torch", "paddle", "transformers", "keras")
 TICKS = 110
+EXACT, FLOAT32 = 1e-12, 1e-6
+"""Of the peak: Keras computes in float32."""
 
 
 def _torch(name: str, base: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +36,8 @@ def _agree(schedule: CompiledSchedule, wanted: list[list[float]], raises_at: int
     ), declaration
     for group, lrs in enumerate(wanted):
         got = schedule.lrs(np.arange(len(lrs)), group)
-        np.testing.assert_allclose(got, lrs, rtol=0, atol=1e-12 * max(map(abs, lrs)), err_msg=str(declaration))
+        near = FLOAT32 if declaration["framework"] == "keras" else EXACT
+        np.testing.assert_allclose(got, lrs, rtol=0, atol=near * max(map(abs, lrs)), err_msg=str(declaration))
 
 
 @pytest.mark.parametrize("draw", [draw for name in INSTALLED for draw in DRAWS[name]], ids=lambda draw: draw.__name__)
@@ -54,9 +57,12 @@ def test_drawn_parameters_give_the_live_libraries_lrs(draw: Draw) -> None:
     assert agreed > 50
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+MODULES = {"torch": "torch.optim.lr_scheduler", "paddle": "paddle.optimizer.lr"}
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_parameters_and_defaults_are_the_live_constructors(name: str) -> None:
-    module = importlib.import_module({"torch": "torch.optim.lr_scheduler", "paddle": "paddle.optimizer.lr"}[name])
+    module = importlib.import_module(MODULES[name])
     framework = next(each for each in FRAMEWORKS if each.framework == name)
     there = {each for each in module.__all__ if each != "LRScheduler"}
     assert {spec.name for spec in framework.classes} == there
@@ -71,7 +77,41 @@ def test_parameters_and_defaults_are_the_live_constructors(name: str) -> None:
                 assert required or ours[param.name].default == param.default, (spec.name, param.name)
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+def test_the_names_and_their_parameters_are_those_of_transformers() -> None:
+    optimization = importlib.import_module("transformers.optimization")
+    framework = next(each for each in FRAMEWORKS if each.framework == "transformers")
+    ours = {spec.name: {param.name: param for param in spec.params} for spec in framework.named}
+    assert set(ours) == {each.value for each in optimization.SchedulerType}
+    shared = {"optimizer", "num_warmup_steps", "num_training_steps"}
+    for each, function in optimization.TYPE_TO_SCHEDULER_FUNCTION.items():
+        inner = {"greedy": optimization.GreedyLR, "reduce_lr_on_plateau": optimization.ReduceLROnPlateau}
+        signature = inspect.signature(inner.get(each.value, function)).parameters
+        own = set(signature) - shared
+        if each.value not in ("constant", "constant_with_warmup", "linear"):
+            assert own == set(ours[each.value]), each.value
+        for name in own & set(ours[each.value]):
+            param = signature[name]
+            if param.default is not inspect.Parameter.empty:
+                assert ours[each.value][name].default == param.default, (each.value, name)
+
+
+def test_the_classes_and_their_parameters_are_those_of_keras() -> None:
+    module = importlib.import_module("keras.optimizers.schedules")
+    framework = next(each for each in FRAMEWORKS if each.framework == "keras")
+    there = {name for name in dir(module) if inspect.isclass(getattr(module, name))} - {"LearningRateSchedule"}
+    assert {spec.name for spec in framework.classes} == there
+    for spec in framework.classes:
+        signature = inspect.signature(getattr(module, spec.name)).parameters
+        ours = {param.name: param for param in spec.params}
+        assert set(signature) - {"name"} == set(ours) - {"name"}, spec.name
+        for param in signature.values():
+            if param.name != "name":
+                required = param.default is inspect.Parameter.empty
+                assert ours[param.name].required == required, (spec.name, param.name)
+                assert required or ours[param.name].default == param.default, (spec.name, param.name)
+
+
+@pytest.mark.parametrize("name", [name for name in INSTALLED if name in PLATEAUS])
 def test_a_metric_drives_a_plateau_as_the_live_one(name: str) -> None:
     rng = random.Random(name)
     for _ in range(60):
@@ -88,7 +128,17 @@ def test_a_long_cosine_agrees_with_the_recursion_through_its_rebound() -> None:
     assert float(np.max(np.abs(got - wanted))) < 1e-12 * 0.1
 
 
+def _greedy(base: Any, **own: Any) -> dict[str, Any]:
+    params = {"name": "greedy", "scheduler_specific_kwargs": own}
+    return {"framework": "transformers", "class": "get_scheduler", "params": params, "base_lr": base}
+
+
 REFUSED = [
+    _greedy(0.1, factor=1.0),
+    _greedy(0.1, mode="best"),
+    _greedy([0.1, 0.2], min_lr=[0.1]),
+    _greedy([0.1, 0.2], max_lr=[0.1, 0.2, 0.3]),
+    _greedy(0.1, windows=3),
     _torch("OneCycleLR", 0.1, {"max_lr": 0.1}),
     _torch("OneCycleLR", 0.1, {"max_lr": 0.1, "total_steps": 0}),
     _torch("OneCycleLR", 0.1, {"max_lr": 0.1, "total_steps": 10.0}),

@@ -144,14 +144,37 @@ def transformers_any(rng: random.Random) -> dict[str, Any]:
 
 
 def transformers_plateau(rng: random.Random) -> dict[str, Any]:
-    """reduce_lr_on_plateau."""
-    params = {"name": "reduce_lr_on_plateau", "scheduler_specific_kwargs": plateau(rng)}
+    """reduce_lr_on_plateau, or greedy."""
+    name, own = rng.choice([("reduce_lr_on_plateau", plateau), ("greedy", greedy)])
+    params = {"name": name, "scheduler_specific_kwargs": own(rng)}
     return {
         "framework": "transformers",
         "class": "get_scheduler",
         "params": params,
         "base_lr": base(rng),
         "unit": "step",
+    }
+
+
+def greedy(rng: random.Random) -> dict[str, Any]:
+    """Parameters of GreedyLR, with which something happens in a short run."""
+    return {
+        "patience": rng.randint(0, 2),
+        **some(
+            rng,
+            factor=rng.choice([0.5, 0.8, 0.95]),
+            min_lr=rate(rng) / 10,
+            max_lr=rng.choice([rate(rng) * 3, 1.0]),
+            mode=rng.choice(["min", "max"]),
+            threshold=rng.choice([0.0, 1e-3, 0.05]),
+            threshold_mode=rng.choice(["rel", "abs"]),
+            cooldown=rng.randint(0, 3),
+            warmup=rng.randint(0, 3),
+            smooth=True,
+            window_size=rng.randint(1, 6),
+            reset_start=rng.randint(1, 4),
+            eps=rng.choice([0.0, 1e-8, 1e-4]),
+        ),
     }
 
 

@@ -216,11 +216,6 @@ def test_the_other_kinds_compute_their_formulas_too() -> None:
             "send a table",
         ),
         (
-            {"framework": "transformers", "class": "get_scheduler", "params": {"name": "greedy"}},
-            "/params/name",
-            "Send a table",
-        ),
-        (
             {
                 "framework": "transformers",
                 "class": "get_scheduler",

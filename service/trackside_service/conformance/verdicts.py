@@ -69,6 +69,9 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     if best.off is not None:
         off = _first_off(schedule, best, state.epochs.level)
         return Explanation("off_schedule", None, off, (), convention, state.points)
+    if schedule.metric_driven and state.unknown:
+        reason = "the LR follows a metric in a way that is previewed but not compared"
+        return Explanation("undetermined", reason, None, (), convention, state.points)
     if not shown.informs(state.magnitude):
         reason = f"the LR is printed too coarsely to compare: {shown} for values up to {state.magnitude:.3g}"
         return Explanation("undetermined", reason, None, (), convention, state.points)

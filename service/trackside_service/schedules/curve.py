@@ -99,6 +99,7 @@ class KindSpec:
         "phases",
         "product",
         "plateau",
+        "greedy",
         "table",
     ]
     description: str

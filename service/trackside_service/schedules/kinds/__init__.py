@@ -6,6 +6,7 @@ from trackside_service.schedules.curve import KindSpec
 from trackside_service.schedules.kinds.constant import CONSTANT
 from trackside_service.schedules.kinds.cyclic import CYCLIC
 from trackside_service.schedules.kinds.decay import DECAY
+from trackside_service.schedules.kinds.greedy import GREEDY
 from trackside_service.schedules.kinds.inverse_time import INVERSE_TIME
 from trackside_service.schedules.kinds.phases import PHASES
 from trackside_service.schedules.kinds.piecewise import PIECEWISE
@@ -28,5 +29,6 @@ KINDS: tuple[KindSpec, ...] = (
     PHASES,
     PRODUCT,
     PLATEAU,
+    GREEDY,
     TABLE,
 )

@@ -8,6 +8,7 @@ from typing import Literal
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import LAST_EPOCH, Built, ClassSpec, Site, Values
 from trackside_service.schedules.frameworks.torch.plateau import PLATEAU_PARAMS, build_plateau
+from trackside_service.schedules.frameworks.transformers.greedy import GREEDY
 from trackside_service.schedules.frameworks.transformers.warmed import (
     CYCLES,
     POWER,
@@ -183,14 +184,6 @@ def _plateau(values: Values, site: Site) -> Built:
     return build_plateau(values, site, f"{site.pointer}/params/scheduler_specific_kwargs")
 
 
-def _greedy(values: Values, site: Site) -> Built:  # noqa: ARG001
-    raise refuse(
-        f"{site.pointer}/params/name",
-        "greedy (GreedyLR) raises and lowers the LR by what the metric did, and starts over: it cannot be previewed. "
-        'Send a table instead ({"kind": "table", "values": [the LR at each tick]}), read off the live scheduler',
-    )
-
-
 _MIN_LR = (
     Param("min_lr", "number", "the LR at the end; it or min_lr_rate", default=None, minimum=0.0),
     Param("min_lr_rate", "number", "the LR at the end as a share of base_lr", default=None, minimum=0.0),
@@ -361,20 +354,5 @@ NAMES: tuple[ClassSpec, ...] = (
         namesakes="timm's WSDLRScheduler has t_initial without the warm-up.",
         needs_base_lr=True,
     ),
-    ClassSpec(
-        name="greedy",
-        description="GreedyLR: raised while the metric improves, lowered while it does not.",
-        formula="depends on the metric",
-        params=tuple(
-            Param(name, "any", "see GreedyLR", default=None)
-            for name in (
-                *("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "warmup", "min_lr"),
-                *("max_lr", "eps", "verbose", "smooth", "window_size", "reset_start"),
-            )
-        ),
-        build=_greedy,
-        past_the_end="Goes on.",
-        pitfall="It cannot be previewed: the client sends a table.",
-        needs_base_lr=True,
-    ),
+    GREEDY,
 )
