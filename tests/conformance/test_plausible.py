@@ -143,3 +143,11 @@ def test_a_factor_beyond_every_float_costs_no_verdict() -> None:
     own = {"framework": "torch", "class": "CosineAnnealingLR", "params": {"T_max": 400}, "base_lr": 1e-310}
     schedule = compile_schedule({**own, "unit": "step", "reporting": STATED})
     assert causes(schedule, UPDATES, torch_form("CosineAnnealingLR", T_max=400).lrs(UPDATES))
+
+
+def test_a_resume_at_the_first_tick_is_not_told_a_second_time_as_a_wrong_position() -> None:
+    schedule = torch_form("CosineAnnealingLR", T_max=400)
+    lrs = schedule.lrs(np.where(UPDATES >= 80.0, UPDATES - 80.0, UPDATES))
+    assert list(causes(schedule, UPDATES, lrs)) == ["resume_no_state"]
+    behind = schedule.lrs(np.where(UPDATES >= 80.0, UPDATES - 30.0, UPDATES))
+    assert causes(schedule, UPDATES, behind)["last_epoch_misuse"].params["jump"]["value"] == -30

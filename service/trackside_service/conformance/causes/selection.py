@@ -74,6 +74,7 @@ def _few(fits: Sequence[Fit]) -> tuple[Fit, ...]:
     near = [fit for fit in fits if not fit.far_fetched] or list(fits)
     if near and near[0].cause.cause == "never_stepped":
         near = _beside_frozen(near)
+    near = [fit for fit in near if not _back_to_the_start(fit, near)]
     return tuple(sorted(near, key=lambda fit: _odd(fit) and any(not other.free for other in near)))[:MOST]
 
 
@@ -86,6 +87,15 @@ def _beside_frozen(fits: Sequence[Fit]) -> list[Fit]:
     if not any(fit.cause.params.get("accumulation", {}).get("low", _LARGE) < _LARGE for fit in fits):
         accidents |= {"wrong_total", "grad_accum_total", "world_size_total"}
     return [fit for fit in fits if fit.cause.cause not in accidents and "jump" not in fit.cause.params]
+
+
+def _back_to_the_start(fit: Fit, fits: Sequence[Fit]) -> bool:
+    """Say whether the fit is a jump that can only have led to tick 0, which a resume without state says more simply."""
+    jump = fit.cause.params.get("jump")
+    if fit.cause.cause != "last_epoch_misuse" or jump is None or jump["low"] != jump["high"]:
+        return False
+    anew = (other.cause.params["at_tick"] for other in fits if other.cause.cause == "resume_no_state")
+    return any(place["low"] == place["high"] == -jump["value"] for place in anew)
 
 
 def _odd(fit: Fit) -> bool:
