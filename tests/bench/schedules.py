@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -59,6 +60,13 @@ def main() -> None:
         f"explain, 100,000 points on schedule: {seconds(lambda: conformance.explain(schedule, points)) * 1000:.0f} ms"
     )
     print(f"explain, 100,000 points off by 0.1:  {seconds(lambda: conformance.explain(schedule, wrong)) * 1000:.0f} ms")
+    rounded = [
+        LrPoint(lr=lrs_at, epoch=round((10 * place + 10) / 1000, 2))
+        for place, lrs_at in enumerate(schedule.lrs_at_updates(updates[10:50_010:10]).tolist())
+    ]
+    by_epoch = replace(schedule, steps_per_epoch=1000)
+    cost = seconds(lambda: conformance.explain(by_epoch, rounded))
+    print(f"explain, {len(rounded):,} points by epochs of two decimals: {cost * 1000:.0f} ms")
     cost, name, log = worst_diagnosis(50_000)
     print(f"worst diagnosis, 50,000 points that nothing explains: {cost:.0f} ms ({name}, {log})")
     costs = {}

@@ -9,6 +9,7 @@ is not explained at any finer one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -104,20 +105,43 @@ def windows(
     """Return the windows from level `least` to the exact one where they differ, the finest first: each under the lowest
     level that has it.
     """
-    found: dict[int, tuple[int, int] | None] = {}
-    before, at = window(schedule, convention, epoch, EXACT), EXACT
-    levels = range(EXACT - 1, least - 1, -1)
     if schedule.unit == "epoch" and epoch == math.floor(epoch):
         # However little a whole epoch is rounded, it may be of the epoch beside it as well: one level says it all.
-        levels = range(least, least - 1, -1) if least < EXACT else range(0)
-    for level in levels:
-        here = window(schedule, convention, epoch, level)
-        if here != before:
-            found[at] = before
-            before = here
-        at = level
-    found[at] = before
+        levels = [EXACT, least] if least < EXACT else [EXACT]
+    else:
+        levels = list(range(EXACT, least - 1, -1))
+    known = {level: window(schedule, convention, epoch, level) for level in (levels[0], levels[-1])}
+    if len(levels) > 2:
+        _fill(known, levels[0], levels[-1], lambda level: window(schedule, convention, epoch, level))
+    found: dict[int, tuple[int, int] | None] = {}
+    for level, finer in zip(levels, (None, *levels), strict=False):
+        if finer is not None and known[level] == known[finer]:
+            del found[finer]
+        found[level] = known[level]
     return found
+
+
+def shifted(places: dict[int, tuple[int, int] | None], ticks: int) -> dict[int, tuple[int, int] | None]:
+    """Return windows read so many ticks later; none stays none, and impossible ones stay impossible."""
+    return {
+        level: place if place is None or place[1] < 0 else (place[0] + ticks, place[1] + ticks)
+        for level, place in places.items()
+    }
+
+
+def _fill(
+    known: dict[int, tuple[int, int] | None], high: int, low: int, look: Callable[[int], tuple[int, int] | None]
+) -> None:
+    """Look up the levels between two known ones. Coarser windows hold the finer ones: between two alike, all are."""
+    if high - low < 2:
+        return
+    if known[high] == known[low] and known[high] is not None:  # no window: none yet, or too many ticks
+        known.update(dict.fromkeys(range(low + 1, high), known[high]))
+        return
+    middle = (high + low) // 2
+    known[middle] = look(middle)
+    _fill(known, high, middle, look)
+    _fill(known, middle, low, look)
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ import numpy as np
 from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
 from trackside_service.conformance.driven.state import Against, Driven, follow
 from trackside_service.conformance.driven.trail import TICKS, Trail
-from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, windows
+from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, shifted, windows
 from trackside_service.conformance.fronts import Front, Suspect, entered, extended, extended_one
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.observations import LrPoint, MetricPoint
@@ -37,8 +37,8 @@ from trackside_service.schedules.driving import Driver, driver_of
 
 _BLOCK: Final = 256
 _SCHEDULES, _BLOCKS = 64, 8
-_NARROW: Final = 8
-"""Windows of so many ticks are looked up one by one: that is cheaper than an array."""
+_NARROW: Final = 128
+"""Windows of so many ticks are looked up in the blocks: that is cheaper than an array of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +198,19 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     fronts = list(state.fronts)
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
+    spread: dict[tuple[str, int], dict[int, tuple[int, int] | None]] = {}
     for convention, alike in _alike(schedule.reporting, stepped):
         if placed_by_epoch and point.epoch is not None:
-            places = windows(schedule, convention, point.epoch, epochs.least)
+            read = (convention.at, convention.epoch_base)
+            if read not in spread:
+                spread[read] = windows(schedule, _in_use(convention), point.epoch, epochs.least)
+            places = spread[read] if convention.when == "in_use" else shifted(spread[read], 1)
         else:
             tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
             places = {0: None if tick is None else (int(tick), int(tick))}
         where = tuple(places.items())
         if where not in found:
-            found[where] = _suspects(schedule, replace(state, epochs=epochs), places, own, point)
+            found[where] = _suspects(schedule, places, own, (state.points, point), epochs.level)
         suspects = found[where].suspects
         for place in alike if suspects else ():
             front = fronts[place]
@@ -233,6 +237,11 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     )
 
 
+@cache
+def _in_use(convention: Convention) -> Convention:
+    return replace(convention, when="in_use")
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What one point says under one convention: whether it is placed and compared at the present level."""
@@ -244,25 +253,28 @@ class _Found:
 
 def _suspects(
     schedule: CompiledSchedule,
-    state: TrackerState,
     places: dict[int, tuple[int, int] | None],
     own: OwnPrint,
-    point: LrPoint,
+    indexed: tuple[int, LrPoint],
+    level: int,
 ) -> _Found:
-    """Return the point as a suspect at every level from which on it is off in a way of its own; the finest first."""
+    """Return the point as a suspect at every level from which on it is off in a way of its own; the finest first.
+
+    `level` is the one that the epochs have as far as is known.
+    """
     suspects: list[Suspect] = []
     placed = compared = False
     for lowest, ticks in places.items():
         judged = (_NEVER, NEVER) if ticks is None else _key(schedule, ticks, own)
         key, ease = judged or (None, NEVER)
         # Windows are listed under the lowest level that has them, the finest first: the first at or below is the one.
-        if lowest <= state.epochs.level and not placed:
+        if lowest <= level and not placed:
             placed, compared = ticks is not None, key is not None
         if key is None or key == _NEVER:
             continue
         if suspects and (suspects[-1].key, suspects[-1].ease) == (key, ease):
             suspects.pop()
-        suspects.append(Suspect(key, state.points, point, lowest, ease))
+        suspects.append(Suspect(key, *indexed, lowest, ease))
     return _Found(tuple(reversed(suspects)), placed, placed and compared)
 
 
@@ -277,15 +289,9 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
             return None
         key = deviation(value, expected, peak)
         return key, NEVER if key == _NEVER else own.ease(abs(value - expected), key)
-    lrs: Sequence[float] | None
-    if last - first < _NARROW:
-        lrs = sorted(_expected(schedule, tick) for tick in range(first, last + 1))
-        if any(math.isnan(lr) for lr in lrs):
-            return None
-    else:
-        lrs = lrs_within(schedule, first, last)
-        if lrs is None:
-            return None
+    lrs = _sorted(schedule, first, last) if last - first < _NARROW else lrs_within(schedule, first, last)
+    if lrs is None:
+        return None
     above = bisect_left(lrs, value)
     nearest = lrs[max(above - 1, 0) : above + 1]
     beside = [deviation(value, lr, peak) for lr in nearest]
@@ -310,12 +316,25 @@ _values: dict[int, tuple[CompiledSchedule, _Blocks]] = {}
 
 
 def _expected(schedule: CompiledSchedule, tick: float) -> float:
+    block, place = divmod(int(tick), _BLOCK)
+    return _block(schedule, block)[place]
+
+
+def _sorted(schedule: CompiledSchedule, first: int, last: int) -> list[float] | None:
+    """Return the LRs of the ticks from `first` to `last` in ascending order; None where one is not known."""
+    (block, place), (end, until) = divmod(first, _BLOCK), divmod(last + 1, _BLOCK)
+    lrs: list[float] = []
+    for number in range(block, end + 1):
+        lrs += _block(schedule, number)[place if number == block else 0 : until if number == end else _BLOCK]
+    return None if any(lr != lr for lr in lrs) else sorted(lrs)  # noqa: PLR0124 (NaN alone is not itself)
+
+
+def _block(schedule: CompiledSchedule, block: int) -> list[float]:
     known = _values.get(id(schedule))
     if known is None or known[0] is not schedule:
         if len(_values) >= _SCHEDULES:
             _values.clear()
         known = _values[id(schedule)] = (schedule, {})
-    block, place = divmod(int(tick), _BLOCK)
     blocks = known[1]
     lrs = blocks.get(block)
     if lrs is None:
@@ -323,7 +342,7 @@ def _expected(schedule: CompiledSchedule, tick: float) -> float:
             blocks.clear()
         ticks = np.arange(block * _BLOCK, (block + 1) * _BLOCK, dtype=np.float64)
         lrs = blocks[block] = schedule.lrs(ticks).tolist()
-    return lrs[place]
+    return lrs
 
 
 def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
