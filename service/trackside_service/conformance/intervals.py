@@ -35,6 +35,20 @@ def among(values: Iterable[float], value: float | None = None) -> Interval:
     return Interval(listed[0] if value is None else value, min(listed), max(listed))
 
 
+def stretch(values: Iterable[float], value: float | None = None) -> Interval:
+    """Return the interval of the whole numbers in a row, of the ascending `values`, around `value` (the first, if
+    None): where others further off fit as well, what lies between does not.
+    """
+    listed = [float(each) for each in values]
+    place = 0 if value is None else listed.index(value)
+    low = high = place
+    while low and listed[low] - listed[low - 1] <= 1.0:
+        low -= 1
+    while high + 1 < len(listed) and listed[high + 1] - listed[high] <= 1.0:
+        high += 1
+    return Interval(listed[place], listed[low], listed[high])
+
+
 def whole(value: float) -> float:
     """Return an int where the value is one."""
     return int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else value

@@ -10,12 +10,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from trackside_service.conformance.causes.screening import surviving
 from trackside_service.conformance.conventions import Convention, Places, ticks_at
 from trackside_service.conformance.explanation import Cause, Family, FirstOff
 from trackside_service.conformance.printing import Print, PrintFormat
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
+_AT_ONCE: Final = 400_000
+"""LRs that are computed in one array."""
 SCREEN: Final = 24
 """Points that a hypothesis is tried on before the whole log is."""
 _TOLD: Final = 3
@@ -113,22 +116,21 @@ class View:
 
         `predict` gets candidates of shape (k, 1) and ticks of shape (points,) and returns LRs of shape (k, points).
         """
-        left = candidates
-        for where in (self.screen[:1], self.screen[:4], self.screen, None):
-            if not len(left):
-                break
-            places = np.arange(self.length) if where is None else where
-            if not self.work.spend(len(left) * len(places)):
-                return left[:0]
-            size = max(1, 400_000 // max(len(places), 1))
-            kept = [
-                part[self.allows(predict(part[:, None], self.ticks[places]), places)]
-                for part in (left[begin : begin + size] for begin in range(0, len(left), size))
-            ]
-            left = np.concatenate(kept)
-            if where is not None and len(left) > 512:  # hardly anything is excluded: a few of them tell
-                left = left[np.unique(np.linspace(0, len(left) - 1, 512).astype(np.int64))]
-        return left
+
+        def tried(
+            hypotheses: FloatArray, points: npt.NDArray[np.int64], /, *, whole: bool = False
+        ) -> npt.NDArray[np.bool_] | None:
+            if not self.work.spend(len(hypotheses) * len(points)):
+                return None
+            size = max(1, _AT_ONCE // max(len(points), 1))
+            parts = (hypotheses[begin : begin + size] for begin in range(0, len(hypotheses), size))
+            predicted = (predict(part[:, None], self.ticks[points]) for part in parts)
+            if whole:
+                return np.concatenate([self.allows(each, points) for each in predicted])
+            return np.concatenate([self.agree(each, points) for each in predicted])
+
+        screens = [self.screen[:1], self.screen[1:4], self.screen[4:]]
+        return surviving(candidates, screens, self.length, tried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, F
 from trackside_service.conformance.causes.variants import class_of
 from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
-from trackside_service.conformance.intervals import Interval, among
+from trackside_service.conformance.intervals import Interval, stretch
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
@@ -229,7 +229,7 @@ def _jumped(view: View) -> Fit | None:
     found = view.survivors(jumps, predict)
     if not len(found):
         return None
-    jump = among(found, min(found, key=abs))
+    jump = stretch(np.sort(found), float(min(found, key=abs)))
     place = Interval(float(begin), float(view.ticks[first - 1]) + 1.0 if first else 0.0, float(begin))
     ahead = f"{abs(jump.value):g} {tick(view.schedule, abs(jump.value))} {'ahead of' if jump.value > 0 else 'behind'}"
     where = at(view, begin)
@@ -239,7 +239,7 @@ def _jumped(view: View) -> Fit | None:
 
 
 def _latest(found: FloatArray) -> Interval:
-    return among(found, float(found[-1]))
+    return stretch(found, float(found[-1]))
 
 
 def _fit(view: View, name: str, place: Interval, more: dict[str, Any], words: tuple[str, str]) -> Fit:

@@ -16,7 +16,7 @@ from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, F
 from trackside_service.conformance.causes.wording import tick, words
 from trackside_service.conformance.conventions import ticks_at
 from trackside_service.conformance.explanation import Cause
-from trackside_service.conformance.intervals import among
+from trackside_service.conformance.intervals import stretch
 from trackside_service.schedules.curve import FloatArray
 
 _MOST = 200_000
@@ -65,7 +65,7 @@ def _late(evidence: Evidence) -> Sequence[Fit]:
 
 
 def _lagged(view: View, found: FloatArray) -> Fit:
-    lag = among(found)
+    lag = stretch(found)
     count = f"{lag.value:g}" if lag.low == lag.high else f"{lag.low:g} to {lag.high:g}"
     why, advice = words(view.schedule, "lagged")
     cause = Cause(

@@ -15,7 +15,7 @@ import numpy as np
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.wording import words
 from trackside_service.conformance.explanation import Cause
-from trackside_service.conformance.intervals import Interval, among
+from trackside_service.conformance.intervals import Interval, stretch
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
@@ -58,7 +58,7 @@ def _per_epoch(view: View) -> Fit | None:
     if known == 1:
         return None
     found = stairs(view, lengths.astype(np.float64))
-    return Fit(per_epoch(view.schedule, among(found)), view.convention, int(known is None)) if len(found) else None
+    return Fit(per_epoch(view.schedule, stretch(found)), view.convention, int(known is None)) if len(found) else None
 
 
 def per_epoch(schedule: CompiledSchedule, every: Interval) -> Cause:
@@ -93,7 +93,7 @@ def _per_batch(view: View, ratio: float | None) -> Fit | None:
             found = view.survivors(np.arange(3, _FASTEST, dtype=np.float64), predict)
     if not len(found):
         return None
-    factor = among(found)
+    factor = stretch(found)
     cause = _too_fast(view, "stepped_per_batch", factor, {"factor": factor.as_param()})
     return Fit(cause, view.convention, int(not told))
 
@@ -164,7 +164,7 @@ def _micro_batches(view: View, found: FloatArray) -> Sequence[Fit]:
 def _usual(found: FloatArray) -> Interval:
     """Return the span of the factors, naming a power of two where it holds one."""
     powers = [each for each in found if float(each).hex().startswith("0x1.0000000000000p")]
-    return among(found, float(powers[0]) if powers else None)
+    return stretch(found, float(powers[0]) if powers else None)
 
 
 TIME_SCALE = CauseSpec("time_scale", search)
