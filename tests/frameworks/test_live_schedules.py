@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.golden.draws import DRAWS, PLATEAUS, Draw, metric
+from tests.golden.draws import DRAWS, DRIVEN, Draw, metric
 from tests.golden.live import trajectory
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules import FRAMEWORKS, CompiledSchedule, compile_schedule
@@ -111,11 +111,13 @@ def test_the_classes_and_their_parameters_are_those_of_keras() -> None:
                 assert required or ours[param.name].default == param.default, (spec.name, param.name)
 
 
-@pytest.mark.parametrize("name", [name for name in INSTALLED if name in PLATEAUS])
-def test_a_metric_drives_a_plateau_as_the_live_one(name: str) -> None:
-    rng = random.Random(name)
+@pytest.mark.parametrize(
+    "draw", [draw for name in INSTALLED for draw in DRIVEN.get(name, ())], ids=lambda draw: draw.__name__
+)
+def test_a_metric_drives_a_plateau_as_the_live_one(draw: Draw) -> None:
+    rng = random.Random(draw.__name__)
     for _ in range(60):
-        declaration, values = PLATEAUS[name](rng), metric(rng, TICKS)
+        declaration, values = draw(rng), metric(rng, TICKS)
         wanted, raises_at = trajectory(declaration, TICKS, values)
         _agree(compile_schedule(declaration).driven_by(values), wanted, raises_at, declaration)
 

@@ -143,10 +143,8 @@ def transformers_any(rng: random.Random) -> dict[str, Any]:
     return {"framework": "transformers", "class": "get_scheduler", "params": params, "base_lr": rates, "unit": "step"}
 
 
-def transformers_plateau(rng: random.Random) -> dict[str, Any]:
-    """reduce_lr_on_plateau, or greedy."""
-    name, own = rng.choice([("reduce_lr_on_plateau", plateau), ("greedy", greedy)])
-    params = {"name": name, "scheduler_specific_kwargs": own(rng)}
+def _driven(rng: random.Random, name: str, own: dict[str, Any]) -> dict[str, Any]:
+    params = {"name": name, "scheduler_specific_kwargs": own}
     return {
         "framework": "transformers",
         "class": "get_scheduler",
@@ -154,6 +152,16 @@ def transformers_plateau(rng: random.Random) -> dict[str, Any]:
         "base_lr": base(rng),
         "unit": "step",
     }
+
+
+def transformers_plateau(rng: random.Random) -> dict[str, Any]:
+    """reduce_lr_on_plateau."""
+    return _driven(rng, "reduce_lr_on_plateau", plateau(rng))
+
+
+def transformers_greedy(rng: random.Random) -> dict[str, Any]:
+    """greedy, which is not compared with a run's LR."""
+    return _driven(rng, "greedy", greedy(rng))
 
 
 def greedy(rng: random.Random) -> dict[str, Any]:
@@ -306,3 +314,7 @@ PLATEAUS: dict[str, Draw] = {
     "transformers": transformers_plateau,
     "timm": timm_plateau,
 }
+DRIVEN: dict[str, tuple[Draw, ...]] = {
+    name: (draw, transformers_greedy) if name == "transformers" else (draw,) for name, draw in PLATEAUS.items()
+}
+"""Those that a metric drives."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.golden.draws import DRAWS, PLATEAUS, metric
+from tests.golden.draws import DRAWS, DRIVEN, metric
 from tests.golden.live import trajectory, version
 
 Cases = Iterator[tuple[dict[str, Any], int]]
@@ -231,9 +231,9 @@ def main(names: list[str]) -> None:
         made_by = version(name)
         lines = [_line(*case, made_by) for cases in CHOSEN[name] for case in cases()]
         lines += [_line(*case, made_by) for case in drawn_cases(name)]
-        if name in PLATEAUS:
+        for draw in DRIVEN.get(name, ()):
             rng = random.Random(f"golden {name} plateau")
-            lines += [_line(PLATEAUS[name](rng), 60, made_by, metric(rng, 60)) for _ in range(12)]
+            lines += [_line(draw(rng), 60, made_by, metric(rng, 60)) for _ in range(12)]
         (here / f"{name}.jsonl").write_text("".join(lines))
 
 

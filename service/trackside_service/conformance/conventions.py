@@ -21,12 +21,15 @@ from trackside_service.schedules.curve import FloatArray
 class Convention:
     """The LR is read `when`; an epoch's point lies `at` its start or end; steps and epochs are counted from
     their bases.
+
+    At the end, epochs count what is done: `epoch_base` 1 where they are 0.1, 0.2, ... after each tenth of the first
+    one, and 2 where they are 1.1, 1.2, ... then (`epoch + (batch + 1) / batches` with epochs from 1).
     """
 
     when: Literal["in_use", "after_step"]
     at: Literal["start", "end"]
     step_base: Literal[0, 1]
-    epoch_base: Literal[0, 1]
+    epoch_base: Literal[0, 1, 2]
 
     def as_wire(self) -> dict[str, str | int]:
         """Return the wire's form."""
@@ -35,23 +38,31 @@ class Convention:
 
 @cache
 def candidates(reporting: Reporting) -> tuple[Convention, ...]:
-    """Return every convention that the declaration leaves open (at most 16)."""
+    """Return every convention that the declaration leaves open (at most 20)."""
+    whens: tuple[Literal["in_use", "after_step"], ...] = ("in_use", "after_step")
+    ats: tuple[Literal["start", "end"], ...] = ("start", "end")
+    step_bases: tuple[Literal[0, 1], ...] = (0, 1)
+    epoch_bases: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
+    if reporting.epoch_base is not None:
+        epoch_bases = (1, 2) if reporting.epoch_base == 1 else (0,)
     return tuple(
         Convention(when, at, step_base, epoch_base)
         for when, at, step_base, epoch_base in product(
-            (reporting.when,) if reporting.when is not None else ("in_use", "after_step"),
-            (reporting.at,) if reporting.at is not None else ("start", "end"),
-            (reporting.step_base,) if reporting.step_base is not None else (0, 1),
-            (reporting.epoch_base,) if reporting.epoch_base is not None else (0, 1),
+            (reporting.when,) if reporting.when is not None else whens,
+            (reporting.at,) if reporting.at is not None else ats,
+            (reporting.step_base,) if reporting.step_base is not None else step_bases,
+            epoch_bases,
         )
+        if epoch_base < 2 or at == "end"
     )
 
 
-def preference(convention: Convention, first_epoch: float | None) -> tuple[bool, bool, bool, bool]:
+def preference(convention: Convention, first_epoch: float | None) -> tuple[bool, bool, bool, bool, bool]:
     """Return the sort key of ties: in use, at start, base 1 if the first printed epoch is 1, else 0."""
     epoch_base = 1 if first_epoch == 1 else 0
     return (
         convention.when != "in_use",
+        convention.epoch_base == 2,
         convention.at != "start",
         convention.epoch_base != epoch_base,
         convention.step_base != 0,

@@ -3,6 +3,9 @@
 The prints of a log need not be of one format: a resume may print finer, and progress bars show 0.0098 above 1e-3 and
 9.7553e-04 below. So a print is never held finer than its own text. Without one, it is not held finer than what the
 log showed until then where the digits jump later, and an LR above 1e-3 not finer than those above 1e-3.
+
+Two texts say less about their format than they seem to: one decimal, in which nobody prints LRs, is what is left of
+0.10 or of 0.1000000 where zeros are not written (`repr`, `%g`); and a zero with an exponent is 0 itself.
 """
 
 from __future__ import annotations
@@ -33,10 +36,12 @@ class OwnPrint:
     peak: float
     _known: tuple[float, PrintFormat] | None = None
 
-    def ease(self, off_by: float, key: tuple[int, int, int]) -> int:
-        """Return how easily the print explains an LR off by so much: always, from digits of the log on, or never."""
+    def ease(self, expected: float, key: tuple[int, int, int]) -> int:
+        """Return how easily the print explains the LR `expected`: always, from digits of the log on, or never."""
         reach, until_then = self._worked()
-        if off_by <= reach:
+        above = expected - self.shown.value
+        # A print that is cut off lies below its number.
+        if above <= reach and -above <= reach * self._below:
             return ALWAYS
         if until_then.style == "fixed" and until_then.explains(key):
             return ALWAYS - _JUMP - min(self.prints.significant, _MOST_DIGITS)
@@ -44,25 +49,34 @@ class OwnPrint:
 
     @property
     def reach(self) -> float:
-        """How far the number behind the print may be off in any case."""
+        """How far the number behind the print may lie above it in any case; below it at most as far."""
         return self._worked()[0]
+
+    @property
+    def _below(self) -> float:
+        """What of its reach a print has downwards."""
+        return _HALF / _WHOLE if self.prints.significant >= _CUT else 1.0
 
     def _worked(self) -> tuple[float, PrintFormat]:
         self._known = self._known or self._work()
         return self._known
 
     def _work(self) -> tuple[float, PrintFormat]:
-        """Return how far the number may be off in any case, and the coarsest format that the log had until then."""
+        """Return how far above its print the number may lie in any case, and the coarsest format that the log had until
+        then.
+        """
         shown, prints = self.shown, self.prints
         coarsest = prints.coarsest()
         if prints.exact:
             return 0.0, coarsest
-        if shown.texted:
+        if shown.value == 0.0 and shown.mantissa is not None:
+            return FULL_TOLERANCE * self.peak, coarsest
+        if shown.texted and (shown.mantissa is not None or shown.decimals > 1):
             decimals = shown.decimals
         elif abs(shown.value) > UPPER and prints.upper < prints.decimals:
             decimals = max(prints.upper, 2)
         elif coarsest.style == "fixed":
-            decimals = max(coarsest.decimals, 2)
+            decimals = max(coarsest.decimals, 1 if shown.texted else 2)
         else:
             return 0.0, coarsest
         unit = 10.0 ** -max(min(decimals, 300), -300)

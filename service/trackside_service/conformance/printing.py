@@ -67,13 +67,14 @@ def read_print(lr: float, text: str | None) -> Print:
     if match is None:  # NaN and the infinities
         return Print(lr, 0, 0, None, False, False)
     whole, part, exponent = match[1] or "", match[2] or "", match[3]
+    least = 0
     if part == "0" and exponent is None:  # 1.0 is how a float without a fraction is written
-        part = ""
+        part, least = "", int(texted)
     digits = (whole + part).lstrip("0")
     value = float(text) if texted and text is not None else lr
     return Print(
         value=value,
-        decimals=len(part) - int(exponent or 0),
+        decimals=max(len(part) - int(exponent or 0), least),
         significant=len(digits) if part or exponent else len(digits.rstrip("0")),
         mantissa=None if exponent is None else len(part),
         trailing=part.endswith("0"),

@@ -56,7 +56,7 @@ def may_be_cut(
     if most - least > MOST_STRIDES:
         return True
     strides = np.arange(least, most + 1, dtype=np.float64)
-    ways = {(1.0 if each.when == "after_step" else 0.0, each.epoch_base) for each in conventions}
+    ways = {(1.0 if each.when == "after_step" else 0.0, each.epoch_base) for each in conventions if each.epoch_base < 2}
     log = _Log(schedule, values, shown, peak)
     return any(
         log.explained(strides, window, place, count, after)

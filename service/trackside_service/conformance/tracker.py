@@ -162,7 +162,7 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
                 ease = NEVER
                 if not impossible[place][first]:
                     own = owns.get(first) or owns.setdefault(first, OwnPrint(shown[first], known[first], state.peak))
-                    ease = own.ease(abs(shown[first].value - float(expected[place][first])), key)
+                    ease = own.ease(float(expected[place][first]), key)
                 if (key, ease) not in met:
                     met.add((key, ease))
                     found[row].append(Suspect(key, state.points + first, points[first], 0, ease))
@@ -288,7 +288,7 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
         if math.isnan(expected):
             return None
         key = deviation(value, expected, peak)
-        return key, NEVER if key == _NEVER else own.ease(abs(value - expected), key)
+        return key, NEVER if key == _NEVER else own.ease(expected, key)
     lrs = _sorted(schedule, first, last) if last - first < _NARROW else lrs_within(schedule, first, last)
     if lrs is None:
         return None
@@ -296,7 +296,7 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
     nearest = lrs[max(above - 1, 0) : above + 1]
     beside = [deviation(value, lr, peak) for lr in nearest]
     key = max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
-    return key, max(own.ease(abs(value - lr), one) for lr, one in zip(nearest, beside, strict=True))
+    return key, max(own.ease(lr, one) for lr, one in zip(nearest, beside, strict=True))
 
 
 @cache

@@ -61,7 +61,7 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
         loose = _readings(schedule, state, coarsest, by_own=True)[0]
         if loose.off is None:
             shows = f"the log shows no more than {coarsest}" if coarsest != shown else "some of its prints are coarser"
-            reason = f"the LR is printed too coarsely to compare: {shows}"
+            reason = f"the LR is printed too coarsely to compare: {shows}{_zeros(state)}"
             return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
     if best.off is not None and _cut(schedule, state, coarsest):
         reason = "the epochs are whole ones that may be cut off: each may be any of its updates"
@@ -73,9 +73,17 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
         reason = "the LR follows a metric in a way that is previewed but not compared"
         return Explanation("undetermined", reason, None, (), convention, state.points)
     if not shown.informs(state.magnitude):
-        reason = f"the LR is printed too coarsely to compare: {shown} for values up to {state.magnitude:.3g}"
+        few = f"{shown} for values up to {state.magnitude:.3g}{_zeros(state)}"
+        reason = f"the LR is printed too coarsely to compare: {few}"
         return Explanation("undetermined", reason, None, (), convention, state.points)
     return Explanation("on_schedule", None, None, (), convention, state.points)
+
+
+def _zeros(state: TrackerState) -> str:
+    """Return what to do about a log of zeros, which are an LR that is 0 or one of too few decimals."""
+    if state.magnitude > 0.0:
+        return ""
+    return '; if it is 0 indeed, say "exact": true in the schedule\'s reporting, or send more digits'
 
 
 def standing(schedule: CompiledSchedule, state: TrackerState) -> Standing | None:

@@ -390,7 +390,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=10,
+    state_version=11,
     dump=dump,
     load=load,
 )

@@ -1,8 +1,9 @@
 """shift: the declared curve, some ticks early or late.
 
 One tick early is a scheduler stepped before the optimizer, or an LR that was read after the step: no log of a schedule
-stepped per batch tells them apart. Where the declaration leaves open how the LR is read, one tick is no finding. Late
-by any number: ticks were skipped (AMP overflows, a guard) or the scheduler was first stepped late.
+stepped per batch tells them apart. Where the declaration leaves open how the LR is read and counted, one tick is a
+finding only where no way of reading it explains the log, and only those logs come here. Late by any number: ticks were
+skipped (AMP overflows, a guard) or the scheduler was first stepped late.
 """
 
 from __future__ import annotations
@@ -31,13 +32,12 @@ def search(evidence: Evidence) -> Sequence[Fit]:
 
 def _early(evidence: Evidence) -> Sequence[Fit]:
     schedule = evidence.schedule
-    if schedule.reporting.when != "in_use":
-        return ()
     fits = []
     for view in evidence.views:
         after = ticks_at(schedule, replace(view.convention, when="after_step"), evidence.places)
         after = after[~np.isnan(after)]
-        if len(after) == view.length and bool(view.allows(schedule.lrs(after))):
+        read = schedule.reporting.when == "in_use" and len(after) == view.length
+        if read and bool(view.allows(schedule.lrs(after))):
             why, advice = words(schedule, "logged_after_step")
             statement = f"Every LR is that of one {tick(schedule)} later: {why}."
             cause = Cause("logged_after_step", "shift", {"ticks": 1}, statement, advice)
@@ -55,9 +55,8 @@ def _early(evidence: Evidence) -> Sequence[Fit]:
 def _late(evidence: Evidence) -> Sequence[Fit]:
     schedule = evidence.schedule
     for view in evidence.views:
-        stated = schedule.reporting.when is not None
         most = view.last_tick - 1 if view.last_tick > _FEW else view.last_tick
-        lags = np.arange(1 if stated else 2, min(most, _MOST) + 1, dtype=np.float64)
+        lags = np.arange(1, min(most, _MOST) + 1, dtype=np.float64)
         found = view.survivors(lags, lambda lag, ticks: schedule.lrs(np.maximum(ticks - lag, 0.0)))
         if len(found):
             return (_lagged(view, found),)
