@@ -91,6 +91,18 @@ def test_explain(api: httpx.Client) -> None:
     assert answer["verdict"] == "undetermined"
 
 
+@pytest.mark.parametrize("route", ["explain", "identify"])
+def test_a_text_of_another_number_is_refused(api: httpx.Client, route: str) -> None:
+    observed = [
+        {"epoch": 0, "lr": 0.0987, "lr_text": "0.1"},  # rounded
+        {"epoch": 1, "lr": 0.0987, "lr_text": "0.098"},  # cut off
+        {"epoch": 2, "lr": 0.1, "lr_text": "0.2000"},
+    ]
+    body = {"observed": observed, **({"schedule": STEP_LR} if route == "explain" else {})}
+    problem = assert_problem(api.post(f"/v1/schedules/{route}", json=body), 422, "invalid_input")
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/observed/2/lr_text"]
+
+
 def test_identify(api: httpx.Client) -> None:
     rates = [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
     observed = [{"epoch": epoch, "lr": lr, "lr_text": f"{lr:.4f}"} for epoch, lr in enumerate(rates, 1)]

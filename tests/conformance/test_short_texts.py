@@ -106,3 +106,18 @@ def test_epochs_from_one_that_count_what_is_done_are_a_convention(unit: str) -> 
     counted = (answer.convention["at"], answer.convention["epoch_base"])
     assert counted == (("end", 2) if unit == "step" else ("start", 1))  # an epoch of one decimal may be rounded
     assert explain(schedule, [LrPoint(2 * point.lr, epoch=point.epoch) for point in points]).verdict == "off_schedule"
+
+
+def test_a_small_number_without_an_exponent_shows_fixed_decimals() -> None:
+    params = {"decay_t": 10, "warmup_t": 5, "warmup_lr_init": 5e-7}
+    declared = {"framework": "timm", "class": "StepLRScheduler", "params": params, "base_lr": 1e-3, "unit": "epoch"}
+    answer = told(declared, ["0.000001"] * 12)  # 5e-7 to six decimals
+    assert answer.first_off is not None
+    assert answer.first_off.index == 1
+    assert answer.causes[0].cause == "never_stepped"
+
+
+def test_why_nothing_is_placed_is_said_truly() -> None:
+    schedule = compile_schedule(hugging_face("linear", 0, 0.1))
+    assert "no point says its step" in (explain(schedule, [LrPoint(0.1), LrPoint(0.09)]).reason or "")
+    assert "name epochs only" in (explain(schedule, [LrPoint(0.1, epoch=0.0), LrPoint(0.09, epoch=1.0)]).reason or "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from trackside_service.conformance.explanation import Cause, Explanation, Family, FirstOff, Verdict, as_wire
 from trackside_service.conformance.identification import Identification, identification_as_wire, identify
 from trackside_service.conformance.observations import GIVEN, LrPoint, MetricPoint
+from trackside_service.conformance.printing import contradicts
 from trackside_service.conformance.storing import dump, load
 from trackside_service.conformance.tracker import TrackerState, absorb, advance, start
 from trackside_service.conformance.verdicts import conclude, explain, judge, standing
@@ -29,6 +30,7 @@ __all__ = [
     "advance",
     "as_wire",
     "conclude",
+    "contradicts",
     "dump",
     "explain",
     "identification_as_wire",

@@ -25,6 +25,8 @@ MAX_DECIMALS: Final = 13
 UPPER: Final = 1e-3
 """Progress bars (Keras, Paddle) print decimals above it and an exponent below."""
 _LEAST_DECIMALS: Final = 2
+_SPELT: Final = 1e-4
+"""Below it, Python's `repr` and `%g` write an exponent."""
 _BFLOAT16: Final = 8
 _FLOAT16: Final = 11
 FULL_TOLERANCE: Final = 1e-6
@@ -81,6 +83,13 @@ def read_print(lr: float, text: str | None) -> Print:
         texted=texted,
         bits=_bits(value),
     )
+
+
+def contradicts(lr: float, text: str) -> bool:
+    """Say whether `text` is a number that `lr` is not printed as: further off than rounding or cutting off takes it."""
+    shown = read_print(lr, text)
+    unit = 10.0 ** -max(min(shown.decimals, 300), -300)
+    return shown.texted and math.isfinite(lr) and abs(shown.value - lr) > 1.001 * unit + FULL_TOLERANCE * abs(lr)
 
 
 def _bits(value: float) -> int:
@@ -240,6 +249,8 @@ class PrintStats:
     exact: bool = False
     upper: int = 0
     """The most decimals among the values above `UPPER`."""
+    spelt: bool = False
+    """Whether a text spells out a small number (0.000021) for which `repr` and `%g` take an exponent."""
 
     def seen(self, shown: Print) -> PrintStats:
         """Return the evidence with one more print."""
@@ -252,6 +263,7 @@ class PrintStats:
             plain = _span(plain, shown.decimals)
         decimals, depth = self.decimals, self.at_depth
         upper = max(self.upper, shown.decimals) if abs(shown.value) > UPPER else self.upper
+        spelt = self.spelt or (shown.texted and shown.mantissa is None and 0.0 < abs(shown.value) < _SPELT)
         if shown.value != 0.0:
             if shown.decimals > decimals:
                 decimals, depth = shown.decimals, (shown.value,)
@@ -264,6 +276,7 @@ class PrintStats:
             and decimals == self.decimals
             and depth == self.at_depth
             and upper == self.upper
+            and spelt == self.spelt
             and shown.significant <= self.significant
             and shown.bits <= self.bits
             and (self.trailing or not shown.trailing)
@@ -280,6 +293,7 @@ class PrintStats:
             at_depth=depth,
             bits=max(self.bits, shown.bits),
             upper=upper,
+            spelt=spelt,
         )
 
     def format(self) -> PrintFormat:
@@ -339,9 +353,11 @@ class PrintStats:
 
     @property
     def _decimals(self) -> int | None:
-        """Decimals where texts all show as many, without an exponent, and some end in a zero."""
+        """Decimals where texts all show as many, without an exponent, and some end in a zero or spell out a number that
+        is written with an exponent otherwise.
+        """
         same = self.texted and self.mantissas is None and self.plain and self.plain[0] == self.plain[1]
-        return self.plain[0] if same and self.plain and self.trailing else None
+        return self.plain[0] if same and self.plain and (self.trailing or self.spelt) else None
 
 
 def _span(known: tuple[int, int] | None, value: int) -> tuple[int, int]:

@@ -67,6 +67,7 @@ def load(data: dict[str, Any]) -> TrackerState:
         bits=shown["bits"],
         exact=shown["exact"],
         upper=shown["upper"],
+        spelt=shown["spelt"],
     )
     return TrackerState(
         peak=data["peak"],

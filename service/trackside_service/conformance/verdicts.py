@@ -248,6 +248,8 @@ def _unplaced(schedule: CompiledSchedule, state: TrackerState) -> str:
         return "the epochs are rounded too coarsely, or meet no update, to say which update each point lies at"
     if schedule.steps_per_epoch is not None:
         return "no point says its step or its epoch"
+    if state.first_epoch is None and schedule.unit == "step":
+        return "no point says its step or its epoch, or the steps are beyond what can be counted"
     if schedule.unit == "step":
         return "the schedule counts updates and the points name epochs only: steps_per_epoch is needed to place them"
     return "the schedule counts epochs and the points name none: steps_per_epoch is needed to place them by step"

@@ -22,7 +22,15 @@ from trackside_service.api.schemas.schedules import (
     PreviewBody,
 )
 from trackside_service.api.validation import validate
-from trackside_service.conformance import GIVEN, LrPoint, as_wire, explain, identification_as_wire, identify
+from trackside_service.conformance import (
+    GIVEN,
+    LrPoint,
+    as_wire,
+    contradicts,
+    explain,
+    identification_as_wire,
+    identify,
+)
 from trackside_service.domain.numbers import from_wire
 from trackside_service.errors import Fault, InvalidInputError, ScheduleError
 
@@ -141,6 +149,17 @@ def _points(observed: list[ObservedLr]) -> list[LrPoint]:
     lrs = _numbers([each.lr for each in observed], "/observed", "/lr")
     given = [0 if each.metric is None else each.metric for each in observed]
     metrics = _numbers(given, "/observed", "/metric")
+    texts = [each.lr_text for each in observed]
+    faults = [
+        Fault(
+            f"/observed/{index}/lr_text",
+            "it is another number than lr: give the print of the same one, or leave it out",
+        )
+        for index, (lr, text) in enumerate(zip(lrs, texts, strict=True))
+        if text is not None and contradicts(lr, text)
+    ]
+    if faults:
+        raise InvalidInputError("Some prints are not those of their numbers.", faults=faults[:20])
     return [
         LrPoint(
             lr=lr,
