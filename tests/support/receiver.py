@@ -84,11 +84,14 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                length = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(length)
+                self.close_connection = True
+                if len(body) < length:
+                    return  # a sender that was killed half-way has sent no message
                 behaviour = receiver._take(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 with contextlib.suppress(OSError):
                     receiver._act(self, behaviour)
-                self.close_connection = True
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
