@@ -200,3 +200,27 @@ def test_deliveries_are_paged_the_latest_first(api: httpx.Client, receiver: Rece
     assert [each["id"] for each in first["items"] + second["items"]] == [each["id"] for each in everything]
     assert second["next_cursor"] is None
     assert_problem(api.get(f"/v1/channels/{channel['id']}/deliveries", params={"cursor": "W10"}), 422, "invalid_input")
+
+
+def test_a_limit_is_the_kinds_unless_another_is_wanted(api: httpx.Client, receiver: Receiver) -> None:
+    assert made(api, receiver)["max_per_minute"] is None
+    assert made(api, receiver, kind="slack")["max_per_minute"] == 60
+    own = made(api, receiver, kind="slack", max_per_minute=10)
+    assert api.get(f"/v1/channels/{own['id']}").json()["max_per_minute"] == 10
+    for wrong in (0, 6001, 1.5, True):
+        answer = api.post("/v1/channels", json={"kind": "slack", "name": "n", "url": "x", "max_per_minute": wrong})
+        assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [
+            "/max_per_minute"
+        ]
+
+
+def test_a_pause_that_was_asked_for_is_shown(api: httpx.Client, receiver: Receiver) -> None:
+    receiver.behave(f"/{HIDDEN}", Reply(status=429, headers={"retry-after": "600"}))
+    channel = made(api, receiver)
+    assert channel["paused_until"] is None
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(1)
+    deadline = time.monotonic() + 30
+    while (until := api.get(f"/v1/channels/{channel['id']}").json()["paused_until"]) is None:
+        assert time.monotonic() < deadline
+    assert timedelta(minutes=9) < datetime.fromisoformat(until) - datetime.now(UTC) <= timedelta(minutes=10)

@@ -33,7 +33,7 @@ from tests.support.receiver import CLOSE, HANG, Behaviour, Dribble, Hold, Receiv
 
 from trackside_service.courier import send_test
 from trackside_service.errors import InvalidInputError
-from trackside_service.storage import channels, deliveries, migrate
+from trackside_service.storage import channels, delivery_log, migrate
 from trackside_service.storage.engine import open_engine, read_transaction, write_transaction
 from trackside_service.storage.tables import deliveries as outbox
 
@@ -233,8 +233,8 @@ def _tend(engine: sa.Engine, ids: list[UUID], alerts: int, deadline: float) -> i
             send_test(engine, secrets(), outbound(read_s=0.3, total_s=0.6), channel_id)
         for channel_id in ids if "failed" in states else ():
             with suppress(InvalidInputError), write_transaction(engine) as connection:
-                for failed in deliveries.page(connection, channel_id, limit=_AT_ONCE, status="failed"):
-                    deliveries.retry(connection, failed.id, datetime.now(UTC))
+                for failed in delivery_log.page(connection, channel_id, limit=_AT_ONCE, status="failed"):
+                    delivery_log.retry(connection, failed.id, datetime.now(UTC))
                     by_hand += 1
         pause.wait(0.05)
 

@@ -12,7 +12,7 @@ from tests.courier.rig import Settled, courier, outcomes
 from tests.support.outbox import NOW, add_channel, after, make_alert, tell
 from tests.support.receiver import PATIENCE_S, Receiver
 
-from trackside_service import courier as courier_module
+from trackside_service.courier import dispatching
 from trackside_service.errors import StorageUnavailableError
 from trackside_service.storage.engine import open_engine
 
@@ -63,7 +63,7 @@ class Refusals:
 def test_a_message_that_arrived_is_settled_again_and_not_sent_again(
     engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, threads: bool
 ) -> None:
-    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.001,))
+    monkeypatch.setattr(dispatching, "SETTLE_PAUSES_S", (0.001,))
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     tell(engine, make_alert())
     refusals, settled = Refusals(engine, 5), Settled()
@@ -84,8 +84,8 @@ def test_a_message_that_arrived_is_settled_again_and_not_sent_again(
 def test_settling_is_given_up_before_the_lease_ends(
     engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.01,))
-    monkeypatch.setattr(courier_module, "SETTLE_SHARE", 0.01)  # of a lease of a minute
+    monkeypatch.setattr(dispatching, "SETTLE_PAUSES_S", (0.01,))
+    monkeypatch.setattr(dispatching, "SETTLE_SHARE", 0.01)  # of a lease of a minute
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     tell(engine, make_alert())
     refusals = Refusals(engine, inf)

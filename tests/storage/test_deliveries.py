@@ -19,9 +19,11 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries
-from trackside_service.storage.deliveries import Attempt, Claimed, Settlement
+from trackside_service.storage import channels, deliveries, delivery_log, settling
+from trackside_service.storage.deliveries import Claimed
+from trackside_service.storage.delivery_log import Attempt
 from trackside_service.storage.engine import read_transaction, write_transaction
+from trackside_service.storage.settling import Settlement
 from trackside_service.storage.tables import deliveries as outbox
 
 URL = "https://receiver.example/hook"
@@ -51,9 +53,13 @@ def claim(engine: sa.Engine, channel_id: UUID, now: datetime = NOW, limit: int =
         return deliveries.claim(connection, channel_id, lease=uuid4(), now=now, until=until, limit=limit)
 
 
+def due(connection: sa.Connection, now: datetime) -> list[UUID]:
+    return [each.channel_id for each in deliveries.due_channels(connection, now)]
+
+
 def settle(engine: sa.Engine, claimed: Claimed, settlement: Settlement | None = None) -> bool:
     with write_transaction(engine) as connection:
-        return deliveries.settle(connection, claimed, settlement or DELIVERED)
+        return settling.settle(connection, claimed, settlement or DELIVERED)
 
 
 DELIVERED = Settlement("delivered", Attempt(NOW, 12.5, 200, None), after(1))
@@ -161,16 +167,16 @@ def test_what_is_due_is_leased_once(engine: sa.Engine) -> None:
     idle, _ = add_channel(engine, URL, project="speech")
     tell(engine, *(make_alert() for _ in range(5)), now=NOW)
     with read_transaction(engine) as connection:
-        assert deliveries.due_channels(connection, after(-1)) == ()
-        assert deliveries.due_channels(connection, NOW) == (channel_id,)
+        assert due(connection, after(-1)) == []
+        assert due(connection, NOW) == [channel_id]
     first = claim(engine, channel_id, limit=3)
     second = claim(engine, channel_id)
     assert [each.number for each in (*first, *second)] == sorted(each.number for each in (*first, *second))
     assert len({each.id for each in (*first, *second)}) == 5
     assert claim(engine, channel_id) == claim(engine, idle) == ()
     with read_transaction(engine) as connection:
-        assert deliveries.due_channels(connection, after(59)) == ()
-        assert deliveries.due_channels(connection, after(60)) == (channel_id,)
+        assert due(connection, after(59)) == []
+        assert due(connection, after(60)) == [channel_id]
     assert {each.id for each in claim(engine, channel_id, after(60))} == {each.id for each in (*first, *second)}
 
 
@@ -251,11 +257,11 @@ def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engin
     assert {each.status for each in of_channel(engine, other)} == {"pending"}
     with read_transaction(engine) as connection:
         assert channels.get(connection, channel_id).disabled_reason == "the receiver answered 410"
-        assert deliveries.due_channels(connection, after(1)) == (other,)
+        assert due(connection, after(1)) == [other]
     assert tell(engine, make_alert()) == 1
     failed = of_channel(engine, channel_id)[0]
     with pytest.raises(InvalidInputError, match="switched off"), write_transaction(engine) as connection:
-        deliveries.retry(connection, failed.id, NOW)
+        delivery_log.retry(connection, failed.id, NOW)
 
 
 @pytest.mark.parametrize("settlement", [FAILED, DELIVERED, LATER])
@@ -266,14 +272,14 @@ def test_a_delivery_is_retried_by_hand_under_its_id(engine: sa.Engine, settlemen
     settle(engine, claimed, settlement)
     assert claim(engine, channel_id, after(2)) == ()
     with write_transaction(engine) as connection:
-        shown = deliveries.retry(connection, claimed.id, after(2))
+        shown = delivery_log.retry(connection, claimed.id, after(2))
     assert (shown.status, shown.due_at, shown.settled_at) == ("pending", after(2), None)
     [again] = claim(engine, channel_id, after(2))
     assert (again.id, again.attempts) == (claimed.id, 1)
     assert settle(engine, again)
     assert len(of_channel(engine, channel_id)[0].attempts) == 2
     with pytest.raises(DeliveryNotFoundError), write_transaction(engine) as connection:
-        deliveries.retry(connection, uuid4(), NOW)
+        delivery_log.retry(connection, uuid4(), NOW)
 
 
 @pytest.mark.parametrize("settlement", [FAILED, LATER])
@@ -284,7 +290,7 @@ def test_a_retry_that_was_asked_for_during_an_attempt_is_made_after_it(
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert claim(engine, channel_id, after(0.6)) == (), "the attempt under way holds the lease"
     assert settle(engine, claimed, settlement)
     [shown] = of_channel(engine, channel_id)
@@ -301,14 +307,14 @@ def test_a_retry_that_was_asked_for_during_an_attempt_that_arrives_is_not_made(e
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert settle(engine, claimed)
     assert claim(engine, channel_id, after(2)) == ()
     # Nor where the channel is switched off by the answer.
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert settle(engine, claimed, GONE)
     assert [each.status for each in of_channel(engine, channel_id)] == ["delivered", "failed"]
 
@@ -320,11 +326,11 @@ def test_deliveries_are_read_in_pages(engine: sa.Engine) -> None:
     settle(engine, claimed)
     seen: list[int] = []
     with read_transaction(engine) as connection:
-        while found := deliveries.page(connection, channel_id, limit=2, before=seen[-1] if seen else None):
+        while found := delivery_log.page(connection, channel_id, limit=2, before=seen[-1] if seen else None):
             seen += [each.number for each in found]
-        delivered = deliveries.page(connection, channel_id, limit=9, status="delivered")
+        delivered = delivery_log.page(connection, channel_id, limit=9, status="delivered")
         with pytest.raises(ChannelNotFoundError):
-            deliveries.page(connection, uuid4(), limit=2)
+            delivery_log.page(connection, uuid4(), limit=2)
     assert seen == sorted(seen, reverse=True)
     assert len(seen) == 5
     assert [each.id for each in delivered] == [claimed.id]

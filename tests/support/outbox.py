@@ -15,7 +15,7 @@ from trackside_service.channels.secrets import Secrets
 from trackside_service.domain.alerts import Alert, AlertChange, AlertEvent
 from trackside_service.domain.records import Position
 from trackside_service.domain.runs import Run, RunSpec
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, deliveries, delivery_log
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -94,7 +94,7 @@ def tell(engine: sa.Engine, *alerts: Alert, event: AlertEvent = "opened", now: d
         return deliveries.enqueue_all(connection, changes, make_run(), now)
 
 
-def of_channel(engine: sa.Engine, channel_id: UUID) -> Sequence[deliveries.Delivery]:
+def of_channel(engine: sa.Engine, channel_id: UUID) -> Sequence[delivery_log.Delivery]:
     """Return the deliveries of a channel, the first first."""
     with read_transaction(engine) as connection:
-        return deliveries.page(connection, channel_id, limit=10_000)[::-1]
+        return delivery_log.page(connection, channel_id, limit=10_000)[::-1]

@@ -294,7 +294,9 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "project": "vision",
     "min_severity": "warning",
     "events": ["opened", "changed", "resolved"],
+    "max_per_minute": None,
     "disabled_reason": None,
+    "paused_until": None,
     "created_at": "2026-01-31T12:00:00Z",
 }
 ROTATE: Final[dict[str, Any]] = {"overlap_s": 3600}

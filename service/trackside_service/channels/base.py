@@ -140,8 +140,9 @@ class Channel:
     address). `send` takes (message, endpoint, out, now) and raises `SendError` where no answer came. `payload` is what
     `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
     receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
-    the channel is made. `for_people`: people read it, so what comes in a burst is grouped (`digest.py`), and they are
-    reminded unless they choose their events themselves.
+    the channel is made. `per_minute`: so many messages the other side takes in a minute (None: any number), unless the
+    user has another limit. `for_people`: people read it, so what comes in a burst is grouped (`digest.py`), and they
+    are reminded unless they choose their events themselves.
     `rotate`, where a secret can be taken over from, takes (stored secret, new one or None, now, how long the old one
     goes on) and returns what is to be stored; the new one comes first in it. Raises `InvalidInputError`.
     """
@@ -154,6 +155,7 @@ class Channel:
     send: Callable[[Message, Endpoint, Out, datetime], Outcome]
     version: int = 1
     shows_secret: bool = False
+    per_minute: int | None = None
     for_people: bool = False
     rotate: Callable[[str, str | None, datetime, timedelta], str] | None = None
 

@@ -36,6 +36,7 @@ class StoredChannel:
     """A channel as it may be shown. `project` None: every project; `target` is the scheme and host of its address.
 
     `events`: "changed" means that the severity rose. `disabled_reason`: nothing is sent while there is one.
+    `max_per_minute` is the user's own limit of messages (None: that of the kind). Nothing is sent before `ready_at`.
     """
 
     id: UUID
@@ -47,6 +48,8 @@ class StoredChannel:
     events: tuple[AlertEvent, ...]
     disabled_reason: str | None
     created_at: datetime
+    max_per_minute: int | None = None
+    ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,12 @@ def create(
     project: str | None = None,
     min_severity: Severity = MIN_SEVERITY,
     events: Sequence[AlertEvent] = EVENTS,
+    max_per_minute: int | None = None,
 ) -> StoredChannel:
     """Store a channel whose settings were checked. Raises `SecretKeyMissingError` where nothing can encrypt them."""
-    shown = StoredChannel(channel_id, kind, name, target, project, min_severity, tuple(events), None, now)
+    shown = StoredChannel(
+        channel_id, kind, name, target, project, min_severity, tuple(events), None, now, max_per_minute
+    )
     connection.execute(
         channels.insert().values(
             channel_id=channel_id,
@@ -87,6 +93,7 @@ def create(
             url=cipher.encrypt(url),
             secret=None if secret is None else cipher.encrypt(secret),
             target=target,
+            max_per_minute=max_per_minute,
             created_at=now,
         )
     )
@@ -118,14 +125,6 @@ def sealed(connection: sa.Connection, channel_id: UUID, *, lock: bool = False) -
     if row is None:
         raise _unknown(channel_id)
     return Sealed(row.kind, bytes(row.url), None if row.secret is None else bytes(row.secret), row.target)
-
-
-def kinds(connection: sa.Connection, channel_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the kinds of those of these channels that there are."""
-    found = connection.execute(
-        sa.select(channels.c.channel_id, channels.c.kind).where(channels.c.channel_id.in_(channel_ids))
-    )
-    return {row.channel_id: row.kind for row in found}
 
 
 def delete(connection: sa.Connection, channel_id: UUID) -> None:
@@ -172,6 +171,8 @@ _SHOWN: Final = sa.select(
     channels.c.events,
     channels.c.disabled_reason,
     channels.c.created_at,
+    channels.c.max_per_minute,
+    channels.c.ready_at,
 )
 
 
@@ -186,6 +187,8 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
         tuple(cast("list[AlertEvent]", row.events)),
         row.disabled_reason,
         row.created_at,
+        row.max_per_minute,
+        row.ready_at,
     )
 
 

@@ -238,14 +238,25 @@ channels: Final = sa.Table(
     sa.Column("project", sa.Text()),
     sa.Column("min_severity", sa.Text(), nullable=False),
     sa.Column("events", sa.JSON(), nullable=False),
+    # Rules' codes or families, and tags, of which an alert or its run must have one; null asks for none.
+    sa.Column("codes", sa.JSON(none_as_null=True)),
+    sa.Column("tags", sa.JSON(none_as_null=True)),
     # Encrypted from the first migration on: an address may itself be a secret (Slack's is).
     sa.Column("url", sa.LargeBinary(), nullable=False),
     sa.Column("secret", sa.LargeBinary()),
     # What may be shown of the address: scheme and host.
     sa.Column("target", sa.Text(), nullable=False),
     sa.Column("disabled_reason", sa.Text()),
+    sa.Column("disabled_at", UtcDateTime()),
     # When the last message left, for channels whose messages are grouped.
     sa.Column("told_at", UtcDateTime()),
+    # Messages a minute, where the user wants another limit than the kind's.
+    sa.Column("max_per_minute", sa.Integer()),
+    # Nothing is sent before: the receiver asked for a pause (429), or the limit does.
+    sa.Column("ready_at", UtcDateTime()),
+    # The first attempt that failed with nothing delivered since, and how many messages were refused for good since.
+    sa.Column("failing_since", UtcDateTime()),
+    sa.Column("refusals", sa.Integer(), nullable=False, server_default=sa.text("0")),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.CheckConstraint("min_severity IN ('info', 'warning', 'critical')", name="min_severity"),
 )

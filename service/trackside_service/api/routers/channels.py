@@ -40,7 +40,7 @@ from trackside_service.errors import (
     SecretKeyMissingError,
     TargetRefusedError,
 )
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, delivery_log
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1", tags=["channels"])
@@ -91,8 +91,9 @@ async def make_channel(request: Request) -> Any:
 )
 def list_channels(request: Request) -> Any:
     """Return every channel, in the order in which they were made."""
+    now = context(request).now()
     with read_transaction(context(request).engine) as connection:
-        return {"items": [channel_to_wire(each) for each in channels.listed(connection)]}
+        return {"items": [channel_to_wire(each, now) for each in channels.listed(connection)]}
 
 
 @router.get(
@@ -108,7 +109,7 @@ def list_channels(request: Request) -> Any:
 def read_channel(request: Request, channel_id: ChannelId) -> Any:
     """Return a channel; of its address, only scheme and host."""
     with read_transaction(context(request).engine) as connection:
-        return channel_to_wire(channels.get(connection, channel_id))
+        return channel_to_wire(channels.get(connection, channel_id), context(request).now())
 
 
 @router.delete(
@@ -147,7 +148,7 @@ def list_deliveries(
     """Return what was sent to a channel and what became of it, each attempt with the receiver's status and its time."""
     before = None if cursor is None else _before(cursor)
     with read_transaction(context(request).engine) as connection:
-        found = deliveries.page(connection, channel_id, limit=limit + 1, before=before, status=status)
+        found = delivery_log.page(connection, channel_id, limit=limit + 1, before=before, status=status)
     more = encode_cursor([found[limit - 1].number]) if len(found) > limit else None
     return page([delivery_to_wire(each) for each in found[:limit]], more)
 
@@ -228,7 +229,7 @@ def retry_delivery(
     """
     here = context(request)
     with write_transaction(here.engine) as connection:
-        delivery = deliveries.retry(connection, delivery_id, here.now())
+        delivery = delivery_log.retry(connection, delivery_id, here.now())
     if here.courier is not None:
         here.courier.wake()
     return delivery_to_wire(delivery)
@@ -250,8 +251,9 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
             project=body.project,
             min_severity=body.min_severity or channels.MIN_SEVERITY,
             events=_events(body),
+            max_per_minute=body.max_per_minute,
         )
-    shown = channel_to_wire(made)
+    shown = channel_to_wire(made, made.created_at)
     return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
 
 
@@ -266,7 +268,7 @@ def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]
         stored = kind.rotate(here.secrets.decrypt(sealed.secret), body.secret, now, overlap)
         channels.set_secret(connection, here.secrets, channel_id, stored)
     until = now.replace(microsecond=0) + overlap
-    return {**channel_to_wire(shown), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
+    return {**channel_to_wire(shown, now), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
 
 
 def _events(body: ChannelBody) -> tuple[AlertEvent, ...]:

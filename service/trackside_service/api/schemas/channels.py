@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
@@ -20,6 +20,7 @@ Kind = Annotated[
         }
     ),
 ]
+_LIMITS: Final = ", ".join(f"{each.kind} {each.per_minute or 'any number'}" for each in CHANNELS)
 EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder"]
 
 
@@ -42,6 +43,10 @@ class ChannelBody(Body):
         description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
         "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily).",
     )
+    max_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = Field(
+        None,
+        description=f"So many messages a minute at most, evenly spaced. If left out, as the kind has it: {_LIMITS}.",
+    )
 
 
 class ChannelShown(Shown):
@@ -54,7 +59,11 @@ class ChannelShown(Shown):
     project: str | None = Field(description="Only this project's alerts; null: all projects'.")
     min_severity: Severity = Field(description="Only alerts at least that bad.")
     events: list[EventName] = Field(description="Only these; changed is told only when it got worse.")
+    max_per_minute: int | None = Field(description="So many messages a minute at most; null: any number.")
     disabled_reason: str | None = Field(description="Why nothing is sent there; null while it is on.")
+    paused_until: datetime | None = Field(
+        description="Nothing is sent before: the receiver asked for a pause (429), or the limit does; null: none."
+    )
     created_at: datetime = Field(description="When it was made.")
 
 
