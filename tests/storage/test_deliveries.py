@@ -113,6 +113,9 @@ def test_subscriptions(engine: sa.Engine) -> None:
         "opened": ["alert.opened"],
         "here": ["alert.opened", "alert.changed", "alert.resolved"],
         "elsewhere": [],
+        "rules": ["alert.opened"],
+        "others": [],
+        "weekly": [],
         "off": [],
     }
     ids = {
@@ -124,6 +127,9 @@ def test_subscriptions(engine: sa.Engine) -> None:
             "opened": {"events": ["opened"]},
             "here": {"project": "vision"},
             "elsewhere": {"project": "speech"},
+            "rules": {"codes": ("LR",), "tags": ("nightly", "weekly"), "events": ("opened",)},
+            "others": {"codes": ("LOSS",)},
+            "weekly": {"tags": ("weekly",)},
             "off": {},
         }.items()
     }

@@ -293,12 +293,15 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "target": "https://example.com",
     "project": "vision",
     "min_severity": "warning",
+    "codes": [],
+    "tags": [],
     "events": ["opened", "changed", "resolved"],
     "max_per_minute": None,
     "disabled_reason": None,
     "paused_until": None,
     "created_at": "2026-01-31T12:00:00Z",
 }
+CHANNEL_CHANGE: Final[dict[str, Any]] = {"codes": ["GRAD"], "tags": ["nightly"], "max_per_minute": 20}
 ROTATE: Final[dict[str, Any]] = {"overlap_s": 3600}
 DELIVERY: Final[dict[str, Any]] = {
     "id": DELIVERY_ID,

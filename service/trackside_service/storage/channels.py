@@ -6,7 +6,6 @@ secret.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
@@ -16,11 +15,11 @@ import sqlalchemy as sa
 
 from trackside_service.domain.alerts import AlertEvent
 from trackside_service.domain.findings import Severity
+from trackside_service.domain.routing import Route
 from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage.tables import channels
 
-EVENTS: Final[tuple[AlertEvent, ...]] = ("opened", "changed", "resolved")
-MIN_SEVERITY: Final[Severity] = "warning"
+EVERYTHING: Final = Route()
 
 
 class Cipher(Protocol):
@@ -33,9 +32,9 @@ class Cipher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredChannel:
-    """A channel as it may be shown. `project` None: every project; `target` is the scheme and host of its address.
+    """A channel as it may be shown. `target` is the scheme and host of its address, `route` what it is told of.
 
-    `events`: "changed" means that the severity rose. `disabled_reason`: nothing is sent while there is one.
+    `disabled_reason`: nothing is sent while there is one.
     `max_per_minute` is the user's own limit of messages (None: that of the kind). Nothing is sent before `ready_at`.
     """
 
@@ -43,9 +42,7 @@ class StoredChannel:
     kind: str
     name: str
     target: str
-    project: str | None
-    min_severity: Severity
-    events: tuple[AlertEvent, ...]
+    route: Route
     disabled_reason: str | None
     created_at: datetime
     max_per_minute: int | None = None
@@ -73,23 +70,17 @@ def create(
     secret: str | None,
     target: str,
     now: datetime,
-    project: str | None = None,
-    min_severity: Severity = MIN_SEVERITY,
-    events: Sequence[AlertEvent] = EVENTS,
+    route: Route = EVERYTHING,
     max_per_minute: int | None = None,
 ) -> StoredChannel:
     """Store a channel whose settings were checked. Raises `SecretKeyMissingError` where nothing can encrypt them."""
-    shown = StoredChannel(
-        channel_id, kind, name, target, project, min_severity, tuple(events), None, now, max_per_minute
-    )
+    shown = StoredChannel(channel_id, kind, name, target, route, None, now, max_per_minute)
     connection.execute(
         channels.insert().values(
             channel_id=channel_id,
             kind=kind,
             name=name,
-            project=project,
-            min_severity=min_severity,
-            events=list(events),
+            **_of_route(route),
             url=cipher.encrypt(url),
             secret=None if secret is None else cipher.encrypt(secret),
             target=target,
@@ -133,6 +124,15 @@ def delete(connection: sa.Connection, channel_id: UUID) -> None:
         raise _unknown(channel_id)
 
 
+def change(
+    connection: sa.Connection, channel_id: UUID, *, name: str, route: Route, max_per_minute: int | None
+) -> StoredChannel:
+    """Change what a channel is called, told of and limited to; return it. Raises `ChannelNotFoundError`."""
+    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute}
+    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values))
+    return get(connection, channel_id)
+
+
 def set_secret(connection: sa.Connection, cipher: Cipher, channel_id: UUID, secret: str) -> None:
     """Store another secret for a channel. Raises `SecretKeyMissingError` where nothing can encrypt it."""
     encrypted = cipher.encrypt(secret)
@@ -169,11 +169,24 @@ _SHOWN: Final = sa.select(
     channels.c.project,
     channels.c.min_severity,
     channels.c.events,
+    channels.c.codes,
+    channels.c.tags,
     channels.c.disabled_reason,
     channels.c.created_at,
     channels.c.max_per_minute,
     channels.c.ready_at,
 )
+
+
+def _of_route(route: Route) -> dict[str, Any]:
+    """Return the columns of a route."""
+    return {
+        "project": route.project,
+        "min_severity": route.min_severity,
+        "events": list(route.events),
+        "codes": list(route.codes) or None,
+        "tags": list(route.tags) or None,
+    }
 
 
 def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
@@ -182,9 +195,13 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
         row.kind,
         row.name,
         row.target,
-        row.project,
-        cast(Severity, row.min_severity),
-        tuple(cast("list[AlertEvent]", row.events)),
+        Route(
+            row.project,
+            cast(Severity, row.min_severity),
+            tuple(row.codes or ()),
+            tuple(row.tags or ()),
+            tuple(cast("list[AlertEvent]", row.events)),
+        ),
         row.disabled_reason,
         row.created_at,
         row.max_per_minute,

@@ -17,12 +17,11 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from trackside_service.domain.alerts import Alert, AlertChange
-from trackside_service.domain.findings import rank
 from trackside_service.domain.metrics import LR
 from trackside_service.domain.runs import Run
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.storage import channels as channel_queries
-from trackside_service.storage.channels import Sealed, StoredChannel
+from trackside_service.storage.channels import Sealed
 from trackside_service.storage.tables import channels, deliveries
 
 # A literal and not a parameter: only so do both databases see that the partial indexes fit.
@@ -98,7 +97,7 @@ def enqueue_all(
         }
         for change in told
         for channel in subscribers
-        if _wants(channel, change)
+        if channel.route.wants(change, run)
     ]
     if rows:
         connection.execute(deliveries.insert(), rows)
@@ -213,10 +212,6 @@ def _due(table: sa.FromClause, now: datetime) -> tuple[sa.ColumnElement[bool], .
 def unleased(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
     """Whether nobody holds a delivery at `now`."""
     return sa.or_(table.c.leased_until.is_(None), table.c.leased_until <= now)
-
-
-def _wants(channel: StoredChannel, change: AlertChange) -> bool:
-    return change.event in channel.events and rank(change.alert.severity) >= rank(channel.min_severity)
 
 
 def _snapshot(alert: Alert, symptoms: Sequence[Alert], run: Run, lr_plot: Mapping[str, Any] | None) -> dict[str, Any]:

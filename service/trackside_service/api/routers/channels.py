@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
@@ -15,8 +17,10 @@ from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
 from trackside_service.api.pages import Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
+from trackside_service.api.rule_codes import unknown_codes, upper
 from trackside_service.api.schemas.channels import (
     ChannelBody,
+    ChannelChange,
     ChannelList,
     ChannelMade,
     ChannelRotated,
@@ -24,6 +28,7 @@ from trackside_service.api.schemas.channels import (
     DeliveryPage,
     DeliveryShown,
     RotateBody,
+    RouteBody,
     TestSent,
 )
 from trackside_service.api.shown import channel_to_wire, delivery_to_wire
@@ -31,6 +36,7 @@ from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
 from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.routing import EVENTS, MIN_SEVERITY, Route
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import (
     BusyError,
@@ -45,7 +51,7 @@ from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1", tags=["channels"])
 ChannelId = Annotated[UUID, Path(description="The channel's id.", examples=[examples.CHANNEL_ID])]
-_NO_CHANNEL: Final = "No channel has this id."
+_ROUTE: Final = {each.name for each in fields(Route)}
 
 
 @router.post(
@@ -110,6 +116,26 @@ def read_channel(request: Request, channel_id: ChannelId) -> Any:
     """Return a channel; of its address, only scheme and host."""
     with read_transaction(context(request).engine) as connection:
         return channel_to_wire(channels.get(connection, channel_id), context(request).now())
+
+
+@router.patch(
+    "/channels/{channel_id}",
+    **operation(
+        summary="Change a channel",
+        says="The channel as it is now.",
+        answer=ChannelShown,
+        example={**examples.CHANNEL_SHOWN, **examples.CHANNEL_CHANGE},
+        body=ChannelChange,
+        bodies={"gradients of nightly runs": examples.CHANNEL_CHANGE},
+        problems=(ChannelNotFoundError, BusyError),
+    ),
+)
+async def change_channel(request: Request, channel_id: ChannelId) -> Any:
+    """Change a channel's name, what it is told of, or its limit. What is left out stays as it is; null is what a new
+    channel has. Another address is another channel; another secret is `rotate`'s.
+    """
+    body = validate(ChannelChange, await read_json(request))
+    return await run_in_threadpool(_change, context(request), channel_id, body)
 
 
 @router.delete(
@@ -237,6 +263,7 @@ def retry_delivery(
 
 def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
     endpoint = configure(body.kind, body.url, body.secret, here.outbound.targets)
+    route = _route(body, body.kind)
     with write_transaction(here.engine) as connection:
         made = channels.create(
             connection,
@@ -248,9 +275,7 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
             secret=endpoint.secret,
             target=endpoint.target,
             now=here.now(),
-            project=body.project,
-            min_severity=body.min_severity or channels.MIN_SEVERITY,
-            events=_events(body),
+            route=route,
             max_per_minute=body.max_per_minute,
         )
     shown = channel_to_wire(made, made.created_at)
@@ -271,10 +296,38 @@ def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]
     return {**channel_to_wire(shown, now), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
 
 
-def _events(body: ChannelBody) -> tuple[AlertEvent, ...]:
-    if body.events is not None:
-        return tuple(dict.fromkeys(body.events))
-    return (*channels.EVENTS, "reminder") if channel(body.kind).for_people else channels.EVENTS
+def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, Any]:
+    given = body.model_fields_set
+    with write_transaction(here.engine) as connection:
+        stored = channels.get(connection, channel_id)
+        wanted = _route(body, stored.kind)
+        changed = channels.change(
+            connection,
+            channel_id,
+            name=body.name or stored.name,
+            route=replace(stored.route, **{each: getattr(wanted, each) for each in given & _ROUTE}),
+            max_per_minute=body.max_per_minute if "max_per_minute" in given else stored.max_per_minute,
+        )
+    return channel_to_wire(changed, here.now())
+
+
+def _route(body: RouteBody, kind: str) -> Route:
+    """Return what a body asks for, as for a new channel. Raises `InvalidInputError`."""
+    if faults := unknown_codes(body.codes, "/codes"):
+        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
+    return Route(
+        project=body.project,
+        min_severity=body.min_severity or MIN_SEVERITY,
+        codes=upper(body.codes),
+        tags=tuple(dict.fromkeys(body.tags or ())),
+        events=_events(body.events, kind),
+    )
+
+
+def _events(given: Sequence[AlertEvent] | None, kind: str) -> tuple[AlertEvent, ...]:
+    if given is not None:
+        return tuple(dict.fromkeys(given))
+    return (*EVENTS, "reminder") if channel(kind).for_people else EVENTS
 
 
 def _before(cursor: str) -> int:

@@ -33,6 +33,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     schedules.IdentifyBody,
     check.CheckBody,
     channels.ChannelBody,
+    channels.ChannelChange,
     channels.RotateBody,
     alerts.AcknowledgeBody,
     silences.SilenceBody,

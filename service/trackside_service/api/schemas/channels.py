@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
@@ -21,23 +21,20 @@ Kind = Annotated[
     ),
 ]
 _LIMITS: Final = ", ".join(f"{each.kind} {each.per_minute or 'any number'}" for each in CHANNELS)
+_Item = TypeVar("_Item")
+Few = Annotated[list[_Item], Field(max_length=100)]
 EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder"]
 
 
-class ChannelBody(Body):
-    """The body of POST /v1/channels."""
+class RouteBody(Body):
+    """What a channel is told of, and how often: what can be changed later as well."""
 
-    kind: Kind
-    name: Name = Field(description="As people call it.")
-    url: Annotated[str, Field(min_length=1, max_length=2000, description="Kept encrypted; never shown again.")]
-    secret: str | None = Field(
-        None,
-        max_length=2000,
-        description="A webhook's signing secret (made for you if left out), or what an Alertmanager asks for "
-        "(user:password, or a token).",
-    )
     project: Name | None = Field(None, description="Only this project's alerts; all projects if left out.")
     min_severity: Severity | None = Field(None, description="Only alerts at least that bad; warning if left out.")
+    codes: Few[Name] | None = Field(
+        None, description="Only alerts of these rules: codes (LOSS001) or families (LOSS); of all if left out."
+    )
+    tags: Few[Name] | None = Field(None, description="Only runs that have one of these tags; all if left out.")
     events: list[EventName] | None = Field(
         None,
         description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
@@ -49,6 +46,26 @@ class ChannelBody(Body):
     )
 
 
+class ChannelBody(RouteBody):
+    """The body of POST /v1/channels."""
+
+    kind: Kind
+    name: Name = Field(description="As people call it.")
+    url: Annotated[str, Field(min_length=1, max_length=2000, description="Kept encrypted; never shown again.")]
+    secret: str | None = Field(
+        None,
+        max_length=2000,
+        description="A webhook's signing secret (made for you if left out), or what an Alertmanager asks for "
+        "(user:password, or a token).",
+    )
+
+
+class ChannelChange(RouteBody):
+    """The body of PATCH /v1/channels/{channel_id}: what is left out stays, what is null is as in a new channel."""
+
+    name: Name | None = Field(None, description="As people call it.")
+
+
 class ChannelShown(Shown):
     """A channel. Its address is shown only as scheme and host."""
 
@@ -58,6 +75,8 @@ class ChannelShown(Shown):
     target: str = Field(description="Scheme and host of the address.")
     project: str | None = Field(description="Only this project's alerts; null: all projects'.")
     min_severity: Severity = Field(description="Only alerts at least that bad.")
+    codes: list[str] = Field(description="Only alerts of these rules or families; of all if empty.")
+    tags: list[str] = Field(description="Only runs that have one of these tags; all if empty.")
     events: list[EventName] = Field(description="Only these; changed is told only when it got worse.")
     max_per_minute: int | None = Field(description="So many messages a minute at most; null: any number.")
     disabled_reason: str | None = Field(description="Why nothing is sent there; null while it is on.")
