@@ -303,6 +303,7 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
 }
 CHANNEL_CHANGE: Final[dict[str, Any]] = {"codes": ["GRAD"], "tags": ["nightly"], "max_per_minute": 20}
 ROTATE: Final[dict[str, Any]] = {"overlap_s": 3600}
+REPLAY: Final[dict[str, Any]] = {"channel_id": CHANNEL_ID, "since": "2026-01-31T00:00:00Z"}
 DELIVERY: Final[dict[str, Any]] = {
     "id": DELIVERY_ID,
     "channel_id": CHANNEL_ID,

@@ -42,13 +42,13 @@ def judged(
         return Judgement((final,) * len(group))
     waits = {
         made: delay(made + 2, schedule, rng, retry_after=outcome.retry_after)
-        for made in sorted({claimed.attempts for claimed in group})
+        for made in sorted({claimed.in_round for claimed in group})
     }
     settlements = tuple(
         final if wait is None else Settlement("pending", attempt, now, due_at=now + timedelta(seconds=wait))
-        for wait in (waits[claimed.attempts] for claimed in group)
+        for wait in (waits[claimed.in_round] for claimed in group)
     )
     if outcome.status_code != TOO_MANY:
         return Judgement(settlements)
-    seconds = pause(outcome.retry_after, waits[group[0].attempts])
+    seconds = pause(outcome.retry_after, waits[group[0].in_round])
     return Judgement(settlements, now + timedelta(seconds=seconds))

@@ -30,8 +30,8 @@ PENDING: Final[sa.ColumnElement[str]] = sa.literal_column("'pending'")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is ours until the lease ends. `attempts` were made before this one; `due_at` was when it was
-    due.
+    """A delivery that is ours until the lease ends. `attempts` were made before this one, `in_round` of them since it
+    was written or sent anew; `due_at` was when it was due.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Claimed:
     created_at: datetime
     due_at: datetime
     lease: UUID
+    in_round: int = 0
 
 
 def enqueue(
@@ -181,6 +182,7 @@ def lease_chosen(
             deliveries.c.event,
             deliveries.c.snapshot,
             deliveries.c.attempts,
+            deliveries.c.round_began,
             deliveries.c.created_at,
             deliveries.c.due_at,
         )
@@ -200,6 +202,7 @@ def lease_chosen(
             row.created_at,
             row.due_at,
             lease,
+            row.attempts - row.round_began,
         )
         for row in sorted(rows, key=lambda row: cast(int, row.number))
     )

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from trackside_service.errors import DeliveryNotFoundError, InvalidInputError
 from trackside_service.storage import channels as channel_queries
-from trackside_service.storage.tables import attempts, deliveries
+from trackside_service.storage.tables import attempts, channels, deliveries
 
 DeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]
+
+# A literal and not a parameter, for the partial index.
+FAILED: Final[sa.ColumnElement[str]] = sa.literal_column("'failed'")
+# On SQLite, nobody else writes meanwhile.
+MOST_REPLAYED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +52,25 @@ class Delivery:
 
 def page(
     connection: sa.Connection,
-    channel_id: UUID,
+    channel_id: UUID | None,
     *,
     limit: int,
     before: int | None = None,
     status: DeliveryStatus | None = None,
 ) -> tuple[Delivery, ...]:
-    """Return deliveries of a channel with their attempts, the latest first; `before` is the last number of the
-    page before.
+    """Return deliveries of a channel (None: of all) with their attempts, the latest first; `before` is the last number
+    of the page before.
 
     Raises `ChannelNotFoundError`.
     """
-    channel_queries.get(connection, channel_id)
-    query = sa.select(deliveries).where(deliveries.c.channel_id == channel_id)
+    query = sa.select(deliveries)
+    if channel_id is not None:
+        channel_queries.get(connection, channel_id)
+        query = query.where(deliveries.c.channel_id == channel_id)
     if before is not None:
         query = query.where(deliveries.c.number < before)
     if status is not None:
-        query = query.where(deliveries.c.status == status)
+        query = query.where(deliveries.c.status == sa.literal_column(f"'{status}'"))
     rows = connection.execute(query.order_by(deliveries.c.number.desc()).limit(limit)).all()
     return _with_attempts(connection, rows)
 
@@ -79,20 +86,83 @@ def get(connection: sa.Connection, delivery_id: UUID) -> Delivery:
 def retry(connection: sa.Connection, delivery_id: UUID, now: datetime) -> Delivery:
     """Make a delivery due now, whether it failed, waits or even arrived: its id stays, so a receiver can tell.
 
-    One further attempt is made; if that fails in passing, the schedule goes on where it stood. While an attempt is
-    under way the retry waits for its end, and is made unless that one arrives.
+    What was settled has its whole schedule again; what waits goes on with it. While an attempt is under way the retry
+    waits for its end, and is made unless that one arrives.
     Raises `DeliveryNotFoundError`; `InvalidInputError` where the channel is switched off.
     """
     delivery = get(connection, delivery_id)
-    reason = channel_queries.get(connection, delivery.channel_id).disabled_reason
-    if reason is not None:
-        raise InvalidInputError(f"the channel is switched off ({reason}); a test that succeeds switches it on again")
-    connection.execute(
-        deliveries.update()
-        .where(deliveries.c.number == delivery.number)
-        .values(status="pending", due_at=now, settled_at=None)
-    )
+    _refuse_switched_off(channel_queries.get(connection, delivery.channel_id))
+    connection.execute(deliveries.update().where(deliveries.c.number == delivery.number).values(_anew(now)))
     return get(connection, delivery_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many dead letters are due again, how many more would be (`left`), and how many stay since their channel is
+    switched off.
+    """
+
+    replayed: int
+    left: int
+    switched_off: int
+
+
+def replay(
+    connection: sa.Connection,
+    now: datetime,
+    *,
+    channel_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = MOST_REPLAYED,
+) -> Replayed:
+    """Make the deliveries due now that failed for good: of a channel (None: of all), given up from `since` on and
+    before `until`; the first `limit` of them. Each keeps its id, and has its whole schedule again.
+
+    Raises `ChannelNotFoundError`; `InvalidInputError` where the channel is switched off.
+    """
+    dead = [deliveries.c.status == FAILED]
+    if channel_id is not None:
+        _refuse_switched_off(channel_queries.get(connection, channel_id))
+        dead.append(deliveries.c.channel_id == channel_id)
+    if since is not None:
+        dead.append(deliveries.c.settled_at >= since)
+    if until is not None:
+        dead.append(deliveries.c.settled_at < until)
+    off = sa.select(channels.c.channel_id).where(channels.c.disabled_reason.is_not(None))
+    chosen = (
+        sa.select(deliveries.c.number)
+        .where(*dead, deliveries.c.channel_id.not_in(off))
+        .order_by(deliveries.c.number)
+        .limit(limit)
+        .with_for_update(of=deliveries)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
+    made = connection.execute(
+        deliveries.update()
+        .where(deliveries.c.number.in_(sa.select(chosen.c.number)))
+        .values(_anew(now))
+        .returning(deliveries.c.number)
+    ).all()
+    is_off = deliveries.c.channel_id.in_(off)
+    counted = connection.execute(sa.select(is_off, sa.func.count()).where(*dead).group_by(is_off))
+    left = {bool(row[0]): row[1] for row in counted}
+    return Replayed(len(made), left.get(False, 0), left.get(True, 0))
+
+
+def _anew(now: datetime) -> dict[str, Any]:
+    """Return the values with which a delivery is due now; in an update."""
+    settled = deliveries.c.status != "pending"
+    began = sa.case((settled, deliveries.c.attempts), else_=deliveries.c.round_began)
+    return {"status": "pending", "due_at": now, "settled_at": None, "round_began": began}
+
+
+def _refuse_switched_off(channel: channel_queries.StoredChannel) -> None:
+    if channel.disabled_reason is not None:
+        raise InvalidInputError(
+            f"the channel is switched off ({channel.disabled_reason}); a test that succeeds switches it on again"
+        )
 
 
 def _with_attempts(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> tuple[Delivery, ...]:

@@ -277,6 +277,8 @@ deliveries: Final = sa.Table(
     sa.Column("snapshot", sa.JSON(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("attempts", sa.Integer(), nullable=False),
+    # So many of them were made before it was sent anew: the retry schedule counts from there.
+    sa.Column("round_began", sa.Integer(), nullable=False, server_default=sa.text("0")),
     sa.Column("due_at", UtcDateTime(), nullable=False),
     sa.Column("lease", sa.Uuid()),
     sa.Column("leased_until", UtcDateTime()),
@@ -301,6 +303,13 @@ deliveries: Final = sa.Table(
         "number",
         sqlite_where=sa.text("status = 'pending'"),
         postgresql_where=sa.text("status = 'pending'"),
+    ),
+    # The dead letters, over all channels.
+    sa.Index(
+        "ix_deliveries_failed",
+        "number",
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
     ),
     sa.Index("ix_deliveries_channel_id_number", "channel_id", "number"),
 )

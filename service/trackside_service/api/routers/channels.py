@@ -1,14 +1,14 @@
-"""Channels: where alerts are sent, and what became of each message."""
+"""Channels: where alerts are sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -16,7 +16,6 @@ from trackside_service.api import examples
 from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
-from trackside_service.api.pages import Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
 from trackside_service.api.rule_codes import unknown_codes, upper
 from trackside_service.api.schemas.channels import (
     ChannelBody,
@@ -25,13 +24,11 @@ from trackside_service.api.schemas.channels import (
     ChannelMade,
     ChannelRotated,
     ChannelShown,
-    DeliveryPage,
-    DeliveryShown,
     RotateBody,
     RouteBody,
     TestSent,
 )
-from trackside_service.api.shown import channel_to_wire, delivery_to_wire
+from trackside_service.api.shown import channel_to_wire
 from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
@@ -41,12 +38,11 @@ from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import (
     BusyError,
     ChannelNotFoundError,
-    DeliveryNotFoundError,
     InvalidInputError,
     SecretKeyMissingError,
     TargetRefusedError,
 )
-from trackside_service.storage import channels, delivery_log
+from trackside_service.storage import channels
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1", tags=["channels"])
@@ -154,31 +150,6 @@ def delete_channel(request: Request, channel_id: ChannelId) -> Any:
     return Response(status_code=204)
 
 
-@router.get(
-    "/channels/{channel_id}/deliveries",
-    **operation(
-        summary="List a channel's deliveries",
-        says="A page of deliveries, the latest first.",
-        answer=DeliveryPage,
-        example={"items": [examples.DELIVERY], "next_cursor": None},
-        problems=(ChannelNotFoundError,),
-    ),
-)
-def list_deliveries(
-    request: Request,
-    channel_id: ChannelId,
-    status: Annotated[Literal["pending", "delivered", "failed"] | None, Query(description="Only these.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Any:
-    """Return what was sent to a channel and what became of it, each attempt with the receiver's status and its time."""
-    before = None if cursor is None else _before(cursor)
-    with read_transaction(context(request).engine) as connection:
-        found = delivery_log.page(connection, channel_id, limit=limit + 1, before=before, status=status)
-    more = encode_cursor([found[limit - 1].number]) if len(found) > limit else None
-    return page([delivery_to_wire(each) for each in found[:limit]], more)
-
-
 @router.post(
     "/channels/{channel_id}/test",
     **operation(
@@ -233,32 +204,6 @@ async def rotate_secret(request: Request, channel_id: ChannelId) -> Any:
     """
     body = validate(RotateBody, await read_json(request, empty={}))
     return await run_in_threadpool(_rotate, context(request), channel_id, body)
-
-
-@router.post(
-    "/deliveries/{delivery_id}/retry",
-    **operation(
-        summary="Send a delivery again",
-        says="It is due now.",
-        status=202,
-        answer=DeliveryShown,
-        example={**examples.DELIVERY, "status": "pending", "due_at": "2026-01-31T12:09:00Z", "settled_at": None},
-        problems=(DeliveryNotFoundError, BusyError),
-    ),
-)
-def retry_delivery(
-    request: Request,
-    delivery_id: Annotated[UUID, Path(description="The delivery's id.", examples=[examples.DELIVERY_ID])],
-) -> Any:
-    """Make a delivery due now, whether it failed, waits or even arrived. Its id stays the same, so that a receiver
-    can tell. Where an attempt is under way, the further one is made after it, unless it arrives.
-    """
-    here = context(request)
-    with write_transaction(here.engine) as connection:
-        delivery = delivery_log.retry(connection, delivery_id, here.now())
-    if here.courier is not None:
-        here.courier.wake()
-    return delivery_to_wire(delivery)
 
 
 def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
@@ -328,10 +273,3 @@ def _events(given: Sequence[AlertEvent] | None, kind: str) -> tuple[AlertEvent, 
     if given is not None:
         return tuple(dict.fromkeys(given))
     return (*EVENTS, "reminder") if channel(kind).for_people else EVENTS
-
-
-def _before(cursor: str) -> int:
-    place = decode_cursor(cursor)
-    if len(place) != 1 or not isinstance(place[0], int) or isinstance(place[0], bool) or not 0 <= place[0] < 2**62:
-        raise bad_cursor()
-    return place[0]

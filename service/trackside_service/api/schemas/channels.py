@@ -114,39 +114,6 @@ class ChannelList(Shown):
     items: list[ChannelShown] = Field(description="The channels, in the order in which they were made.")
 
 
-class Attempt(Shown):
-    """One attempt to send."""
-
-    at: datetime = Field(description="When it began.")
-    duration_ms: float = Field(description="How long it took, in milliseconds.")
-    status_code: int | None = Field(description="The receiver's; null where no answer came.")
-    error: str | None = Field(description="What went wrong; null where nothing did.")
-
-
-class DeliveryShown(Shown):
-    """One message to one channel."""
-
-    id: UUID = Field(description="Travels as the message's id, the same on every attempt.")
-    channel_id: UUID = Field(description="Where it goes.")
-    run_id: UUID | None = Field(description="The run that it is about; null where it is about none.")
-    alert_id: UUID | None = Field(description="The alert that it is about; null where it is about none.")
-    event: str = Field(description="What it tells, such as alert.opened.")
-    status: Literal["pending", "delivered", "failed"] = Field(
-        description="pending (waits, or is being sent), delivered, or failed (given up)."
-    )
-    due_at: datetime | None = Field(description="When the next attempt is due; null once settled.")
-    created_at: datetime = Field(description="When it was written, in the alert's transaction.")
-    settled_at: datetime | None = Field(description="When it was delivered or given up; null until then.")
-    attempts: list[Attempt] = Field(description="Every attempt, the first first.")
-
-
-class DeliveryPage(Shown):
-    """A page of deliveries, the latest first."""
-
-    items: list[DeliveryShown] = Field(description="The deliveries.")
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
-
-
 class TestSent(Shown):
     """How a test message fared."""
 
