@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("disabled_at", UtcDateTime()),
         sa.Column("max_per_minute", sa.Integer()),
         sa.Column("ready_at", UtcDateTime()),
+        sa.Column("delivered_at", UtcDateTime()),
         sa.Column("failing_since", UtcDateTime()),
         sa.Column("refusals", sa.Integer(), nullable=False, server_default=sa.text("0")),
     ):
@@ -30,5 +31,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     with op.batch_alter_table("channels") as channels:
-        for name in ("refusals", "failing_since", "ready_at", "max_per_minute", "disabled_at", "tags", "codes"):
+        for name in ("refusals", "failing_since", "delivered_at", "ready_at", "max_per_minute"):
+            channels.drop_column(name)
+        for name in ("disabled_at", "tags", "codes"):
             channels.drop_column(name)

@@ -1,4 +1,4 @@
-"""The written retry schedule: when a message that could not be delivered is tried again (pure)."""
+"""When a message that could not be delivered is tried again, by the written retry schedule (pure)."""
 
 from __future__ import annotations
 

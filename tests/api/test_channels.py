@@ -268,3 +268,22 @@ def test_changes_that_are_refused(api: httpx.Client, receiver: Receiver, change:
     answer = api.patch(f"/v1/channels/{channel['id']}", json=change)
     assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [pointer]
     assert api.get(f"/v1/channels/{channel['id']}").json() == {k: v for k, v in channel.items() if k != "secret"}
+
+
+def test_a_channel_is_switched_off_and_on_by_hand(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    other = made(api, receiver, url=receiver.url("/other"))
+    path = f"/v1/channels/{channel['id']}"
+    off = api.patch(path, json={"enabled": False}).json()
+    assert off["disabled_reason"] == "switched off by hand"
+    assert off["disabled_at"] is not None
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(1, "/other")
+    assert deliveries(api, channel)["items"] == []
+    on = api.patch(path, json={"enabled": True}).json()
+    assert (on["disabled_reason"], on["disabled_at"]) == (None, None)
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(2, "/other")
+    assert [each.json["type"] for each in receiver.at("/other")] == ["alert.opened"] * 2, "nobody is told of that"
+    assert len(receiver.wait(1, f"/{HIDDEN}")) == len(deliveries(api, channel)["items"]) == 1
+    assert other["disabled_reason"] is None

@@ -73,7 +73,7 @@ def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver)
         receiver.behave(path, behaviour)
         ids[path], _ = add_channel(engine, receiver.url(path))
     tell(engine, make_alert())
-    assert courier(engine, outbound=outbound(read_s=0.3, total_s=0.6)).run_once(NOW) == len(behaviours)
+    assert courier(engine, outbound=outbound(read_s=0.3, total_s=0.6)).run_once(NOW) >= len(behaviours)
     found = {path: of_channel(engine, channel_id)[0] for path, channel_id in ids.items()}
     assert {path: each.status for path, each in found.items()} == {
         "/ok": "delivered",
@@ -87,14 +87,16 @@ def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver)
         "/close": "pending",
         "/dribble": "pending",
     }
+    # Who still listens hears of the end of /gone as well.
+    alerts = {path: [each for each in receiver.at(path) if each.json["type"] == "alert.opened"] for path in behaviours}
     assert found["/busy"].due_at == after(90)
     assert found["/down"].due_at == after(300)
     for path in ("/error", "/hang", "/close", "/dribble"):
         due = found[path].due_at
         assert due is not None
         assert after(5) <= due <= after(5 * (1 + JITTER))
-        assert len(receiver.at(path)) == 1
-    assert len(receiver.at("/ok")) == 1, "the redirect was not followed"
+        assert len(alerts[path]) == 1
+    assert len(alerts["/ok"]) == 1, "the redirect was not followed"
     assert all(each.attempts[0].error for path, each in found.items() if path != "/ok")
     with read_transaction(engine) as connection:
         disabled = {path: channels.get(connection, channel_id).disabled_reason for path, channel_id in ids.items()}

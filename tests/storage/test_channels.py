@@ -16,7 +16,7 @@ from trackside_service.channels.secrets import Secrets
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.routing import Route
 from trackside_service.errors import ChannelNotFoundError, SecretKeyMissingError
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, deliveries, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.tables import channels as table
 from trackside_service.storage.tables import deliveries as outbox
@@ -109,7 +109,7 @@ def test_a_project_has_its_channels_and_those_of_every_project(engine: sa.Engine
     add_channel(engine, SLACK, "slack", project="speech")
     off, _ = add_channel(engine, SLACK, "slack")
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, off, "gone")
+        standing.switch_off(connection, off, "gone", NOW, told=False)
     with write_transaction(engine) as connection:
         assert [each.id for each in channels.enabled_for(connection, "vision")] == [every, own]
         assert channels.get(connection, off).disabled_reason == "gone"

@@ -19,7 +19,7 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries, delivery_log, settling
+from trackside_service.storage import channels, deliveries, delivery_log, settling, standing
 from trackside_service.storage.deliveries import Claimed
 from trackside_service.storage.delivery_log import Attempt
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -65,7 +65,7 @@ def settle(engine: sa.Engine, claimed: Claimed, settlement: Settlement | None = 
 DELIVERED = Settlement("delivered", Attempt(NOW, 12.5, 200, None), after(1))
 LATER = Settlement("pending", Attempt(NOW, 7.0, 503, "the receiver answered 503"), after(1), due_at=after(300))
 FAILED = Settlement("failed", Attempt(NOW, 3.0, 404, "the receiver answered 404"), after(1))
-GONE = replace(FAILED, disable="the receiver answered 410")
+GONE = replace(FAILED, gone=True)
 
 
 def test_a_delivery_holds_the_alert_as_it_was(engine: sa.Engine) -> None:
@@ -134,7 +134,7 @@ def test_subscriptions(engine: sa.Engine) -> None:
         }.items()
     }
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, ids["off"], "gone")
+        standing.switch_off(connection, ids["off"], "gone", NOW, told=False)
     count = enqueue(engine, opened, same, worse, better, resolved, info)
     found = {name: [each.event for each in of_channel(engine, channel_id)] for name, channel_id in ids.items()}
     assert found == told
@@ -257,7 +257,10 @@ def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engin
     other, _ = add_channel(engine, URL)
     tell(engine, *(make_alert() for _ in range(3)))
     [claimed, leased] = claim(engine, channel_id, limit=2)
-    assert settle(engine, claimed, GONE)
+    with write_transaction(engine) as connection:
+        assert settling.settle(connection, claimed, GONE)
+        assert standing.switch_off(connection, channel_id, "the receiver answered 410", after(1), told=False)
+        assert not standing.switch_off(connection, channel_id, "again", after(1))
     assert [each.status for each in of_channel(engine, channel_id)] == ["failed", "pending", "failed"]
     assert settle(engine, leased)
     assert {each.status for each in of_channel(engine, other)} == {"pending"}

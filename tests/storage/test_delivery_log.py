@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, tell
 
 from trackside_service.errors import ChannelNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries, delivery_log, settling
+from trackside_service.storage import channels, deliveries, delivery_log, settling, standing
 from trackside_service.storage.delivery_log import Attempt, Replayed
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.settling import Settlement
@@ -43,10 +43,10 @@ def test_dead_letters_of_all_channels_are_listed_the_latest_first(engine: sa.Eng
     tell(engine, make_alert())
     with write_transaction(engine) as connection:
         channels.change(connection, second, name="n", route=channels.EVERYTHING, max_per_minute=None)
-        channels.set_disabled(connection, first, "gone")
+        standing.switch_off(connection, first, "gone", NOW, told=False)
     give_up(engine, second, 1)
     found = dead(engine)
-    assert found == [of_channel(engine, second)[0].id, *(each.id for each in of_channel(engine, first)[1::-1])]
+    assert found == [of_channel(engine, second)[0].id, *(each.id for each in of_channel(engine, first)[::-1])]
     with read_transaction(engine) as connection:
         assert len(delivery_log.page(connection, None, limit=99)) == 4
         numbers = [each.number for each in delivery_log.page(connection, None, limit=99, status="failed")]
@@ -73,11 +73,11 @@ def test_some_of_them_by_channel_and_time(engine: sa.Engine) -> None:
     first = add_channel(engine, URL)[0]
     give_up(engine, first, 2)
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, first, "for the moment")
+        standing.switch_off(connection, first, "for the moment", NOW, told=False)
     second = add_channel(engine, URL)[0]
     give_up(engine, second, 3, after(100))
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, first, None)
+        standing.switch_on(connection, first)
     assert replay(engine, since=after(1), until=after(100)) == Replayed(0, 0, 0)
     assert replay(engine, since=after(100), until=after(101), limit=2) == Replayed(2, 1, 0)
     assert replay(engine, channel_id=first, until=after(1)) == Replayed(2, 0, 0)
@@ -91,8 +91,8 @@ def test_those_of_a_channel_that_is_off_stay(engine: sa.Engine) -> None:
     give_up(engine, first, 2)
     give_up(engine, second, 1)
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, first, "gone")
-    assert replay(engine) == Replayed(1, 0, 2)
+        standing.switch_off(connection, first, "gone", NOW, told=False)
+    assert replay(engine) == Replayed(1, 0, 3), "what waited for it was given up as well"
     with pytest.raises(InvalidInputError, match="switched off"):
         replay(engine, channel_id=first)
-    assert len(dead(engine)) == 2
+    assert len(dead(engine)) == 3

@@ -299,6 +299,9 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "max_per_minute": None,
     "disabled_reason": None,
     "paused_until": None,
+    "disabled_at": None,
+    "failing_since": None,
+    "delivered_at": "2026-01-31T12:04:11Z",
     "created_at": "2026-01-31T12:00:00Z",
 }
 CHANNEL_CHANGE: Final[dict[str, Any]] = {"codes": ["GRAD"], "tags": ["nightly"], "max_per_minute": 20}

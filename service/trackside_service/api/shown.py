@@ -132,6 +132,9 @@ def channel_to_wire(channel: StoredChannel, now: datetime) -> dict[str, Any]:
         "max_per_minute": channel.max_per_minute or kind_of(channel.kind).per_minute,
         "disabled_reason": channel.disabled_reason,
         "paused_until": time_to_wire(channel.ready_at) if paused else None,
+        "disabled_at": time_to_wire(channel.disabled_at),
+        "failing_since": time_to_wire(channel.failing_since),
+        "delivered_at": time_to_wire(channel.delivered_at),
         "created_at": time_to_wire(channel.created_at),
     }
 

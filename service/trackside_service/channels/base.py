@@ -46,9 +46,10 @@ class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
     `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder", "alert.group"
-    (people's channels only) or "channel.test". `snapshot` holds the alert and the run as they were then: {"alert",
-    "run", "lr_plot"?}, {"events": [{"type", "alert", "run"}]} for a group, or {"channel": {"id", "name"}} for a test.
-    `link` is where the run can be seen, where that is known.
+    (people's channels only), "channel.disabled" (another channel was switched off) or "channel.test". `snapshot` holds
+    the alert and the run as they were then: {"alert", "run", "lr_plot"?}; {"events": [{"type", "alert", "run"}]} for a
+    group; {"channel": {"id", "name", "kind", "target", "project"}, "disabled": {"at", "reason", "failing_since",
+    "given_up"}}; or {"channel": {"id", "name"}} for a test. `link` is where that can be seen, where it is known.
     """
 
     id: UUID
@@ -121,7 +122,8 @@ class Outcome:
 
     delivered; retry (it may work later); failed (the same message would be refused again); gone (the receiver asks
     never to be called again: its channel is disabled). `said` is the receiver's answer, `error` our account of the
-    failure; both are bounded and hide the address and the secret.
+    failure; both are bounded and hide the address and the secret. `ours`: nothing was sent, for a reason of our own,
+    which says nothing of the receiver.
     """
 
     status: OutcomeStatus
@@ -129,6 +131,7 @@ class Outcome:
     retry_after: float | None = None
     said: str | None = None
     error: str | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from trackside_service.channels.base import Message
 from trackside_service.channels.digest import together
-from trackside_service.channels.wording import run_link
+from trackside_service.channels.wording import link_of
 
 OPENED_AT: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESOLVED_AFTER: Final = timedelta(hours=1, minutes=2, seconds=3)
@@ -64,6 +64,21 @@ _SYMPTOM: Final[dict[str, Any]] = {
     "advice": "Lower the peak rate.",
     "cause_id": _ALERT["id"],
 }
+_LOST: Final[dict[str, Any]] = {
+    "channel": {
+        "id": "b2f4f6c0-1a35-4c39-8d27-70f3f4f9d001",
+        "name": "R&D <team> of *vision*",
+        "kind": "slack",
+        "target": "https://hooks.slack.com",
+        "project": "vision",
+    },
+    "disabled": {
+        "at": "2026-03-01T12:00:00Z",
+        "reason": "10 messages in a row were refused for good; the last time, the receiver answered 404: no_service",
+        "failing_since": "2026-03-01T09:58:30Z",
+        "given_up": 3,
+    },
+}
 _PLOT: Final[dict[str, Any]] = {
     "at": [0, 1, 2, 3, 4],
     "unit": "epoch",
@@ -75,7 +90,7 @@ _PLOT: Final[dict[str, Any]] = {
 def _of(event: str, after: timedelta = timedelta(), *, plot: bool = False, **changes: Any) -> Message:
     at = OPENED_AT + after
     snapshot = {"alert": {**_ALERT, **changes}, "run": _RUN, **({"lr_plot": _PLOT} if plot else {})}
-    link = run_link("https://trackside.example.org", snapshot)
+    link = link_of("https://trackside.example.org", snapshot)
     return Message(_ID, f"alert.{event}", at, snapshot, link)
 
 
@@ -101,6 +116,13 @@ EXAMPLES: Final[Mapping[str, Message]] = {
         state="resolved",
         resolved={"step": 2200, "epoch": 5.5},
         resolved_at="2026-03-01T13:02:03Z",
+    ),
+    "disabled": Message(
+        _ID,
+        "channel.disabled",
+        OPENED_AT,
+        _LOST,
+        link_of("https://trackside.example.org", _LOST),
     ),
     "test": Message(
         _ID,

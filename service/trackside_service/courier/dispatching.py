@@ -21,9 +21,10 @@ from trackside_service.channels import Message, channel
 from trackside_service.channels.digest import together
 from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
-from trackside_service.channels.wording import run_link
-from trackside_service.courier.judging import Group, Judgement, judged
+from trackside_service.channels.wording import link_of
+from trackside_service.courier.judging import Group, Judgement, judged, stand
 from trackside_service.courier.sending import can_be_told, send
+from trackside_service.dying import DEAD_AFTER
 from trackside_service.storage import deliveries, groups, settling, turns
 from trackside_service.storage.deliveries import Claimed, Due
 from trackside_service.storage.delivery_log import Attempt
@@ -55,6 +56,7 @@ class Courier:
     hold up the others. `clock` gives the time (UTC), `rng` the jitter of the retry schedule. `on_attempt` is told
     the outcome of every attempt. `public_url` is where people reach the service, for links to runs. `group_window_s`:
     for so long after a message to a channel that people read, what follows waits and becomes one message; 0 never.
+    `dead_after`: for so long nothing arrives at a channel until it is switched off (`dying`; None: never).
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Courier:
         on_attempt: Callable[[str], None] | None = None,
         public_url: str | None = None,
         group_window_s: float = 0.0,
+        dead_after: timedelta | None = DEAD_AFTER,
     ) -> None:
         if lease_s <= outbound.total_s:
             raise ValueError("a lease must outlast the longest sending")
@@ -88,6 +91,7 @@ class Courier:
         self._poll_s = poll_s
         self._on_attempt = on_attempt
         self._public_url = public_url
+        self._dead_after = dead_after
         self._window = timedelta(seconds=group_window_s)
         self._changed = threading.Condition()
         self._awake = False
@@ -271,7 +275,7 @@ class Courier:
             self._on_attempt(outcome.status)
 
     def _message(self, claimed: Claimed) -> Message:
-        link = run_link(self._public_url, claimed.snapshot)
+        link = link_of(self._public_url, claimed.snapshot)
         return Message(claimed.id, claimed.event, claimed.created_at, claimed.snapshot, link)
 
     def _settle(self, group: Group, judgement: Judgement, settle_by: float) -> bool:
@@ -285,8 +289,18 @@ class Courier:
                 with write_transaction(self._engine) as connection:
                     each_one = zip(group, judgement.settlements, strict=True)
                     ours = [settling.settle(connection, *each) for each in each_one]
-                    if judgement.pause_until is not None:
-                        turns.pause(connection, group[0].channel_id, judgement.pause_until)
+                    off = None
+                    if any(ours):
+                        off = stand(
+                            connection,
+                            group[0].channel_id,
+                            judgement,
+                            now=judgement.settlements[0].at,
+                            dead_after=self._dead_after,
+                        )
+                if off is not None:
+                    log.warning("channel %s is switched off: %s", group[0].channel_id, off)
+                    self.wake()
                 return all(ours)
             except Exception as error:
                 pause = next(pauses)

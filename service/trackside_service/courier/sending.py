@@ -36,10 +36,10 @@ def send(message: Message, sealed: Sealed, secrets: Secrets, outbound: Outbound,
             sealed.target,
         )
     except SecretKeyMissingError as error:
-        return Outcome("retry", error=error.detail)
+        return Outcome("retry", error=error.detail, ours=True)
     try:
         return deliver(channel(sealed.kind), message, endpoint, outbound, now)
     except Exception as error:
         # Not the text of the error: it may repeat what was to be sent.
         log.error("a %s message could not be made: %s", sealed.kind, type(error).__name__)
-        return Outcome("failed", error=f"the message could not be made ({type(error).__name__})")
+        return Outcome("failed", error=f"the message could not be made ({type(error).__name__})", ours=True)

@@ -14,7 +14,7 @@ from trackside_service.channels import Message
 from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier.sending import send
-from trackside_service.storage import channels
+from trackside_service.storage import channels, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 
@@ -52,7 +52,9 @@ def send_test(
     outcome = send(message, endpoint, secrets, outbound, at)
     duration_ms = (time.perf_counter() - began) * 1000
     delivered = outcome.status == "delivered"
-    if delivered and stored.disabled_reason is not None:
+    if delivered:
         with write_transaction(engine) as connection:
-            channels.set_disabled(connection, channel_id, None)
+            if stored.disabled_reason is not None:
+                standing.switch_on(connection, channel_id)
+            standing.arrived(connection, channel_id, at)
     return TestResult(delivered, outcome.status_code, duration_ms, outcome.said, outcome.error)

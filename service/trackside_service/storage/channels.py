@@ -34,8 +34,9 @@ class Cipher(Protocol):
 class StoredChannel:
     """A channel as it may be shown. `target` is the scheme and host of its address, `route` what it is told of.
 
-    `disabled_reason`: nothing is sent while there is one.
-    `max_per_minute` is the user's own limit of messages (None: that of the kind). Nothing is sent before `ready_at`.
+    `disabled_reason`: nothing is sent while there is one, which is since `disabled_at`. `max_per_minute` is the user's
+    own limit of messages (None: that of the kind). Nothing is sent before `ready_at`. A message last arrived at
+    `delivered_at`, to about a minute; nothing has since the attempt at `failing_since`.
     """
 
     id: UUID
@@ -47,6 +48,9 @@ class StoredChannel:
     created_at: datetime
     max_per_minute: int | None = None
     ready_at: datetime | None = None
+    disabled_at: datetime | None = None
+    delivered_at: datetime | None = None
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +128,16 @@ def delete(connection: sa.Connection, channel_id: UUID) -> None:
         raise _unknown(channel_id)
 
 
-def change(
-    connection: sa.Connection, channel_id: UUID, *, name: str, route: Route, max_per_minute: int | None
-) -> StoredChannel:
-    """Change what a channel is called, told of and limited to; return it. Raises `ChannelNotFoundError`."""
+def change(connection: sa.Connection, channel_id: UUID, *, name: str, route: Route, max_per_minute: int | None) -> None:
+    """Change what a channel is called, told of and limited to."""
     values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute}
     connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values))
-    return get(connection, channel_id)
 
 
 def set_secret(connection: sa.Connection, cipher: Cipher, channel_id: UUID, secret: str) -> None:
     """Store another secret for a channel. Raises `SecretKeyMissingError` where nothing can encrypt it."""
     encrypted = cipher.encrypt(secret)
     connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(secret=encrypted))
-
-
-def set_disabled(connection: sa.Connection, channel_id: UUID, reason: str | None) -> None:
-    """Disable a channel for a reason, or enable it again (None)."""
-    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(disabled_reason=reason))
 
 
 def enabled_for(connection: sa.Connection, project: str) -> tuple[StoredChannel, ...]:
@@ -175,6 +171,9 @@ _SHOWN: Final = sa.select(
     channels.c.created_at,
     channels.c.max_per_minute,
     channels.c.ready_at,
+    channels.c.disabled_at,
+    channels.c.delivered_at,
+    channels.c.failing_since,
 )
 
 
@@ -206,6 +205,9 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
         row.created_at,
         row.max_per_minute,
         row.ready_at,
+        row.disabled_at,
+        row.delivered_at,
+        row.failing_since,
     )
 
 

@@ -61,6 +61,7 @@ def _waiting(connection: sa.Connection, channel_id: UUID, now: datetime) -> list
             one.c.created_at,
             one.c.due_at,
             urgent.label("urgent"),
+            one.c.event.not_like("alert.%").label("alone"),
         )
         .where(one.c.channel_id == channel_id, one.c.status == PENDING, unleased(one, now), _may_go(one, now), in_order)
         .order_by(one.c.number)
@@ -68,7 +69,16 @@ def _waiting(connection: sa.Connection, channel_id: UUID, now: datetime) -> list
         .with_for_update(skip_locked=True, of=one)
     )
     return [
-        Waiting(row.number, row.alert_id, row.attempts, row.lease, row.created_at, row.due_at, bool(row.urgent))
+        Waiting(
+            row.number,
+            row.alert_id,
+            row.attempts,
+            row.lease,
+            row.created_at,
+            row.due_at,
+            urgent=bool(row.urgent),
+            alone=bool(row.alone),
+        )
         for row in rows
     ]
 

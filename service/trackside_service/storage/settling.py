@@ -1,4 +1,4 @@
-"""How attempts ended, and what that says of their channel."""
+"""How attempts ended: what becomes of a delivery that was leased."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from trackside_service.storage import channels as channel_queries
-from trackside_service.storage.deliveries import PENDING, Claimed, unleased
+from trackside_service.storage.deliveries import Claimed
 from trackside_service.storage.delivery_log import Attempt, DeliveryStatus
 from trackside_service.storage.tables import attempts, deliveries
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How an attempt ended. `due_at` is when a pending one is tried again; `disable` says why its channel is
-    switched off."""
+    """How an attempt ended. `due_at` is when a pending one is tried again; `gone`: the receiver asks never to be called
+    again, so that no retry that was asked for meanwhile stands.
+    """
 
     status: DeliveryStatus
     attempt: Attempt
     at: datetime
     due_at: datetime | None = None
-    disable: str | None = None
+    gone: bool = False
 
 
 def settle(connection: sa.Connection, claimed: Claimed, settlement: Settlement) -> bool:
     """Write how the attempt ended, if the lease is still ours; else write nothing and return False.
 
     A retry that was asked for while the attempt was under way stands unless the attempt arrived: the delivery is due
-    when it was asked for. A channel that is switched off takes its waiting deliveries with it: they count as failed,
-    and can be retried by hand.
+    when it was asked for.
     """
     attempt = settlement.attempt
     ours = sa.and_(deliveries.c.number == claimed.number, deliveries.c.lease == claimed.lease)
@@ -39,7 +38,7 @@ def settle(connection: sa.Connection, claimed: Claimed, settlement: Settlement) 
     if held is None:
         return False
     asked_for = held.due_at if held.due_at != claimed.due_at else None
-    again = asked_for is not None and settlement.status != "delivered" and settlement.disable is None
+    again = asked_for is not None and settlement.status != "delivered" and not settlement.gone
     pending = settlement.status == "pending" or again
     values: dict[str, Any] = {
         "status": "pending" if pending else settlement.status,
@@ -61,15 +60,4 @@ def settle(connection: sa.Connection, claimed: Claimed, settlement: Settlement) 
             error=attempt.error,
         )
     )
-    if settlement.disable is not None:
-        channel_queries.set_disabled(connection, claimed.channel_id, settlement.disable)
-        connection.execute(
-            deliveries.update()
-            .where(
-                deliveries.c.channel_id == claimed.channel_id,
-                deliveries.c.status == PENDING,
-                unleased(deliveries, settlement.at),
-            )
-            .values(status="failed", settled_at=settlement.at, lease=None, leased_until=None)
-        )
     return True

@@ -254,6 +254,8 @@ channels: Final = sa.Table(
     sa.Column("max_per_minute", sa.Integer()),
     # Nothing is sent before: the receiver asked for a pause (429), or the limit does.
     sa.Column("ready_at", UtcDateTime()),
+    # When a message last arrived, to about a minute.
+    sa.Column("delivered_at", UtcDateTime()),
     # The first attempt that failed with nothing delivered since, and how many messages were refused for good since.
     sa.Column("failing_since", UtcDateTime()),
     sa.Column("refusals", sa.Integer(), nullable=False, server_default=sa.text("0")),

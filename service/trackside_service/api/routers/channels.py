@@ -42,11 +42,12 @@ from trackside_service.errors import (
     SecretKeyMissingError,
     TargetRefusedError,
 )
-from trackside_service.storage import channels
+from trackside_service.storage import channels, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1", tags=["channels"])
 ChannelId = Annotated[UUID, Path(description="The channel's id.", examples=[examples.CHANNEL_ID])]
+BY_HAND: Final = "switched off by hand"
 _ROUTE: Final = {each.name for each in fields(Route)}
 
 
@@ -127,8 +128,8 @@ def read_channel(request: Request, channel_id: ChannelId) -> Any:
     ),
 )
 async def change_channel(request: Request, channel_id: ChannelId) -> Any:
-    """Change a channel's name, what it is told of, or its limit. What is left out stays as it is; null is what a new
-    channel has. Another address is another channel; another secret is `rotate`'s.
+    """Change a channel's name, what it is told of, its limit, or whether it is on. What is left out stays as it is, and
+    null is what a new channel has. Another address is another channel; another secret is `rotate`'s.
     """
     body = validate(ChannelChange, await read_json(request))
     return await run_in_threadpool(_change, context(request), channel_id, body)
@@ -242,18 +243,22 @@ def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]
 
 
 def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, Any]:
-    given = body.model_fields_set
+    given, now = body.model_fields_set, here.now()
     with write_transaction(here.engine) as connection:
         stored = channels.get(connection, channel_id)
         wanted = _route(body, stored.kind)
-        changed = channels.change(
+        channels.change(
             connection,
             channel_id,
             name=body.name or stored.name,
             route=replace(stored.route, **{each: getattr(wanted, each) for each in given & _ROUTE}),
             max_per_minute=body.max_per_minute if "max_per_minute" in given else stored.max_per_minute,
         )
-    return channel_to_wire(changed, here.now())
+        if body.enabled is True and stored.disabled_reason is not None:
+            standing.switch_on(connection, channel_id)
+        elif body.enabled is False:
+            standing.switch_off(connection, channel_id, BY_HAND, now, told=False)
+        return channel_to_wire(channels.get(connection, channel_id), now)
 
 
 def _route(body: RouteBody, kind: str) -> Route:

@@ -64,6 +64,9 @@ class ChannelChange(RouteBody):
     """The body of PATCH /v1/channels/{channel_id}: what is left out stays, what is null is as in a new channel."""
 
     name: Name | None = Field(None, description="As people call it.")
+    enabled: bool | None = Field(
+        None, description="false switches it off: what waits counts as failed. true switches it on."
+    )
 
 
 class ChannelShown(Shown):
@@ -83,6 +86,11 @@ class ChannelShown(Shown):
     paused_until: datetime | None = Field(
         description="Nothing is sent before: the receiver asked for a pause (429), or the limit does; null: none."
     )
+    disabled_at: datetime | None = Field(description="When it was switched off; null while it is on.")
+    failing_since: datetime | None = Field(
+        description="The first attempt that failed with nothing delivered since; null where nothing fails."
+    )
+    delivered_at: datetime | None = Field(description="When a message last arrived, to about a minute; null: none has.")
     created_at: datetime = Field(description="When it was made.")
 
 
