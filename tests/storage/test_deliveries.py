@@ -151,7 +151,8 @@ def test_a_post_costs_one_query_and_none_without_changes(engine: sa.Engine) -> N
         assert statements == []
         changes = [AlertChange("opened", make_alert()) for _ in range(4)]
         assert deliveries.enqueue_all(connection, changes, make_run(), NOW) == 12
-        assert len([each for each in statements if each.startswith("SELECT")]) == 1
+        asked = [each for each in statements if each.startswith("SELECT") and "pg_notify" not in each]
+        assert len(asked) == 1
         assert len([each for each in statements if each.startswith("INSERT")]) == 1
 
 

@@ -23,6 +23,7 @@ from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.channels.wording import link_of
 from trackside_service.courier.judging import Group, Judgement, judged, stand
+from trackside_service.courier.listening import Listener
 from trackside_service.courier.sending import can_be_told, send
 from trackside_service.dying import DEAD_AFTER
 from trackside_service.storage import deliveries, groups, settling, turns
@@ -49,8 +50,8 @@ def _utc_now() -> datetime:
 
 
 class Courier:
-    """Delivers what is due. `wake` is called after a commit that wrote deliveries; polling is the floor if that is
-    lost.
+    """Delivers what is due. `wake` is called after a commit that wrote deliveries; on Postgres it also listens for the
+    commits of other processes. Polling is the floor if that is lost.
 
     Sending happens in threads, at most `per_channel` at once for one channel, so that a slow receiver does not
     hold up the others. `clock` gives the time (UTC), `rng` the jitter of the retry schedule. `on_attempt` is told
@@ -99,6 +100,7 @@ class Courier:
         self._abandoned = threading.Event()
         self._busy: Counter[UUID] = Counter()
         self._ready_at: datetime | None = None
+        self._listener = Listener(engine, self.wake)
         self._dispatcher: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -112,6 +114,7 @@ class Courier:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="trackside-courier")
         self._dispatcher = threading.Thread(target=self._run, args=(self._pool,), name="trackside-courier", daemon=True)
         self._dispatcher.start()
+        self._listener.start()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Claim nothing more and wait for what is being sent, at most `timeout_s` (unless given: the longest sending).
@@ -124,6 +127,7 @@ class Courier:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        self._listener.stop()
         dispatcher.join()
         with self._changed:
             self._changed.wait_for(

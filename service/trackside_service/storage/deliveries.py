@@ -22,6 +22,7 @@ from trackside_service.domain.runs import Run
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.storage import channels as channel_queries
 from trackside_service.storage.channels import Sealed
+from trackside_service.storage.notices import announce
 from trackside_service.storage.tables import channels, deliveries
 
 # A literal and not a parameter: only so do both databases see that the partial indexes fit.
@@ -102,6 +103,7 @@ def enqueue_all(
     ]
     if rows:
         connection.execute(deliveries.insert(), rows)
+        announce(connection)
     return len(rows)
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from trackside_service.errors import DeliveryNotFoundError, InvalidInputError
 from trackside_service.storage import channels as channel_queries
+from trackside_service.storage.notices import announce
 from trackside_service.storage.tables import attempts, channels, deliveries
 
 DeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]
@@ -93,6 +94,7 @@ def retry(connection: sa.Connection, delivery_id: UUID, now: datetime) -> Delive
     delivery = get(connection, delivery_id)
     _refuse_switched_off(channel_queries.get(connection, delivery.channel_id))
     connection.execute(deliveries.update().where(deliveries.c.number == delivery.number).values(_anew(now)))
+    announce(connection)
     return get(connection, delivery_id)
 
 
@@ -145,6 +147,7 @@ def replay(
         .values(_anew(now))
         .returning(deliveries.c.number)
     ).all()
+    announce(connection)
     is_off = deliveries.c.channel_id.in_(off)
     counted = connection.execute(sa.select(is_off, sa.func.count()).where(*dead).group_by(is_off))
     left = {bool(row[0]): row[1] for row in counted}

@@ -14,6 +14,7 @@ from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage import channels as channel_queries
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.deliveries import PENDING, unleased
+from trackside_service.storage.notices import announce
 from trackside_service.storage.tables import channels, deliveries
 
 DISABLED: Final = "channel.disabled"
@@ -82,6 +83,7 @@ def switch_off(connection: sa.Connection, channel_id: UUID, reason: str, now: da
 def switch_on(connection: sa.Connection, channel_id: UUID) -> None:
     """Switch a channel on, as one of which nothing is known yet. Raises `ChannelNotFoundError`."""
     values = {"disabled_reason": None, "disabled_at": None, "failing_since": None, "refusals": 0, "ready_at": None}
+    announce(connection)
     if not connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values)).rowcount:
         raise ChannelNotFoundError(f"no channel has the id {channel_id}")
 
@@ -122,3 +124,4 @@ def _tell_others(
     ]
     if rows:
         connection.execute(deliveries.insert(), rows)
+        announce(connection)
