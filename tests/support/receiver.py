@@ -130,6 +130,12 @@ class Receiver:
             assert self._changed.wait_for(lambda: len(self.at(path)) >= count, PATIENCE_S), f"{len(self.at(path))} came"
             return self.at(path)
 
+    def wait_for_more(self, count: int, timeout_s: float) -> None:
+        """Wait until `count` more messages came in, or for so long."""
+        with self._changed:
+            wanted = len(self.received) + count
+            self._changed.wait_for(lambda: len(self.received) >= wanted, timeout_s)
+
     def at(self, path: str | None = None) -> list[Received]:
         """What came in so far (for `path`)."""
         return [each for each in self.received if path is None or each.path == path]
