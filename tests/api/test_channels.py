@@ -287,3 +287,19 @@ def test_a_channel_is_switched_off_and_on_by_hand(api: httpx.Client, receiver: R
     assert [each.json["type"] for each in receiver.at("/other")] == ["alert.opened"] * 2, "nobody is told of that"
     assert len(receiver.wait(1, f"/{HIDDEN}")) == len(deliveries(api, channel)["items"]) == 1
     assert other["disabled_reason"] is None
+
+
+def test_a_digest_is_asked_for_and_has_its_time(api: httpx.Client, receiver: Receiver) -> None:
+    assert made(api, receiver)["digest_at"] is None
+    channel = made(api, receiver, kind="slack", events=["opened", "digest"])
+    assert channel["digest_at"] == "08:00"
+    path = f"/v1/channels/{channel['id']}"
+    assert api.patch(path, json={"digest_at": "17:30"}).json()["digest_at"] == "17:30"
+    assert api.patch(path, json={"name": "other"}).json()["digest_at"] == "17:30"
+    assert api.patch(path, json={"events": ["opened"]}).json()["digest_at"] is None
+    for body, pointer in (
+        ({"kind": "slack", "digest_at": "25:00"}, "/digest_at"),
+        ({"kind": "alertmanager", "events": ["opened", "digest"]}, "/events/1"),
+    ):
+        answer = api.post("/v1/channels", json={"name": "n", "url": receiver.url("/x"), **body})
+        assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [pointer]

@@ -42,7 +42,8 @@ def test_dead_letters_of_all_channels_are_listed_the_latest_first(engine: sa.Eng
     give_up(engine, first, 2)
     tell(engine, make_alert())
     with write_transaction(engine) as connection:
-        channels.change(connection, second, name="n", route=channels.EVERYTHING, max_per_minute=None)
+        everything = {"name": "n", "route": channels.EVERYTHING, "max_per_minute": None, "digest_at": None}
+        channels.change(connection, second, **everything, now=NOW)  # type: ignore[arg-type]
         standing.switch_off(connection, first, "gone", NOW, told=False)
     give_up(engine, second, 1)
     found = dead(engine)

@@ -297,6 +297,7 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "tags": [],
     "events": ["opened", "changed", "resolved"],
     "max_per_minute": None,
+    "digest_at": None,
     "disabled_reason": None,
     "paused_until": None,
     "disabled_at": None,

@@ -130,6 +130,7 @@ def channel_to_wire(channel: StoredChannel, now: datetime) -> dict[str, Any]:
         "tags": list(channel.route.tags),
         "events": list(channel.route.events),
         "max_per_minute": channel.max_per_minute or kind_of(channel.kind).per_minute,
+        "digest_at": channel.digest_at,
         "disabled_reason": channel.disabled_reason,
         "paused_until": time_to_wire(channel.ready_at) if paused else None,
         "disabled_at": time_to_wire(channel.disabled_at),

@@ -146,4 +146,5 @@ CHANNEL: Final = Channel(
     payload=render,
     send=send,
     version=VERSION,
+    takes_digest=False,
 )

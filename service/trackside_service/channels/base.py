@@ -46,10 +46,11 @@ class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
     `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder", "alert.group"
-    (people's channels only), "channel.disabled" (another channel was switched off) or "channel.test". `snapshot` holds
-    the alert and the run as they were then: {"alert", "run", "lr_plot"?}; {"events": [{"type", "alert", "run"}]} for a
-    group; {"channel": {"id", "name", "kind", "target", "project"}, "disabled": {"at", "reason", "failing_since",
-    "given_up"}}; or {"channel": {"id", "name"}} for a test. `link` is where that can be seen, where it is known.
+    (people's channels only), "digest", "channel.disabled" (another channel was switched off) or "channel.test".
+    `snapshot` holds the alert and the run as they were then: {"alert", "run", "lr_plot"?}; {"events": [{"type",
+    "alert", "run"}]} for a group; {"digest": what `Digest.as_wire` returns}; {"channel": {"id", "name", "kind",
+    "target", "project"}, "disabled": {"at", "reason", "failing_since", "given_up"}}; or {"channel": {"id", "name"}} for
+    a test. `link` is where that can be seen, where it is known.
     """
 
     id: UUID
@@ -144,8 +145,8 @@ class Channel:
     `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
     receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
     the channel is made. `per_minute`: so many messages the other side takes in a minute (None: any number), unless the
-    user has another limit. `for_people`: people read it, so what comes in a burst is grouped (`digest.py`), and they
-    are reminded unless they choose their events themselves.
+    user has another limit. `takes_digest`: it can be sent the daily digest. `for_people`: people read it, so what comes
+    in a burst is grouped (`digest.py`), and they are reminded unless they choose their events themselves.
     `rotate`, where a secret can be taken over from, takes (stored secret, new one or None, now, how long the old one
     goes on) and returns what is to be stored; the new one comes first in it. Raises `InvalidInputError`.
     """
@@ -159,6 +160,7 @@ class Channel:
     version: int = 1
     shows_secret: bool = False
     per_minute: int | None = None
+    takes_digest: bool = True
     for_people: bool = False
     rotate: Callable[[str, str | None, datetime, timedelta], str] | None = None
 

@@ -22,6 +22,7 @@ _RUN: Final[dict[str, Any]] = {
     "status": "running",
     "tags": ["nightly", "a&b"],
 }
+_BRIEF: Final[dict[str, Any]] = {name: _RUN[name] for name in ("id", "project", "name")}
 _ALERT: Final[dict[str, Any]] = {
     "id": "0b8f7c1e-4f5e-4ef3-9a0c-3f7a5f1c2d01",
     "run_id": _RUN["id"],
@@ -142,4 +143,28 @@ def _in_another_run() -> Message:
 # What people's channels send of a burst.
 GROUP_EXAMPLE: Final = together(
     [EXAMPLES["opened"], _in_another_run(), EXAMPLES["resolved"]], "https://trackside.example.org"
+)
+
+_DIGEST: Final[dict[str, Any]] = {
+    "digest": {
+        "since": "2026-02-28T08:00:00Z",
+        "until": "2026-03-01T08:00:00Z",
+        "project": "vision",
+        "open": {"info": 0, "warning": 1, "critical": 1},
+        "runs": 2,
+        "opened": 3,
+        "resolved": 1,
+        "alerts": [
+            {**_SYMPTOM, "severity": "critical", "cause_id": None, "run": {**_BRIEF, "name": "resnet_8"}},
+            {**{name: value for name, value in _ALERT.items() if name != "symptoms"}, "run": _BRIEF},
+        ],
+    }
+}
+# What a channel that asks for it is sent once a day.
+DIGEST_EXAMPLE: Final = Message(
+    UUID(int=_ID.int + 2),
+    "digest",
+    datetime(2026, 3, 1, 8, 0, tzinfo=UTC),
+    _DIGEST,
+    link_of("https://trackside.example.org", _DIGEST),
 )

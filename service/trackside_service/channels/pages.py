@@ -9,7 +9,7 @@ from typing import Final
 
 from trackside_service.channels import CHANNELS
 from trackside_service.channels.base import Channel
-from trackside_service.channels.examples import EXAMPLES, GROUP_EXAMPLE
+from trackside_service.channels.examples import DIGEST_EXAMPLE, EXAMPLES, GROUP_EXAMPLE
 
 SHOWN: Final = ("opened", "resolved")
 _INTRODUCTION: Final = """\
@@ -47,6 +47,9 @@ def page(channel: Channel) -> str:
     if channel.for_people:
         shown = json.dumps(channel.payload(GROUP_EXAMPLE), indent=2, ensure_ascii=False)
         lines += ["Three events of two runs in one message:", "", "```json", shown, "```", ""]
+    if channel.takes_digest and channel.for_people:
+        shown = json.dumps(channel.payload(DIGEST_EXAMPLE), indent=2, ensure_ascii=False)
+        lines += ["The digest:", "", "```json", shown, "```", ""]
     return "\n".join(lines)
 
 

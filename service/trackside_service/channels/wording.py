@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
+from trackside_service.channels import daily
 from trackside_service.channels.base import Message
-from trackside_service.channels.digest import GROUP, summary
+from trackside_service.channels.digest import GROUP, open_alerts, summary
 from trackside_service.channels.places import place
 from trackside_service.channels.plot import plot
 from trackside_service.channels.tones import MARKS, Tone
@@ -60,6 +61,8 @@ def news(message: Message) -> News:
         return _group(message)
     if message.type == "channel.disabled":
         return _disabled(message)
+    if message.type == daily.DIGEST:
+        return _digest(message)
     alert, run = message.snapshot["alert"], message.snapshot["run"]
     resolved = message.type == "alert.resolved"
     tone, headline = _headline(message.type, alert)
@@ -80,8 +83,8 @@ def news(message: Message) -> News:
 
 
 def link_of(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
-    """Return where people see the run, or the channel, that a message is about; None where it is about neither, or the
-    service does not know its own address.
+    """Return where people see the run, the channel or the alerts that a message is about; None where there is none, or
+    the service does not know its own address.
     """
     if public_url is None:
         return None
@@ -89,6 +92,8 @@ def link_of(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
         return f"{public_url}/v1/runs/{run['id']}/health"
     if channel := snapshot.get("channel"):
         return f"{public_url}/v1/channels/{channel['id']}"
+    if digest := snapshot.get("digest"):
+        return open_alerts(public_url, digest["project"])
     return None
 
 
@@ -125,6 +130,22 @@ def _group(message: Message) -> News:
         footer=f"{told.events} events in one message",
         link=message.link,
         opens="Open the run" if told.runs == 1 else "Open the alerts",
+    )
+
+
+def _digest(message: Message) -> News:
+    digest = message.snapshot["digest"]
+    headline = daily.headline(digest)
+    return News(
+        tone=daily.tone_of(digest),
+        headline=headline,
+        line=headline,
+        detail=daily.happened(digest),
+        listed=daily.lines(digest),
+        listed_as="Open alerts",
+        footer=f"digest of {digest['since']} to {digest['until']}",
+        link=message.link,
+        opens="Open the alerts",
     )
 
 

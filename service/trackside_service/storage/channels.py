@@ -13,9 +13,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.digests import DIGEST_AT, EVENT, next_digest
 from trackside_service.domain.findings import Severity
-from trackside_service.domain.routing import Route
+from trackside_service.domain.routing import ChannelEvent, Route
 from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage.tables import channels
 
@@ -36,7 +36,8 @@ class StoredChannel:
 
     `disabled_reason`: nothing is sent while there is one, which is since `disabled_at`. `max_per_minute` is the user's
     own limit of messages (None: that of the kind). Nothing is sent before `ready_at`. A message last arrived at
-    `delivered_at`, to about a minute; nothing has since the attempt at `failing_since`.
+    `delivered_at`, to about a minute; nothing has since the attempt at `failing_since`. `digest_at` is the time of day
+    (HH:MM, UTC) of its digest, where it asks for one.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class StoredChannel:
     disabled_at: datetime | None = None
     delivered_at: datetime | None = None
     failing_since: datetime | None = None
+    digest_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ def create(
     now: datetime,
     route: Route = EVERYTHING,
     max_per_minute: int | None = None,
+    digest_at: str | None = None,
 ) -> StoredChannel:
     """Store a channel whose settings were checked. Raises `SecretKeyMissingError` where nothing can encrypt them."""
-    shown = StoredChannel(channel_id, kind, name, target, route, None, now, max_per_minute)
     connection.execute(
         channels.insert().values(
             channel_id=channel_id,
@@ -89,10 +91,11 @@ def create(
             secret=None if secret is None else cipher.encrypt(secret),
             target=target,
             max_per_minute=max_per_minute,
+            **_of_digest(route, digest_at, now),
             created_at=now,
         )
     )
-    return shown
+    return get(connection, channel_id)
 
 
 def listed(connection: sa.Connection) -> tuple[StoredChannel, ...]:
@@ -128,9 +131,18 @@ def delete(connection: sa.Connection, channel_id: UUID) -> None:
         raise _unknown(channel_id)
 
 
-def change(connection: sa.Connection, channel_id: UUID, *, name: str, route: Route, max_per_minute: int | None) -> None:
-    """Change what a channel is called, told of and limited to."""
-    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute}
+def change(
+    connection: sa.Connection,
+    channel_id: UUID,
+    *,
+    name: str,
+    route: Route,
+    max_per_minute: int | None,
+    digest_at: str | None,
+    now: datetime,
+) -> None:
+    """Change what a channel is called, told of (and when, of the digest) and limited to."""
+    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute, **_of_digest(route, digest_at, now)}
     connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values))
 
 
@@ -174,6 +186,7 @@ _SHOWN: Final = sa.select(
     channels.c.disabled_at,
     channels.c.delivered_at,
     channels.c.failing_since,
+    channels.c.digest_at,
 )
 
 
@@ -188,6 +201,14 @@ def _of_route(route: Route) -> dict[str, Any]:
     }
 
 
+def _of_digest(route: Route, at: str | None, now: datetime) -> dict[str, Any]:
+    """Return the columns that say when a digest is due. Raises `ValueError` where `at` is no time of day."""
+    if EVENT not in route.events:
+        return {"digest_at": None, "digest_due_at": None}
+    at = at or DIGEST_AT
+    return {"digest_at": at, "digest_due_at": next_digest(at, now)}
+
+
 def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
     return StoredChannel(
         row.channel_id,
@@ -199,7 +220,7 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
             cast(Severity, row.min_severity),
             tuple(row.codes or ()),
             tuple(row.tags or ()),
-            tuple(cast("list[AlertEvent]", row.events)),
+            tuple(cast("list[ChannelEvent]", row.events)),
         ),
         row.disabled_reason,
         row.created_at,
@@ -208,6 +229,7 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
         row.disabled_at,
         row.delivered_at,
         row.failing_since,
+        row.digest_at,
     )
 
 

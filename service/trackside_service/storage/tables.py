@@ -254,6 +254,10 @@ channels: Final = sa.Table(
     sa.Column("max_per_minute", sa.Integer()),
     # Nothing is sent before: the receiver asked for a pause (429), or the limit does.
     sa.Column("ready_at", UtcDateTime()),
+    # The time of day (HH:MM, UTC) of the digest and when it is due next, where it is asked for; when one was last due.
+    sa.Column("digest_at", sa.Text()),
+    sa.Column("digest_due_at", UtcDateTime()),
+    sa.Column("digested_at", UtcDateTime()),
     # When a message last arrived, to about a minute.
     sa.Column("delivered_at", UtcDateTime()),
     # The first attempt that failed with nothing delivered since, and how many messages were refused for good since.

@@ -32,12 +32,13 @@ from trackside_service.api.shown import channel_to_wire
 from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
-from trackside_service.domain.alerts import AlertEvent
-from trackside_service.domain.routing import EVENTS, MIN_SEVERITY, Route
+from trackside_service.domain.digests import EVENT
+from trackside_service.domain.routing import EVENTS, MIN_SEVERITY, ChannelEvent, Route
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import (
     BusyError,
     ChannelNotFoundError,
+    Fault,
     InvalidInputError,
     SecretKeyMissingError,
     TargetRefusedError,
@@ -223,6 +224,7 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
             now=here.now(),
             route=route,
             max_per_minute=body.max_per_minute,
+            digest_at=body.digest_at,
         )
     shown = channel_to_wire(made, made.created_at)
     return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
@@ -253,6 +255,8 @@ def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, A
             name=body.name or stored.name,
             route=replace(stored.route, **{each: getattr(wanted, each) for each in given & _ROUTE}),
             max_per_minute=body.max_per_minute if "max_per_minute" in given else stored.max_per_minute,
+            digest_at=body.digest_at if "digest_at" in given else stored.digest_at,
+            now=now,
         )
         if body.enabled is True and stored.disabled_reason is not None:
             standing.switch_on(connection, channel_id)
@@ -274,7 +278,10 @@ def _route(body: RouteBody, kind: str) -> Route:
     )
 
 
-def _events(given: Sequence[AlertEvent] | None, kind: str) -> tuple[AlertEvent, ...]:
-    if given is not None:
-        return tuple(dict.fromkeys(given))
-    return (*EVENTS, "reminder") if channel(kind).for_people else EVENTS
+def _events(given: Sequence[ChannelEvent] | None, kind: str) -> tuple[ChannelEvent, ...]:
+    if given is None:
+        return (*EVENTS, "reminder") if channel(kind).for_people else EVENTS
+    if EVENT in given and not channel(kind).takes_digest:
+        reason = f"a channel of kind {kind} takes no digest"
+        raise InvalidInputError(reason, faults=[Fault(f"/events/{list(given).index(EVENT)}", reason)])
+    return tuple(dict.fromkeys(given))

@@ -23,7 +23,7 @@ Kind = Annotated[
 _LIMITS: Final = ", ".join(f"{each.kind} {each.per_minute or 'any number'}" for each in CHANNELS)
 _Item = TypeVar("_Item")
 Few = Annotated[list[_Item], Field(max_length=100)]
-EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder"]
+EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder", "digest"]
 
 
 class RouteBody(Body):
@@ -38,7 +38,11 @@ class RouteBody(Body):
     events: list[EventName] | None = Field(
         None,
         description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
-        "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily).",
+        "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily). Asked for: "
+        "acknowledged, and digest (once a day what is open and what happened; none where there is nothing to tell).",
+    )
+    digest_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = Field(
+        None, description="The time of day (HH:MM, UTC) of the digest, where events has it; 08:00 if left out."
     )
     max_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = Field(
         None,
@@ -82,6 +86,7 @@ class ChannelShown(Shown):
     tags: list[str] = Field(description="Only runs that have one of these tags; all if empty.")
     events: list[EventName] = Field(description="Only these; changed is told only when it got worse.")
     max_per_minute: int | None = Field(description="So many messages a minute at most; null: any number.")
+    digest_at: str | None = Field(description="When the digest is made (HH:MM, UTC); null: not asked for.")
     disabled_reason: str | None = Field(description="Why nothing is sent there; null while it is on.")
     paused_until: datetime | None = Field(
         description="Nothing is sent before: the receiver asked for a pause (429), or the limit does; null: none."
