@@ -88,7 +88,7 @@ def test_nothing_to_tell_is_not_told(engine: sa.Engine, writer: Writer) -> None:
 
 
 def test_it_is_about_what_the_channel_asks_for(engine: sa.Engine, writer: Writer) -> None:
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "all": {},
         "speech": {"project": "speech"},
         "rules": {"codes": ("LR",)},

@@ -35,7 +35,7 @@ log: Final = logging.getLogger(__name__)
 
 # Long against the longest sending (20 s), short against a person's patience when a courier has died.
 LEASE_S: Final = 60.0
-POLL_S: Final = 1.0
+POLL_S: Final = 0.5
 # A message that arrived and is not settled is sent again, so settling is tried again, ever more seldom, until this
 # share of the lease is over.
 SETTLE_PAUSES_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
