@@ -258,10 +258,10 @@ def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, A
             digest_at=body.digest_at if "digest_at" in given else stored.digest_at,
             now=now,
         )
-        if body.enabled is True and stored.disabled_reason is not None:
-            standing.switch_on(connection, channel_id)
-        elif body.enabled is False:
+        if body.enabled is False:
             standing.switch_off(connection, channel_id, BY_HAND, now, told=False)
+        elif "enabled" in given and stored.disabled_reason is not None:
+            standing.switch_on(connection, channel_id)
         return channel_to_wire(channels.get(connection, channel_id), now)
 
 
