@@ -181,6 +181,7 @@ class Courier:
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         now = self._clock()
+        self._ready_at = None  # should the database not answer, the next look is a poll away
         with read_transaction(self._engine) as connection:
             due = deliveries.due_channels(connection, now)
         self._ready_at = min((each.ready_at for each in due if each.ready_at is not None), default=None)
