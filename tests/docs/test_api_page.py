@@ -50,7 +50,7 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, sqlite_template: Path) -
     assert '"code":"LOSS001"' in answer_to("/v1/check")
     assert '"delivered":true' in answer_to("/test")
     assert '"codes":["LOSS","LR001"]' in answer_to("-X PATCH $URL/v1/channels")
-    assert '"replayed":0' in answer_to("/replay")
+    assert '"replayed":0' in answer_to("/replays")
     assert "trackside_points_total 9.0" in answer_to("/metrics")
     (shown,) = blocks(PAGE, "json")
     refused = json.loads(answer_to("totl_epochs"))

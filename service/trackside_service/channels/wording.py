@@ -168,7 +168,7 @@ def _disabled(message: Message) -> News:
         about=tuple(about),
         advice=(
             f"Mend the other side, then POST /v1/channels/{lost['id']}/test: a test that succeeds switches it on. "
-            "POST /v1/deliveries/replay sends what was given up. Or delete the channel."
+            "POST /v1/replays sends what was given up. Or delete the channel."
         ),
         footer=f"channel {lost['id']}",
         link=message.link,

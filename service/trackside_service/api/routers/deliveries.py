@@ -39,7 +39,7 @@ _PAGE: Final = {"items": [examples.DELIVERY], "next_cursor": None}
 )
 def list_deliveries(request: Request, status: Status = None, limit: Limit = 50, cursor: Cursor = None) -> Any:
     """Return what was sent anywhere and what became of it. `status=failed` are the dead letters: what was given up over
-    all channels, to be sent again one by one or by `POST /v1/deliveries/replay`.
+    all channels, to be sent again one by one or by `POST /v1/replays`.
     """
     return _page(context(request), None, status, limit, cursor)
 
@@ -82,7 +82,7 @@ def read_delivery(request: Request, delivery_id: DeliveryId) -> Any:
 
 
 @router.post(
-    "/deliveries/replay",
+    "/replays",
     **operation(
         summary="Send what failed again",
         says="They are due now.",

@@ -45,7 +45,7 @@ class DeliveryPage(Shown):
 
 
 class ReplayBody(Body):
-    """The body of POST /v1/deliveries/replay."""
+    """The body of POST /v1/replays."""
 
     channel_id: Id | None = Field(None, description="Only this channel's.")
     since: Time | None = Field(None, description="Only those given up at this time or later.")
