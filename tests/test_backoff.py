@@ -6,7 +6,15 @@ from random import Random
 
 import pytest
 
-from trackside_service.backoff import JITTER, LONGEST_PAUSE, STANDARD_WEBHOOKS, delay, parse_schedule
+from trackside_service.backoff import (
+    JITTER,
+    LONGEST_PAUSE,
+    LONGEST_UNTOLD_PAUSE,
+    STANDARD_WEBHOOKS,
+    delay,
+    parse_schedule,
+    pause,
+)
 from trackside_service.errors import InvalidInputError
 
 
@@ -45,3 +53,11 @@ def test_a_schedule_is_read() -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="retry schedule"):
         parse_schedule(text)
+
+
+def test_a_channel_that_has_too_much_is_left_alone_for_as_long_as_it_asks() -> None:
+    assert pause(30.0, 5.0) == 30
+    assert pause(0.0, 5.0) == 0
+    assert pause(1e9, 5.0) == LONGEST_PAUSE
+    assert pause(None, 5.0) == 5
+    assert pause(None, 7200.0) == pause(None, None) == LONGEST_UNTOLD_PAUSE

@@ -72,3 +72,9 @@ def test_nothing_overtakes_an_earlier_event_of_its_alert() -> None:
 
 def test_a_clock_that_was_set_back_lengthens_no_window() -> None:
     assert chosen(waiting(1), told_at=after(3600)) == Choice(held={1: after(30)})
+
+
+def test_what_is_about_no_alert_is_told_by_itself_and_at_once() -> None:
+    off = waiting(3, alert_id=None, alone=True)
+    assert chosen(waiting(1), waiting(2), off, told_at=after(-1)) == Choice((3,))
+    assert chosen(waiting(1), waiting(3, alone=True, attempts=1, due_at=after(9))) == Choice((1,))

@@ -1,4 +1,4 @@
-"""The written retry schedule: when a message that could not be delivered is tried again (pure)."""
+"""When a message that could not be delivered is tried again, by the written retry schedule (pure)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ STANDARD_WEBHOOKS: Final[tuple[float, ...]] = (0, 5, 300, 1800, 7200, 18000, 360
 JITTER: Final = 0.1
 # A receiver's Retry-After is honoured up to a day: it may slow us down, not silence us.
 LONGEST_PAUSE: Final[float] = 86400
+# A receiver that has too much (429) and does not say for how long is left alone until the message is tried again, but
+# no longer than this.
+LONGEST_UNTOLD_PAUSE: Final[float] = 60
 _MOST_ATTEMPTS: Final = 100
 
 
@@ -49,3 +52,12 @@ def delay(attempt: int, schedule: Sequence[float], rng: Random, *, retry_after: 
         return None
     wait = schedule[attempt - 1] * (1 + JITTER * rng.random())
     return max(wait, min(retry_after or 0.0, LONGEST_PAUSE))
+
+
+def pause(retry_after: float | None, wait: float | None) -> float:
+    """Return the seconds for which a channel that has too much (429) is left alone: what it asked for, up to
+    `LONGEST_PAUSE`; else `wait`, that of the message (None: it is given up), up to `LONGEST_UNTOLD_PAUSE`.
+    """
+    if retry_after is not None:
+        return min(retry_after, LONGEST_PAUSE)
+    return LONGEST_UNTOLD_PAUSE if wait is None else min(wait, LONGEST_UNTOLD_PAUSE)

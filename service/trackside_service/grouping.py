@@ -3,6 +3,7 @@
 - The first event goes at once. For a window after a message, further ones wait; critical ones only for `URGENT`.
 - When one may leave, everything that waits goes with it. What waits is never put off a second time.
 - What was tried together is tried again together, and alone: nothing joins it, so that it is the same message.
+- What is about no alert (another channel that was switched off) is told by itself, at once.
 - Events of one alert leave in their order: what is later than one that stays, stays.
 """
 
@@ -21,7 +22,7 @@ URGENT: Final = timedelta(seconds=5)
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A delivery that nobody holds. `attempts` were made; `lease` is that of a courier that died with it; `urgent`: it
-    says that something is, or became, critical.
+    says that something is, or became, critical; `alone`: it is about no alert, and is told by itself, at once.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Waiting:
     created_at: datetime
     due_at: datetime
     urgent: bool
+    alone: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -53,6 +55,10 @@ class Choice:
 
 def choose(waiting: Sequence[Waiting], *, told_at: datetime | None, window: timedelta, now: datetime) -> Choice:
     """Choose from what waits on a channel, in the order of numbers; the last message left at `told_at`."""
+    for each in waiting:
+        if each.alone and each.due_at <= now:
+            return Choice((each.number,))
+    waiting = [each for each in waiting if not each.alone]
     tried = sorted((each for each in waiting if not each.fresh and each.due_at <= now), key=lambda each: each.due_at)
     for first in tried:
         leaving = _in_order(waiting, [each for each in tried if each.tried_with == first.tried_with])

@@ -134,6 +134,9 @@ class Settings:
     group_window_s: int = _setting(
         30, _whole(0, 3600), "seconds in which what follows a message to people becomes one; 0 sends each by itself"
     )
+    disable_after_h: int = _setting(
+        72, _whole(0, 8760), "hours after which a channel at which nothing arrives is switched off; 0 never"
+    )
     sweep_s: int = _setting(5, _whole(0, 3600), "seconds between looks for silent runs; 0 leaves them to others")
     group_one_run: bool = _setting(False, _flag, "one run a transaction, for a distributed Postgres")
     log_level: str = _setting("info", _level, "debug, info, warning or error")

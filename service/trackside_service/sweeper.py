@@ -1,4 +1,4 @@
-"""The sweeper: looks for runs that are not heard of any more, and for alerts whose time has come.
+"""The sweeper: looks for runs that are not heard of any more, for alerts whose time has come, and for digests.
 
 One indexed query finds the runs whose deadline has come, and another one the alerts that are due: a silence is over, a
 reminder is to be sent, a flapping one has been quiet for long enough. Each run gets a look in a transaction of its own,
@@ -23,9 +23,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from trackside_service.errors import BusyError
-from trackside_service.monitor import LookResult, look_at_alerts, look_for_silence
-from trackside_service.storage import alerts, runs
-from trackside_service.storage.engine import read_transaction
+from trackside_service.monitor import LookResult, digest_of, look_at_alerts, look_for_silence
+from trackside_service.storage import alerts, digests, runs
+from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.runs import Overdue
 
 log: Final = logging.getLogger(__name__)
@@ -106,7 +106,9 @@ class Sweeper:
             futures = [(run.run_id, self._submit(self._look_at(run, since, now), run.run_id)) for run in some]
             looks += self._settle_all(futures)
         self._looked_at = now
-        return looks + self._sweep_alerts(now)
+        looks += self._sweep_alerts(now)
+        self._send_digests(now)
+        return looks
 
     def _sweep_alerts(self, now: datetime) -> int:
         """Look at every alert that is due, a page of them at a time. One that could not be looked at waits for the next
@@ -129,6 +131,16 @@ class Sweeper:
             ]
             looks += self._settle_all(futures)
         return looks
+
+    def _send_digests(self, now: datetime) -> None:
+        """Write the digests that are due, each in a transaction of its own; reading for it holds up no post."""
+        with read_transaction(self._engine) as connection:
+            due = digests.due(connection, now)
+        for one in due:
+            with read_transaction(self._engine) as connection:
+                digest = digest_of(connection, one, now)
+            with write_transaction(self._engine) as connection:
+                digests.write(connection, one, digest, now)
 
     def _listening(self, now: datetime) -> datetime:
         """Return since when it has been listening without a break."""

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.api.test_records import posted
-from tests.api.test_runs import opened
+from tests.api.test_runs import RUN, opened
 from tests.support.mail_server import Manner, mail_server
 from tests.support.problems import assert_problem
 from tests.support.receiver import Receiver, Reply, receiving
@@ -200,3 +200,106 @@ def test_deliveries_are_paged_the_latest_first(api: httpx.Client, receiver: Rece
     assert [each["id"] for each in first["items"] + second["items"]] == [each["id"] for each in everything]
     assert second["next_cursor"] is None
     assert_problem(api.get(f"/v1/channels/{channel['id']}/deliveries", params={"cursor": "W10"}), 422, "invalid_input")
+
+
+def test_a_limit_is_the_kinds_unless_another_is_wanted(api: httpx.Client, receiver: Receiver) -> None:
+    assert made(api, receiver)["max_per_minute"] is None
+    assert made(api, receiver, kind="slack")["max_per_minute"] == 60
+    own = made(api, receiver, kind="slack", max_per_minute=10)
+    assert api.get(f"/v1/channels/{own['id']}").json()["max_per_minute"] == 10
+    for wrong in (0, 6001, 1.5, True):
+        answer = api.post("/v1/channels", json={"kind": "slack", "name": "n", "url": "x", "max_per_minute": wrong})
+        assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [
+            "/max_per_minute"
+        ]
+
+
+def test_a_pause_that_was_asked_for_is_shown(api: httpx.Client, receiver: Receiver) -> None:
+    receiver.behave(f"/{HIDDEN}", Reply(status=429, headers={"retry-after": "600"}))
+    channel = made(api, receiver)
+    assert channel["paused_until"] is None
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(1)
+    deadline = time.monotonic() + 30
+    while (until := api.get(f"/v1/channels/{channel['id']}").json()["paused_until"]) is None:
+        assert time.monotonic() < deadline
+    assert timedelta(minutes=9) < datetime.fromisoformat(until) - datetime.now(UTC) <= timedelta(minutes=10)
+
+
+def test_a_channel_is_told_of_the_rules_and_tags_that_it_asks_for(api: httpx.Client, receiver: Receiver) -> None:
+    rules = made(api, receiver, name="rules", url=receiver.url("/rules"), codes=["loss", "LR001"])
+    tags = made(api, receiver, name="tags", url=receiver.url("/tags"), tags=["nightly", "nightly"])
+    other = made(api, receiver, name="other", url=receiver.url("/other"), codes=["GRAD"])
+    assert (rules["codes"], tags["tags"], other["tags"]) == (["LOSS", "LR001"], ["nightly"], [])
+    posted(api, opened(api, {**RUN, "tags": ["nightly"]}), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    posted(api, opened(api, {**RUN, "tags": ["weekly"]}), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(2, "/rules")
+    receiver.wait(1, "/tags")
+    counted = [len(deliveries(api, each)["items"]) for each in (rules, tags, other)]
+    assert counted == [2, 1, 0]
+
+
+def test_what_a_channel_is_told_of_can_be_changed(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver, kind="slack", project="vision", tags=["nightly"], min_severity="critical")
+    path = f"/v1/channels/{channel['id']}"
+    answer = api.patch(path, json={"name": "night", "codes": ["LOSS"], "project": None, "max_per_minute": 5})
+    assert answer.status_code == 200, answer.text
+    changed = {**channel, "name": "night", "codes": ["LOSS"], "project": None, "max_per_minute": 5}
+    assert answer.json() == api.get(path).json() == changed
+    back = api.patch(path, json={"codes": None, "min_severity": None, "max_per_minute": None, "events": None}).json()
+    assert back == {**changed, "codes": [], "min_severity": "warning", "max_per_minute": 60}
+    assert api.patch(path, json={}).json() == back
+    assert_problem(api.patch(f"/v1/channels/{UUID(int=7)}", json={}), 404, "channel_not_found")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"codes": ["LOSS1"]}, "/codes/0"),
+        ({"codes": "LOSS"}, "/codes"),
+        ({"tags": [""]}, "/tags/0"),
+        ({"tags": ["t"] * 101}, "/tags"),
+        ({"url": "https://example.com/elsewhere"}, "/url"),
+        ({"kind": "slack"}, "/kind"),
+    ],
+)
+def test_changes_that_are_refused(api: httpx.Client, receiver: Receiver, change: dict[str, Any], pointer: str) -> None:
+    channel = made(api, receiver)
+    answer = api.patch(f"/v1/channels/{channel['id']}", json=change)
+    assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [pointer]
+    assert api.get(f"/v1/channels/{channel['id']}").json() == {k: v for k, v in channel.items() if k != "secret"}
+
+
+def test_a_channel_is_switched_off_and_on_by_hand(api: httpx.Client, receiver: Receiver) -> None:
+    channel = made(api, receiver)
+    other = made(api, receiver, url=receiver.url("/other"))
+    path = f"/v1/channels/{channel['id']}"
+    off = api.patch(path, json={"enabled": False}).json()
+    assert off["disabled_reason"] == "switched off by hand"
+    assert off["disabled_at"] is not None
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(1, "/other")
+    assert deliveries(api, channel)["items"] == []
+    on = api.patch(path, json={"enabled": True}).json()
+    assert (on["disabled_reason"], on["disabled_at"]) == (None, None)
+    posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+    receiver.wait(2, "/other")
+    assert [each.json["type"] for each in receiver.at("/other")] == ["alert.opened"] * 2, "nobody is told of that"
+    assert len(receiver.wait(1, f"/{HIDDEN}")) == len(deliveries(api, channel)["items"]) == 1
+    assert other["disabled_reason"] is None
+
+
+def test_a_digest_is_asked_for_and_has_its_time(api: httpx.Client, receiver: Receiver) -> None:
+    assert made(api, receiver)["digest_at"] is None
+    channel = made(api, receiver, kind="slack", events=["opened", "digest"])
+    assert channel["digest_at"] == "08:00"
+    path = f"/v1/channels/{channel['id']}"
+    assert api.patch(path, json={"digest_at": "17:30"}).json()["digest_at"] == "17:30"
+    assert api.patch(path, json={"name": "other"}).json()["digest_at"] == "17:30"
+    assert api.patch(path, json={"events": ["opened"]}).json()["digest_at"] is None
+    for body, pointer in (
+        ({"kind": "slack", "digest_at": "25:00"}, "/digest_at"),
+        ({"kind": "alertmanager", "events": ["opened", "digest"]}, "/events/1"),
+    ):
+        answer = api.post("/v1/channels", json={"name": "n", "url": receiver.url("/x"), **body})
+        assert [fault["pointer"] for fault in assert_problem(answer, 422, "invalid_input")["errors"]] == [pointer]

@@ -149,8 +149,12 @@ def _send_every_example(api: httpx.Client, hook: str) -> None:
                 # A run ends once: the second example is another run's.
                 ids["run_id"] = str(UUID(int=7))
                 api.put(f"/v1/runs/{ids['run_id']}", json=examples.RUN_SMALL).raise_for_status()
-            is_webhook = path == "/v1/channels" and body is not None and body["kind"] == "webhook"
-            answer = api.request(method, path.format(**ids), json={**body, "url": hook} if is_webhook else body)
+            here = dict(body or {})
+            if "channel_id" in here:
+                here["channel_id"] = ids["channel_id"]
+            if path == "/v1/channels" and here.get("kind") == "webhook":
+                here["url"] = hook
+            answer = api.request(method, path.format(**ids), json=None if body is None else here)
             said = f"{method} {path}: {answer.status_code} {answer.text[:600]}"
             assert answer.is_success, said
             documented = operation["responses"][str(answer.status_code)]
@@ -161,7 +165,7 @@ def _send_every_example(api: httpx.Client, hook: str) -> None:
                 assert media_type in documented["content"], said
             if path == "/v1/silences" and method == "POST":
                 ids["silence_id"] = answer.json()["id"]
-            if is_webhook:
+            if here.get("url") == hook:
                 ids["channel_id"] = answer.json()["id"]
             sent += 1
     assert sent > len(OPERATIONS)

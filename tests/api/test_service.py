@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from uuid import UUID
 
 import httpx
 from tests.api.test_records import posted
 from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
+from tests.support.receiver import Reply, receiving
 from tests.support.service import service
 
 
@@ -52,4 +55,29 @@ def test_meters_count_what_was_done_and_name_no_run(api: httpx.Client) -> None:
     assert after["trackside_post_duration_seconds_count"] == 2
     text = api.get("/metrics").text
     assert str(UUID(int=0xABCDEF)) not in text
-    assert set(re.findall(r"(\w+)=\"", text)) <= {"le", "code", "outcome", "status"}
+    assert set(re.findall(r"(\w+)=\"", text)) <= {"le", "code", "outcome", "status", "state"}
+
+
+def test_meters_show_channels_that_are_off_and_what_is_not_delivered(api: httpx.Client) -> None:
+    with receiving() as receiver:
+        receiver.behave("/gone", Reply(410))
+        receiver.behave("/down", Reply(503))
+        for path in ("/gone", "/down"):
+            body = {"kind": "webhook", "name": path, "url": receiver.url(path)}
+            api.post("/v1/channels", json=body).raise_for_status()
+        posted(api, opened(api), [{"step": 1, "metrics": {"loss": "NaN"}}])
+        receiver.wait(3)  # the second channel hears of the first one's end
+        deadline = time.monotonic() + 30
+        while (now := meters(api))['trackside_channels{state="disabled"}'] != 1:
+            assert time.monotonic() < deadline
+        assert now['trackside_channels{state="enabled"}'] == 1
+        assert now["trackside_deliveries_dead"] == 1
+        assert now["trackside_deliveries_waiting"] == 2
+        assert now["trackside_delivery_lateness_seconds"] >= 0
+
+
+def test_meters_answer_without_a_database(empty_database_url: str) -> None:
+    with service(empty_database_url) as url, httpx.Client(base_url=url) as api:
+        now = meters(api)
+        assert math.isnan(now["trackside_deliveries_waiting"])
+        assert now["trackside_writer_queue_depth"] == 0

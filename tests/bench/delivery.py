@@ -7,10 +7,11 @@ import threading
 import time
 import urllib.request
 import uuid
+from contextlib import ExitStack
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.bench.processes import databases, service
+from tests.bench.processes import databases, deliverer, service
 
 ALERTS = 100
 
@@ -61,12 +62,18 @@ def _latencies(url: str) -> list[float]:
 
 
 def main() -> None:
-    """Print the median and the 99th percentile in milliseconds, on both databases."""
-    with databases() as urls:
-        for name, database in urls.items():
-            with service(database) as url:
-                seen = _latencies(url)
-            print(
-                f"{name:>9}: POST to receipt, median {seen[len(seen) // 2] * 1000:.1f} ms,"
-                f" p99 {seen[int(0.99 * len(seen))] * 1000:.1f} ms"
-            )
+    """Print the median and the 99th percentile in milliseconds, on both databases, with the courier inside the service
+    and as a process of its own.
+    """
+    for separate in (False, True):
+        with databases() as urls:
+            for name, database in urls.items():
+                with ExitStack() as stack:
+                    url = stack.enter_context(service(database, *(["--no-deliver"] if separate else [])))
+                    if separate:
+                        stack.enter_context(deliverer(database))
+                    seen = _latencies(url)
+                print(
+                    f"{name:>9}, {'trackside deliver' if separate else 'inside serve'}: POST to receipt,"
+                    f" median {seen[len(seen) // 2] * 1000:.1f} ms, p99 {seen[int(0.99 * len(seen))] * 1000:.1f} ms"
+                )

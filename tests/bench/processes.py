@@ -55,17 +55,33 @@ def trivial() -> Iterator[str]:
         yield url
 
 
+_ENVIRONMENT = {"TRACKSIDE_ALLOW_TARGETS": "127.0.0.0/8", "TRACKSIDE_SECRET_KEY": "a" * 43 + "="}
+
+
 @contextmanager
-def service(database_url: str) -> Iterator[str]:
+def service(database_url: str, *arguments: str) -> Iterator[str]:
     """`trackside serve` on `database_url`, migrated; webhooks to loopback allowed."""
     port = free_port()
-    command = [sys.executable, "-m", "trackside_service", "serve", "--port", str(port), "--migrate"]
-    environment = {
-        "TRACKSIDE_ALLOW_TARGETS": "127.0.0.0/8",
-        "TRACKSIDE_SECRET_KEY": "a" * 43 + "=",
-    }
-    with process([*command, "--database-url", database_url], port, "/readyz", environment) as url:
+    command = [sys.executable, "-m", "trackside_service", "serve", "--port", str(port), "--migrate", *arguments]
+    with process([*command, "--database-url", database_url], port, "/readyz", _ENVIRONMENT) as url:
         yield url
+
+
+@contextmanager
+def deliverer(database_url: str) -> Iterator[None]:
+    """`trackside deliver` on a migrated database, once it delivers."""
+    command = [sys.executable, "-m", "trackside_service", "deliver", "--database-url", database_url]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKSIDE_")}
+    with subprocess.Popen(command, env={**kept, **_ENVIRONMENT}, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr is not None
+            while "delivering" not in (line := running.stderr.readline()):
+                if not line:
+                    raise RuntimeError("trackside deliver did not start")
+            yield
+        finally:
+            running.terminate()
+            running.communicate(timeout=30)
 
 
 @contextmanager

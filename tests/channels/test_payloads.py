@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from trackside_service.channels import CHANNELS, Channel
-from trackside_service.channels.examples import EXAMPLES
+from trackside_service.channels.examples import DIGEST_EXAMPLE, EXAMPLES
 from trackside_service.channels.pages import document
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+DAILY = [channel for channel in CHANNELS if channel.takes_digest]
 KINDS = pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.kind)
 
 
@@ -30,8 +31,18 @@ def test_messages_are_as_pinned(channel: Channel, name: str) -> None:
     assert channel.payload(EXAMPLES[name]) == pinned
 
 
+@pytest.mark.parametrize("channel", DAILY, ids=lambda channel: channel.kind)
+def test_digests_are_as_pinned(channel: Channel) -> None:
+    pinned = json.loads(snapshot(channel, "digest").read_text(encoding="utf-8"))
+    assert channel.payload(DIGEST_EXAMPLE) == pinned
+    said = json.dumps(pinned, ensure_ascii=False)
+    assert "off schedule" in said
+    assert "resnet" in said
+
+
 def test_nothing_is_pinned_that_is_not_sent() -> None:
     wanted = {snapshot(channel, name) for channel in CHANNELS for name in EXAMPLES}
+    wanted |= {snapshot(channel, "digest") for channel in DAILY}
     assert set(SNAPSHOTS.iterdir()) == wanted
 
 

@@ -67,6 +67,7 @@ def test_the_head_has_the_severitys_colour_and_the_button_opens_the_run() -> Non
         "reminder": "attention",
         "acknowledged": "emphasis",
         "resolved": "good",
+        "disabled": "attention",
         "test": "emphasis",
     }
     [button] = card(render(EXAMPLES["opened"]))["actions"]

@@ -38,6 +38,7 @@ def test_every_setting_is_read() -> None:
         "PUBLIC_URL": "https://trackside.example.org",
         "DELIVER": "false",
         "GROUP_WINDOW_S": "0",
+        "DISABLE_AFTER_H": "24",
         "SWEEP_S": "30",
         "GROUP_ONE_RUN": "1",
         "LOG_LEVEL": "Debug",

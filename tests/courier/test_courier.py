@@ -21,7 +21,7 @@ from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.courier import Courier, send_test
 from trackside_service.errors import ChannelNotFoundError
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, delivery_log
 from trackside_service.storage.engine import open_engine, read_transaction, write_transaction
 
 SLACK_PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
@@ -47,9 +47,9 @@ def test_a_webhook_arrives_signed_and_a_slack_message_beside_it(engine: sa.Engin
 def test_a_message_links_to_its_run_where_the_service_knows_its_address(engine: sa.Engine, receiver: Receiver) -> None:
     add_channel(engine, receiver.url(SLACK_PATH), "slack")
     tell(engine, make_alert())
-    Courier(engine, secrets(), outbound(), public_url="https://ml.example.org/trackside").run_once()
-    tell(engine, make_alert())
-    courier(engine).run_once()
+    Courier(engine, secrets(), outbound(), public_url="https://ml.example.org/trackside").run_once(NOW)
+    tell(engine, make_alert(), now=after(1))
+    courier(engine).run_once(after(1))
     linked, bare = (each.body.decode() for each in receiver.at(SLACK_PATH))
     assert f"https://ml.example.org/trackside/v1/runs/{make_run().id}/" in linked
     assert "Open the run" not in bare
@@ -73,7 +73,7 @@ def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver)
         receiver.behave(path, behaviour)
         ids[path], _ = add_channel(engine, receiver.url(path))
     tell(engine, make_alert())
-    assert courier(engine, outbound=outbound(read_s=0.3, total_s=0.6)).run_once(NOW) == len(behaviours)
+    assert courier(engine, outbound=outbound(read_s=0.3, total_s=0.6)).run_once(NOW) >= len(behaviours)
     found = {path: of_channel(engine, channel_id)[0] for path, channel_id in ids.items()}
     assert {path: each.status for path, each in found.items()} == {
         "/ok": "delivered",
@@ -87,14 +87,16 @@ def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver)
         "/close": "pending",
         "/dribble": "pending",
     }
+    # Who still listens hears of the end of /gone as well.
+    alerts = {path: [each for each in receiver.at(path) if each.json["type"] == "alert.opened"] for path in behaviours}
     assert found["/busy"].due_at == after(90)
     assert found["/down"].due_at == after(300)
     for path in ("/error", "/hang", "/close", "/dribble"):
         due = found[path].due_at
         assert due is not None
         assert after(5) <= due <= after(5 * (1 + JITTER))
-        assert len(receiver.at(path)) == 1
-    assert len(receiver.at("/ok")) == 1, "the redirect was not followed"
+        assert len(alerts[path]) == 1
+    assert len(alerts["/ok"]) == 1, "the redirect was not followed"
     assert all(each.attempts[0].error for path, each in found.items() if path != "/ok")
     with read_transaction(engine) as connection:
         disabled = {path: channels.get(connection, channel_id).disabled_reason for path, channel_id in ids.items()}
@@ -251,7 +253,7 @@ def test_a_retry_during_an_attempt_that_fails_is_made_at_once(
         clock.now = after(1)
         [delivery] = of_channel(engine, channel_id)
         with write_transaction(engine) as connection:
-            deliveries.retry(connection, delivery.id, clock.now)
+            delivery_log.retry(connection, delivery.id, clock.now)
         one.wake()
         receiver.release()
         settled.wait(2)
@@ -318,10 +320,11 @@ def test_a_message_that_cannot_be_made_is_given_up_and_blocks_nobody(engine: sa.
     slack, _ = add_channel(engine, receiver.url(SLACK_PATH), "slack")
     tell(engine, make_alert(), make_alert())
     with write_transaction(engine) as connection:
-        first = deliveries.page(connection, slack, limit=9)[-1]
+        first = delivery_log.page(connection, slack, limit=9)[-1]
         table = sa.table("deliveries", sa.column("number"), sa.column("snapshot", sa.JSON))
         connection.execute(table.update().where(table.c.number == first.number).values(snapshot={"alert": {}}))
-    assert courier(engine).run_once(NOW) == 2
+    one = courier(engine)
+    assert [one.run_once(NOW), one.run_once(after(1))] == [1, 1]
     assert [status for status, _ in outcomes(engine, slack)] == ["failed", "delivered"]
 
 
@@ -337,7 +340,7 @@ def test_slacks_address_is_nowhere(engine: sa.Engine, receiver: Receiver, caplog
         Courier(engine, secrets(), refused, rng=Random(1)).run_once(after(10))
         tested = send_test(engine, secrets(), outbound(), channel_id)
     with read_transaction(engine) as connection:
-        page = deliveries.page(connection, channel_id, limit=9)
+        page = delivery_log.page(connection, channel_id, limit=9)
         told = repr(
             (page, channels.listed(connection), channels.sealed(connection, channel_id), tested, one, secrets())
         )
@@ -384,7 +387,7 @@ def test_a_test_that_succeeds_switches_a_channel_on_again(engine: sa.Engine, rec
     send_test(engine, secrets(), outbound(), channel_id)
     assert reason() is None
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, of_channel(engine, channel_id)[0].id, after(1))
+        delivery_log.retry(connection, of_channel(engine, channel_id)[0].id, after(1))
     assert one.run_once(after(1)) == 1
     assert outcomes(engine, channel_id) == [("delivered", [410, 200])]
 

@@ -8,13 +8,14 @@ from math import inf
 
 import pytest
 import sqlalchemy as sa
-from tests.courier.rig import Settled, courier, outcomes
+from tests.courier.rig import Clock, Settled, courier, outcomes
 from tests.support.outbox import NOW, add_channel, after, make_alert, tell
 from tests.support.receiver import PATIENCE_S, Receiver
 
-from trackside_service import courier as courier_module
+from trackside_service.courier import dispatching
 from trackside_service.errors import StorageUnavailableError
-from trackside_service.storage.engine import open_engine
+from trackside_service.storage import turns
+from trackside_service.storage.engine import open_engine, write_transaction
 
 
 def test_a_database_that_is_away_for_a_while_is_asked_again(
@@ -63,7 +64,7 @@ class Refusals:
 def test_a_message_that_arrived_is_settled_again_and_not_sent_again(
     engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, threads: bool
 ) -> None:
-    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.001,))
+    monkeypatch.setattr(dispatching, "SETTLE_PAUSES_S", (0.001,))
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     tell(engine, make_alert())
     refusals, settled = Refusals(engine, 5), Settled()
@@ -84,8 +85,8 @@ def test_a_message_that_arrived_is_settled_again_and_not_sent_again(
 def test_settling_is_given_up_before_the_lease_ends(
     engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(courier_module, "SETTLE_PAUSES_S", (0.01,))
-    monkeypatch.setattr(courier_module, "SETTLE_SHARE", 0.01)  # of a lease of a minute
+    monkeypatch.setattr(dispatching, "SETTLE_PAUSES_S", (0.01,))
+    monkeypatch.setattr(dispatching, "SETTLE_SHARE", 0.01)  # of a lease of a minute
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     tell(engine, make_alert())
     refusals = Refusals(engine, inf)
@@ -113,3 +114,34 @@ def test_stopping_does_not_wait_for_a_database_that_is_away(
             assert one._changed.wait_for(lambda: not one._busy.total(), 5)
     assert refusals.made >= 1
     assert "could not be settled" in caplog.text
+
+
+def test_a_limit_that_is_over_while_the_database_is_away_makes_nobody_spin(
+    database_url: str, engine: sa.Engine, receiver: Receiver
+) -> None:
+    """Once the time of a limit has come there is nothing to wait for but the database: it is asked once a poll."""
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    with write_transaction(engine) as connection:
+        turns.pause(connection, channel_id, after(5))
+    tell(engine, make_alert())
+    flaky = open_engine(database_url)
+    clock, asked, away = Clock(), threading.Semaphore(0), threading.Event()
+
+    def refuse(*arguments: object) -> None:
+        if away.is_set():
+            asked.release()
+            raise sa.exc.OperationalError("", {}, Exception("the database is away"))
+        if "FROM channels" in str(arguments[2]):
+            clock.now = after(5)
+            away.set()
+
+    sa.event.listen(flaky, "before_cursor_execute", refuse)
+    one = courier(flaky, clock=clock, poll_s=3600)
+    one._listener.start = lambda: None  # type: ignore[method-assign]
+    one.start()
+    try:
+        assert asked.acquire(timeout=PATIENCE_S), "when the limit is over"
+        assert not asked.acquire(timeout=0.2), "and not again before the poll"
+    finally:
+        one.stop()
+        flaky.dispose()

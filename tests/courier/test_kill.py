@@ -51,7 +51,7 @@ def test_a_message_that_was_being_sent_is_sent_again(engine: sa.Engine, database
 def test_killed_again_and_again_every_alert_arrives(engine: sa.Engine, database_url: str) -> None:
     alerts = [make_alert() for _ in range(100)]
     with receiving() as receiver:
-        receiver.behave("/hook", Reply(500), Reply(429), Reply())
+        receiver.behave("/hook", Reply(500), Reply(429, {"retry-after": "0"}), Reply())
         channel_id, _ = add_channel(engine, receiver.url("/hook"))
         tell(engine, *alerts)
         tell(engine, *alerts, event="resolved")

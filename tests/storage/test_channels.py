@@ -14,8 +14,9 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 
 from trackside_service.channels.secrets import Secrets
 from trackside_service.domain.alerts import AlertChange
+from trackside_service.domain.routing import Route
 from trackside_service.errors import ChannelNotFoundError, SecretKeyMissingError
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, deliveries, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.tables import channels as table
 from trackside_service.storage.tables import deliveries as outbox
@@ -25,16 +26,16 @@ SLACK = f"https://hooks.slack.com/services/T00000000/B00000000/{TOKEN}"
 
 
 def test_a_channel_is_stored_listed_and_deleted(engine: sa.Engine) -> None:
-    first, _ = add_channel(engine, SLACK, "slack", name="team", project="vision", events=["opened"], now=NOW)
+    first, _ = add_channel(engine, SLACK, "slack", name="team", project="vision", events=("opened",), now=NOW)
     second, _ = add_channel(engine, "https://receiver.example/hook", now=after(1))
     with read_transaction(engine) as connection:
         found = channels.listed(connection)
         assert [each.id for each in found] == [first, second]
         assert found[0] == channels.get(connection, first)
         assert found[0] == channels.StoredChannel(
-            first, "slack", "team", "https://hooks.slack.com", "vision", "warning", ("opened",), None, NOW
+            first, "slack", "team", "https://hooks.slack.com", Route("vision", events=("opened",)), None, NOW
         )
-        assert (found[1].project, found[1].events) == (None, ("opened", "changed", "resolved"))
+        assert found[1].route == Route(None, "warning", (), (), ("opened", "changed", "resolved"))
     tell(engine, make_alert())
     with write_transaction(engine) as connection:
         channels.delete(connection, first)
@@ -108,7 +109,7 @@ def test_a_project_has_its_channels_and_those_of_every_project(engine: sa.Engine
     add_channel(engine, SLACK, "slack", project="speech")
     off, _ = add_channel(engine, SLACK, "slack")
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, off, "gone")
+        standing.switch_off(connection, off, "gone", NOW, told=False)
     with write_transaction(engine) as connection:
         assert [each.id for each in channels.enabled_for(connection, "vision")] == [every, own]
         assert channels.get(connection, off).disabled_reason == "gone"

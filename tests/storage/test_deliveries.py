@@ -19,9 +19,11 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries
-from trackside_service.storage.deliveries import Attempt, Claimed, Settlement
+from trackside_service.storage import channels, deliveries, delivery_log, settling, standing
+from trackside_service.storage.deliveries import Claimed
+from trackside_service.storage.delivery_log import Attempt
 from trackside_service.storage.engine import read_transaction, write_transaction
+from trackside_service.storage.settling import Settlement
 from trackside_service.storage.tables import deliveries as outbox
 
 URL = "https://receiver.example/hook"
@@ -51,15 +53,19 @@ def claim(engine: sa.Engine, channel_id: UUID, now: datetime = NOW, limit: int =
         return deliveries.claim(connection, channel_id, lease=uuid4(), now=now, until=until, limit=limit)
 
 
+def due(connection: sa.Connection, now: datetime) -> list[UUID]:
+    return [each.channel_id for each in deliveries.due_channels(connection, now)]
+
+
 def settle(engine: sa.Engine, claimed: Claimed, settlement: Settlement | None = None) -> bool:
     with write_transaction(engine) as connection:
-        return deliveries.settle(connection, claimed, settlement or DELIVERED)
+        return settling.settle(connection, claimed, settlement or DELIVERED)
 
 
 DELIVERED = Settlement("delivered", Attempt(NOW, 12.5, 200, None), after(1))
 LATER = Settlement("pending", Attempt(NOW, 7.0, 503, "the receiver answered 503"), after(1), due_at=after(300))
 FAILED = Settlement("failed", Attempt(NOW, 3.0, 404, "the receiver answered 404"), after(1))
-GONE = replace(FAILED, disable="the receiver answered 410")
+GONE = replace(FAILED, gone=True)
 
 
 def test_a_delivery_holds_the_alert_as_it_was(engine: sa.Engine) -> None:
@@ -107,6 +113,9 @@ def test_subscriptions(engine: sa.Engine) -> None:
         "opened": ["alert.opened"],
         "here": ["alert.opened", "alert.changed", "alert.resolved"],
         "elsewhere": [],
+        "rules": ["alert.opened"],
+        "others": [],
+        "weekly": [],
         "off": [],
     }
     ids = {
@@ -118,11 +127,14 @@ def test_subscriptions(engine: sa.Engine) -> None:
             "opened": {"events": ["opened"]},
             "here": {"project": "vision"},
             "elsewhere": {"project": "speech"},
+            "rules": {"codes": ("LR",), "tags": ("nightly", "weekly"), "events": ("opened",)},
+            "others": {"codes": ("LOSS",)},
+            "weekly": {"tags": ("weekly",)},
             "off": {},
         }.items()
     }
     with write_transaction(engine) as connection:
-        channels.set_disabled(connection, ids["off"], "gone")
+        standing.switch_off(connection, ids["off"], "gone", NOW, told=False)
     count = enqueue(engine, opened, same, worse, better, resolved, info)
     found = {name: [each.event for each in of_channel(engine, channel_id)] for name, channel_id in ids.items()}
     assert found == told
@@ -139,7 +151,8 @@ def test_a_post_costs_one_query_and_none_without_changes(engine: sa.Engine) -> N
         assert statements == []
         changes = [AlertChange("opened", make_alert()) for _ in range(4)]
         assert deliveries.enqueue_all(connection, changes, make_run(), NOW) == 12
-        assert len([each for each in statements if each.startswith("SELECT")]) == 1
+        asked = [each for each in statements if each.startswith("SELECT") and "pg_notify" not in each]
+        assert len(asked) == 1
         assert len([each for each in statements if each.startswith("INSERT")]) == 1
 
 
@@ -161,16 +174,16 @@ def test_what_is_due_is_leased_once(engine: sa.Engine) -> None:
     idle, _ = add_channel(engine, URL, project="speech")
     tell(engine, *(make_alert() for _ in range(5)), now=NOW)
     with read_transaction(engine) as connection:
-        assert deliveries.due_channels(connection, after(-1)) == ()
-        assert deliveries.due_channels(connection, NOW) == (channel_id,)
+        assert due(connection, after(-1)) == []
+        assert due(connection, NOW) == [channel_id]
     first = claim(engine, channel_id, limit=3)
     second = claim(engine, channel_id)
     assert [each.number for each in (*first, *second)] == sorted(each.number for each in (*first, *second))
     assert len({each.id for each in (*first, *second)}) == 5
     assert claim(engine, channel_id) == claim(engine, idle) == ()
     with read_transaction(engine) as connection:
-        assert deliveries.due_channels(connection, after(59)) == ()
-        assert deliveries.due_channels(connection, after(60)) == (channel_id,)
+        assert due(connection, after(59)) == []
+        assert due(connection, after(60)) == [channel_id]
     assert {each.id for each in claim(engine, channel_id, after(60))} == {each.id for each in (*first, *second)}
 
 
@@ -245,17 +258,20 @@ def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engin
     other, _ = add_channel(engine, URL)
     tell(engine, *(make_alert() for _ in range(3)))
     [claimed, leased] = claim(engine, channel_id, limit=2)
-    assert settle(engine, claimed, GONE)
+    with write_transaction(engine) as connection:
+        assert settling.settle(connection, claimed, GONE)
+        assert standing.switch_off(connection, channel_id, "the receiver answered 410", after(1), told=False)
+        assert not standing.switch_off(connection, channel_id, "again", after(1))
     assert [each.status for each in of_channel(engine, channel_id)] == ["failed", "pending", "failed"]
     assert settle(engine, leased)
     assert {each.status for each in of_channel(engine, other)} == {"pending"}
     with read_transaction(engine) as connection:
         assert channels.get(connection, channel_id).disabled_reason == "the receiver answered 410"
-        assert deliveries.due_channels(connection, after(1)) == (other,)
+        assert due(connection, after(1)) == [other]
     assert tell(engine, make_alert()) == 1
     failed = of_channel(engine, channel_id)[0]
     with pytest.raises(InvalidInputError, match="switched off"), write_transaction(engine) as connection:
-        deliveries.retry(connection, failed.id, NOW)
+        delivery_log.retry(connection, failed.id, NOW)
 
 
 @pytest.mark.parametrize("settlement", [FAILED, DELIVERED, LATER])
@@ -266,14 +282,14 @@ def test_a_delivery_is_retried_by_hand_under_its_id(engine: sa.Engine, settlemen
     settle(engine, claimed, settlement)
     assert claim(engine, channel_id, after(2)) == ()
     with write_transaction(engine) as connection:
-        shown = deliveries.retry(connection, claimed.id, after(2))
+        shown = delivery_log.retry(connection, claimed.id, after(2))
     assert (shown.status, shown.due_at, shown.settled_at) == ("pending", after(2), None)
     [again] = claim(engine, channel_id, after(2))
     assert (again.id, again.attempts) == (claimed.id, 1)
     assert settle(engine, again)
     assert len(of_channel(engine, channel_id)[0].attempts) == 2
     with pytest.raises(DeliveryNotFoundError), write_transaction(engine) as connection:
-        deliveries.retry(connection, uuid4(), NOW)
+        delivery_log.retry(connection, uuid4(), NOW)
 
 
 @pytest.mark.parametrize("settlement", [FAILED, LATER])
@@ -284,7 +300,7 @@ def test_a_retry_that_was_asked_for_during_an_attempt_is_made_after_it(
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert claim(engine, channel_id, after(0.6)) == (), "the attempt under way holds the lease"
     assert settle(engine, claimed, settlement)
     [shown] = of_channel(engine, channel_id)
@@ -301,14 +317,14 @@ def test_a_retry_that_was_asked_for_during_an_attempt_that_arrives_is_not_made(e
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert settle(engine, claimed)
     assert claim(engine, channel_id, after(2)) == ()
     # Nor where the channel is switched off by the answer.
     tell(engine, make_alert())
     [claimed] = claim(engine, channel_id)
     with write_transaction(engine) as connection:
-        deliveries.retry(connection, claimed.id, after(0.5))
+        delivery_log.retry(connection, claimed.id, after(0.5))
     assert settle(engine, claimed, GONE)
     assert [each.status for each in of_channel(engine, channel_id)] == ["delivered", "failed"]
 
@@ -320,11 +336,11 @@ def test_deliveries_are_read_in_pages(engine: sa.Engine) -> None:
     settle(engine, claimed)
     seen: list[int] = []
     with read_transaction(engine) as connection:
-        while found := deliveries.page(connection, channel_id, limit=2, before=seen[-1] if seen else None):
+        while found := delivery_log.page(connection, channel_id, limit=2, before=seen[-1] if seen else None):
             seen += [each.number for each in found]
-        delivered = deliveries.page(connection, channel_id, limit=9, status="delivered")
+        delivered = delivery_log.page(connection, channel_id, limit=9, status="delivered")
         with pytest.raises(ChannelNotFoundError):
-            deliveries.page(connection, uuid4(), limit=2)
+            delivery_log.page(connection, uuid4(), limit=2)
     assert seen == sorted(seen, reverse=True)
     assert len(seen) == 5
     assert [each.id for each in delivered] == [claimed.id]

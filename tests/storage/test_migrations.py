@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 from alembic import command
 
 from trackside_service.domain.alerts import Telling
-from trackside_service.storage import alerts, migrate
+from trackside_service.domain.routing import Route
+from trackside_service.storage import alerts, channels, delivery_log, migrate
 from trackside_service.storage.engine import open_engine
 from trackside_service.storage.tables import metadata
 
@@ -105,6 +107,58 @@ def test_alerts_of_before_their_life_was_stored_are_kept(empty_database_url: str
         assert {name: kept[name] for name in alert} == alert
         assert connection.execute(sa.select(sa.func.count()).select_from(_first("runs"))).scalar_one() == 1
     engine.dispose()
+
+
+def test_channels_and_deliveries_of_before_their_standing_are_kept(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    config = migrate.alembic_config(engine.url)
+    command.upgrade(config, "0005")
+    channel_id, delivery_id = UUID(int=1), UUID(int=2)
+    channel = {
+        "channel_id": channel_id,
+        "kind": "slack",
+        "name": "team",
+        "project": "vision",
+        "min_severity": "critical",
+        "events": ["opened", "reminder"],
+        "url": b"sealed",
+        "target": "https://hooks.slack.com",
+        "created_at": NOW,
+    }
+    delivery = {
+        "delivery_id": delivery_id,
+        "channel_id": channel_id,
+        "event": "alert.opened",
+        "snapshot": {"alert": {"severity": "critical"}},
+        "status": "failed",
+        "attempts": 10,
+        "due_at": NOW,
+        "created_at": NOW,
+        "settled_at": NOW,
+    }
+    with engine.begin() as connection:
+        connection.execute(sa.insert(_only("channels", channel)), channel)
+        connection.execute(sa.insert(_only("deliveries", delivery)), delivery)
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        stored = channels.get(connection, channel_id)
+        assert stored.route == Route("vision", "critical", events=("opened", "reminder"))
+        assert (stored.max_per_minute, stored.ready_at, stored.failing_since, stored.digest_at) == (None,) * 4
+        assert [each.id for each in delivery_log.page(connection, None, limit=9, status="failed")] == [delivery_id]
+        assert delivery_log.replay(connection, NOW).replayed == 1
+    command.downgrade(config, "0005")
+    with engine.begin() as connection:
+        kept = connection.execute(sa.select(_only("channels", channel))).mappings().one()
+        assert dict(kept) == channel
+        kept = connection.execute(sa.select(_only("deliveries", delivery))).mappings().one()
+        assert dict(kept) == {**delivery, "status": "pending", "settled_at": None}
+    engine.dispose()
+
+
+def _only(name: str, row: Mapping[str, object]) -> sa.Table:
+    """A table with the columns of `row`."""
+    columns = [column for column in metadata.tables[name].columns if column.name in row]
+    return sa.Table(name, sa.MetaData(), *(sa.Column(column.name, column.type) for column in columns))
 
 
 def _first(name: str) -> sa.Table:

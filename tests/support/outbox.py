@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,8 +15,9 @@ from trackside_service.channels.outbound import Outbound
 from trackside_service.channels.secrets import Secrets
 from trackside_service.domain.alerts import Alert, AlertChange, AlertEvent
 from trackside_service.domain.records import Position
+from trackside_service.domain.routing import Route
 from trackside_service.domain.runs import Run, RunSpec
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, deliveries, delivery_log
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -67,8 +69,10 @@ def make_alert(**changes: Any) -> Alert:
 
 
 def add_channel(engine: sa.Engine, url: str, kind: str = "webhook", **settings: Any) -> tuple[UUID, Endpoint]:
-    """Store a channel and return its id and where it sends."""
+    """Store a channel and return its id and where it sends. `settings` are those of `channels.create` and a `Route`."""
     endpoint = configure(kind, url, None, LOOPBACK)
+    names = [each.name for each in fields(Route) if each.name in settings]
+    route = Route(**{name: settings.pop(name) for name in names})
     with write_transaction(engine) as connection:
         stored = channels.create(
             connection,
@@ -81,6 +85,7 @@ def add_channel(engine: sa.Engine, url: str, kind: str = "webhook", **settings: 
                 "secret": endpoint.secret,
                 "target": endpoint.target,
                 "now": NOW,
+                "route": route,
                 **settings,
             },
         )
@@ -94,7 +99,7 @@ def tell(engine: sa.Engine, *alerts: Alert, event: AlertEvent = "opened", now: d
         return deliveries.enqueue_all(connection, changes, make_run(), now)
 
 
-def of_channel(engine: sa.Engine, channel_id: UUID) -> Sequence[deliveries.Delivery]:
+def of_channel(engine: sa.Engine, channel_id: UUID) -> Sequence[delivery_log.Delivery]:
     """Return the deliveries of a channel, the first first."""
     with read_transaction(engine) as connection:
-        return deliveries.page(connection, channel_id, limit=10_000)[::-1]
+        return delivery_log.page(connection, channel_id, limit=10_000)[::-1]

@@ -84,11 +84,14 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                length = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(length)
+                self.close_connection = True
+                if len(body) < length:
+                    return  # a sender that was killed half-way has sent no message
                 behaviour = receiver._take(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 with contextlib.suppress(OSError):
                     receiver._act(self, behaviour)
-                self.close_connection = True
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
@@ -126,6 +129,12 @@ class Receiver:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.at(path)) >= count, PATIENCE_S), f"{len(self.at(path))} came"
             return self.at(path)
+
+    def wait_for_more(self, count: int, timeout_s: float) -> None:
+        """Wait until `count` more messages came in, or for so long."""
+        with self._changed:
+            wanted = len(self.received) + count
+            self._changed.wait_for(lambda: len(self.received) >= wanted, timeout_s)
 
     def at(self, path: str | None = None) -> list[Received]:
         """What came in so far (for `path`)."""

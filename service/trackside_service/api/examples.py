@@ -293,11 +293,21 @@ CHANNEL_SHOWN: Final[dict[str, Any]] = {
     "target": "https://example.com",
     "project": "vision",
     "min_severity": "warning",
+    "codes": [],
+    "tags": [],
     "events": ["opened", "changed", "resolved"],
+    "max_per_minute": None,
+    "digest_at": None,
     "disabled_reason": None,
+    "paused_until": None,
+    "disabled_at": None,
+    "failing_since": None,
+    "delivered_at": "2026-01-31T12:04:11Z",
     "created_at": "2026-01-31T12:00:00Z",
 }
+CHANNEL_CHANGE: Final[dict[str, Any]] = {"codes": ["GRAD"], "tags": ["nightly"], "max_per_minute": 20}
 ROTATE: Final[dict[str, Any]] = {"overlap_s": 3600}
+REPLAY: Final[dict[str, Any]] = {"channel_id": CHANNEL_ID, "since": "2026-01-31T00:00:00Z"}
 DELIVERY: Final[dict[str, Any]] = {
     "id": DELIVERY_ID,
     "channel_id": CHANNEL_ID,

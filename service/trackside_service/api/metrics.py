@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from trackside_service.monitor import FinishResult, LookResult, OpenResult, RecordResult
+from trackside_service.storage.census import Census
 
 
 class Meters:
@@ -40,6 +42,24 @@ class Meters:
         self.queue_depth = Gauge(
             "trackside_writer_queue_depth", "Posts waiting for the writer.", registry=self.registry
         )
+
+        # Of the database, and so of all processes: what `counted` was told.
+        self.channels = Gauge("trackside_channels", "Channels, by state.", ["state"], registry=self.registry)
+        self.waiting = Gauge("trackside_deliveries_waiting", "Deliveries not settled yet.", registry=self.registry)
+        self.dead = Gauge("trackside_deliveries_dead", "Deliveries that were given up.", registry=self.registry)
+        self.late = Gauge(
+            "trackside_delivery_lateness_seconds",
+            "For how long the longest due delivery has been due.",
+            registry=self.registry,
+        )
+
+    def counted(self, census: Census | None) -> None:
+        """Show how the outbox stands; NaN where the database does not say."""
+        self.channels.labels(state="enabled").set(nan if census is None else census.enabled)
+        self.channels.labels(state="disabled").set(nan if census is None else census.disabled)
+        self.waiting.set(nan if census is None else census.waiting)
+        self.dead.set(nan if census is None else census.dead)
+        self.late.set(nan if census is None else census.late_s)
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
         """Read the queue's depth from `depth` whenever the meters are read."""

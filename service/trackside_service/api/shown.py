@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from trackside_service.channels import channel as kind_of
 from trackside_service.domain.alerts import Alert, AlertChange, under_causes
 from trackside_service.domain.declared import declared, declared_rules
 from trackside_service.domain.findings import rank
@@ -16,7 +17,7 @@ from trackside_service.domain.runs import ProcessLife, Run
 from trackside_service.domain.silences import FIELDS, Silence
 from trackside_service.domain.wire import symptom_to_wire, time_to_wire
 from trackside_service.storage.channels import StoredChannel
-from trackside_service.storage.deliveries import Delivery
+from trackside_service.storage.delivery_log import Delivery
 from trackside_service.storage.metrics import Metric
 
 
@@ -115,17 +116,26 @@ def last_seen(run: Run, metrics: Sequence[Metric]) -> dict[str, Any]:
     }
 
 
-def channel_to_wire(channel: StoredChannel) -> dict[str, Any]:
-    """Return a channel, without its address and its secret."""
+def channel_to_wire(channel: StoredChannel, now: datetime) -> dict[str, Any]:
+    """Return a channel as it stands at `now`, without its address and its secret."""
+    paused = channel.ready_at is not None and channel.ready_at > now
     return {
         "id": str(channel.id),
         "kind": channel.kind,
         "name": channel.name,
         "target": channel.target,
-        "project": channel.project,
-        "min_severity": channel.min_severity,
-        "events": list(channel.events),
+        "project": channel.route.project,
+        "min_severity": channel.route.min_severity,
+        "codes": list(channel.route.codes),
+        "tags": list(channel.route.tags),
+        "events": list(channel.route.events),
+        "max_per_minute": channel.max_per_minute or kind_of(channel.kind).per_minute,
+        "digest_at": channel.digest_at,
         "disabled_reason": channel.disabled_reason,
+        "paused_until": time_to_wire(channel.ready_at) if paused else None,
+        "disabled_at": time_to_wire(channel.disabled_at),
+        "failing_since": time_to_wire(channel.failing_since),
+        "delivered_at": time_to_wire(channel.delivered_at),
         "created_at": time_to_wire(channel.created_at),
     }
 

@@ -10,7 +10,8 @@ The words are annotations: `summary`, `description`, `advice`, and `version`, th
 
 An alert that is open ends a week from the message at the earliest, so that Alertmanager does not take it for over after
 its `resolve_timeout`; a reminder puts that off, and a resolution brings the true end. A severity that changes makes
-another alert of it, and the one with the old severity ends. The test fires for five minutes.
+another alert of it, and the one with the old severity ends. The test fires for five minutes, and that another channel
+was switched off (`TracksideChannelDisabled`) for a day.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from trackside_service.rules import rule
 PATH: Final = "/api/v2/alerts"
 VERSION: Final = 1
 OPEN_FOR: Final = timedelta(days=7)
+DISABLED_FOR: Final = timedelta(days=1)
 TEST_FOR: Final = timedelta(minutes=5)
 _SEVERITIES: Final = ("critical", "warning", "info")
 _LABEL: Final = 200
@@ -43,6 +45,16 @@ def render(message: Message) -> list[dict[str, Any]]:
     if told.tone == "test":
         labels = {"alertname": "TracksideTest", "severity": "info", "source": "trackside"}
         return [_postable(labels, told, message.at, message.at + TEST_FOR)]
+    if message.type == "channel.disabled":
+        lost = message.snapshot["channel"]
+        labels = {
+            "alertname": "TracksideChannelDisabled",
+            "severity": "critical",
+            "channel": shortened(str(lost["name"]), _LABEL),
+            "channel_id": str(lost["id"]),
+            "source": "trackside",
+        }
+        return [_postable(labels, told, message.at, message.at + DISABLED_FOR)]
     alert = message.snapshot["alert"]
     severity = str(alert["severity"])
     since = datetime.fromisoformat(alert["opened_at"])
@@ -134,4 +146,5 @@ CHANNEL: Final = Channel(
     payload=render,
     send=send,
     version=VERSION,
+    takes_digest=False,
 )

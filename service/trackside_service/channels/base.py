@@ -46,9 +46,11 @@ class Message:
     """What is to be told. `id` is the same on every attempt; `at` is when it happened.
 
     `type` is "alert.opened", "alert.changed", "alert.resolved", "alert.acknowledged", "alert.reminder", "alert.group"
-    (people's channels only) or "channel.test". `snapshot` holds the alert and the run as they were then: {"alert",
-    "run", "lr_plot"?}, {"events": [{"type", "alert", "run"}]} for a group, or {"channel": {"id", "name"}} for a test.
-    `link` is where the run can be seen, where that is known.
+    (people's channels only), "digest", "channel.disabled" (another channel was switched off) or "channel.test".
+    `snapshot` holds the alert and the run as they were then: {"alert", "run", "lr_plot"?}; {"events": [{"type",
+    "alert", "run"}]} for a group; {"digest": what `Digest.as_wire` returns}; {"channel": {"id", "name", "kind",
+    "target", "project"}, "disabled": {"at", "reason", "failing_since", "given_up"}}; or {"channel": {"id", "name"}} for
+    a test. `link` is where that can be seen, where it is known.
     """
 
     id: UUID
@@ -121,7 +123,8 @@ class Outcome:
 
     delivered; retry (it may work later); failed (the same message would be refused again); gone (the receiver asks
     never to be called again: its channel is disabled). `said` is the receiver's answer, `error` our account of the
-    failure; both are bounded and hide the address and the secret.
+    failure; both are bounded and hide the address and the secret. `ours`: nothing was sent, for a reason of our own,
+    which says nothing of the receiver.
     """
 
     status: OutcomeStatus
@@ -129,6 +132,7 @@ class Outcome:
     retry_after: float | None = None
     said: str | None = None
     error: str | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +144,9 @@ class Channel:
     address). `send` takes (message, endpoint, out, now) and raises `SendError` where no answer came. `payload` is what
     `send` sends of a message, as a JSON value (for docs and tests); `version` counts its forms, and rises when a
     receiver that reads it would have to change. `shows_secret`: the endpoint's secret is ours and is shown once, when
-    the channel is made. `for_people`: people read it, so what comes in a burst is grouped (`digest.py`), and they are
-    reminded unless they choose their events themselves.
+    the channel is made. `per_minute`: so many messages the other side takes in a minute (None: any number), unless the
+    user has another limit. `takes_digest`: it can be sent the daily digest. `for_people`: people read it, so what comes
+    in a burst is grouped (`digest.py`), and they are reminded unless they choose their events themselves.
     `rotate`, where a secret can be taken over from, takes (stored secret, new one or None, now, how long the old one
     goes on) and returns what is to be stored; the new one comes first in it. Raises `InvalidInputError`.
     """
@@ -154,6 +159,8 @@ class Channel:
     send: Callable[[Message, Endpoint, Out, datetime], Outcome]
     version: int = 1
     shows_secret: bool = False
+    per_minute: int | None = None
+    takes_digest: bool = True
     for_people: bool = False
     rotate: Callable[[str, str | None, datetime, timedelta], str] | None = None
 

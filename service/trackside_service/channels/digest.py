@@ -68,10 +68,15 @@ def together(messages: Sequence[Message], public_url: str | None) -> Message:
     link = last.link
     if public_url is not None and len({event["run"]["id"] for event in events}) > 1:
         projects = {event["run"]["project"] for event in events}
-        only = f"&project={quote(projects.pop(), safe='')}"
-        link = f"{public_url}/v1/alerts?state=open{only if not projects and len(only) <= _IN_LINK else ''}"
+        link = open_alerts(public_url, projects.pop() if len(projects) == 1 else None)
     name = " ".join(str(message.id) for message in messages)
     return Message(uuid5(_NAMES, name), GROUP, last.at, {"events": events}, link)
+
+
+def open_alerts(public_url: str, project: str | None) -> str:
+    """Return where people see the open alerts of a project (None: of all)."""
+    only = "" if project is None else f"&project={quote(project, safe='')}"
+    return f"{public_url}/v1/alerts?state=open{only if len(only) <= _IN_LINK else ''}"
 
 
 def summary(snapshot: Mapping[str, Any]) -> Summary:

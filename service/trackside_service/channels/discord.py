@@ -5,8 +5,8 @@ and what to try. The title leads to the run. Whatever runs and metrics are calle
 escaped, and nobody is called by `@`.
 
 The address of a webhook is a secret: whoever knows it can post. It is stored encrypted and never shown again. Discord
-answers 204; a 429 says in its body for how long to wait, which is honoured; a webhook that was deleted (404, code
-10015) switches the channel off.
+answers 204. It takes 30 messages a minute for a channel, so no more are sent; a 429 says in its body for how long to
+wait, which is honoured. A webhook that was deleted (404, code 10015) switches the channel off.
 """
 
 from __future__ import annotations
@@ -138,5 +138,6 @@ CHANNEL: Final = Channel(
     configure=configure,
     payload=render,
     send=send,
+    per_minute=30,
     for_people=True,
 )

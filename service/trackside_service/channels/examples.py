@@ -10,7 +10,7 @@ from uuid import UUID
 
 from trackside_service.channels.base import Message
 from trackside_service.channels.digest import together
-from trackside_service.channels.wording import run_link
+from trackside_service.channels.wording import link_of
 
 OPENED_AT: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESOLVED_AFTER: Final = timedelta(hours=1, minutes=2, seconds=3)
@@ -22,6 +22,7 @@ _RUN: Final[dict[str, Any]] = {
     "status": "running",
     "tags": ["nightly", "a&b"],
 }
+_BRIEF: Final[dict[str, Any]] = {name: _RUN[name] for name in ("id", "project", "name")}
 _ALERT: Final[dict[str, Any]] = {
     "id": "0b8f7c1e-4f5e-4ef3-9a0c-3f7a5f1c2d01",
     "run_id": _RUN["id"],
@@ -64,6 +65,21 @@ _SYMPTOM: Final[dict[str, Any]] = {
     "advice": "Lower the peak rate.",
     "cause_id": _ALERT["id"],
 }
+_LOST: Final[dict[str, Any]] = {
+    "channel": {
+        "id": "b2f4f6c0-1a35-4c39-8d27-70f3f4f9d001",
+        "name": "R&D <team> of *vision*",
+        "kind": "slack",
+        "target": "https://hooks.slack.com",
+        "project": "vision",
+    },
+    "disabled": {
+        "at": "2026-03-01T12:00:00Z",
+        "reason": "10 messages in a row were refused for good; the last time, the receiver answered 404: no_service",
+        "failing_since": "2026-03-01T09:58:30Z",
+        "given_up": 3,
+    },
+}
 _PLOT: Final[dict[str, Any]] = {
     "at": [0, 1, 2, 3, 4],
     "unit": "epoch",
@@ -75,7 +91,7 @@ _PLOT: Final[dict[str, Any]] = {
 def _of(event: str, after: timedelta = timedelta(), *, plot: bool = False, **changes: Any) -> Message:
     at = OPENED_AT + after
     snapshot = {"alert": {**_ALERT, **changes}, "run": _RUN, **({"lr_plot": _PLOT} if plot else {})}
-    link = run_link("https://trackside.example.org", snapshot)
+    link = link_of("https://trackside.example.org", snapshot)
     return Message(_ID, f"alert.{event}", at, snapshot, link)
 
 
@@ -102,6 +118,13 @@ EXAMPLES: Final[Mapping[str, Message]] = {
         resolved={"step": 2200, "epoch": 5.5},
         resolved_at="2026-03-01T13:02:03Z",
     ),
+    "disabled": Message(
+        _ID,
+        "channel.disabled",
+        OPENED_AT,
+        _LOST,
+        link_of("https://trackside.example.org", _LOST),
+    ),
     "test": Message(
         _ID,
         "channel.test",
@@ -120,4 +143,28 @@ def _in_another_run() -> Message:
 # What people's channels send of a burst.
 GROUP_EXAMPLE: Final = together(
     [EXAMPLES["opened"], _in_another_run(), EXAMPLES["resolved"]], "https://trackside.example.org"
+)
+
+_DIGEST: Final[dict[str, Any]] = {
+    "digest": {
+        "since": "2026-02-28T08:00:00Z",
+        "until": "2026-03-01T08:00:00Z",
+        "project": "vision",
+        "open": {"info": 0, "warning": 1, "critical": 1},
+        "runs": 2,
+        "opened": 3,
+        "resolved": 1,
+        "alerts": [
+            {**_SYMPTOM, "severity": "critical", "cause_id": None, "run": {**_BRIEF, "name": "resnet_8"}},
+            {**{name: value for name, value in _ALERT.items() if name != "symptoms"}, "run": _BRIEF},
+        ],
+    }
+}
+# What a channel that asks for it is sent once a day.
+DIGEST_EXAMPLE: Final = Message(
+    UUID(int=_ID.int + 2),
+    "digest",
+    datetime(2026, 3, 1, 8, 0, tzinfo=UTC),
+    _DIGEST,
+    link_of("https://trackside.example.org", _DIGEST),
 )

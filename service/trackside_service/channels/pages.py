@@ -9,7 +9,7 @@ from typing import Final
 
 from trackside_service.channels import CHANNELS
 from trackside_service.channels.base import Channel
-from trackside_service.channels.examples import EXAMPLES, GROUP_EXAMPLE
+from trackside_service.channels.examples import DIGEST_EXAMPLE, EXAMPLES, GROUP_EXAMPLE
 
 SHOWN: Final = ("opened", "resolved")
 _INTRODUCTION: Final = """\
@@ -27,7 +27,13 @@ message at once and says plainly what the other side answered. Every kind keeps 
   only within those networks it need not be.
 - Redirects are not followed. A receiver has 20 seconds, and no more than 4 KiB of its answer are read.
 - What may pass is tried again, at the times of `TRACKSIDE_RETRY_SCHEDULE`, for about three days; what the receiver
-  refuses for good is not. A message keeps its id on every attempt.
+  refuses for good is not. A message keeps its id on every attempt. Two messages about one alert leave in their order;
+  one that is tried again holds up no other alert.
+- No more is sent than the other side takes or the channel's `max_per_minute` allows. A 429 pauses its channel for as
+  long as it asks.
+- A channel is told of its `project`, `min_severity`, rules (`codes`), `tags` and `events`; all of it has to fit.
+- 410, ten messages in a row that were refused for good over an hour, or three days without an arrival switch a channel
+  off, and the others are told of it.
 - Where people read, events that follow a message within `TRACKSIDE_GROUP_WINDOW_S` (30 seconds unless set) become one
   message, as the last example of such a kind shows. A webhook and an Alertmanager get each event by itself.
 - With `TRACKSIDE_PUBLIC_URL` set, messages link to their run.
@@ -47,6 +53,9 @@ def page(channel: Channel) -> str:
     if channel.for_people:
         shown = json.dumps(channel.payload(GROUP_EXAMPLE), indent=2, ensure_ascii=False)
         lines += ["Three events of two runs in one message:", "", "```json", shown, "```", ""]
+    if channel.takes_digest and channel.for_people:
+        shown = json.dumps(channel.payload(DIGEST_EXAMPLE), indent=2, ensure_ascii=False)
+        lines += ["The digest:", "", "```json", shown, "```", ""]
     return "\n".join(lines)
 
 

@@ -5,7 +5,8 @@ try, with a link to the run. A resolved message says what is over and how long i
 matter and its points are known, a small plot shows the expected rate against the observed one.
 
 The address of an incoming webhook is a secret: whoever knows it can post. It is stored encrypted and never shown
-again. Slack takes about one message a second for a channel and says `Retry-After` beyond that, which is honoured.
+again. Slack takes about one message a second for a channel, so no more are sent; where it says `Retry-After` all the
+same, the channel waits.
 """
 
 from __future__ import annotations
@@ -118,5 +119,6 @@ CHANNEL: Final = Channel(
     configure=configure,
     payload=render,
     send=send,
+    per_minute=60,
     for_people=True,
 )

@@ -126,5 +126,6 @@ CHANNEL: Final = Channel(
     configure=configure,
     payload=render,
     send=send,
+    per_minute=240,
     for_people=True,
 )

@@ -8,8 +8,10 @@ until the time that it answers, messages carry a signature by each, and a receiv
 
 The body is {"version", "type", "timestamp", "data"}: the version is that of the form, and rises when a receiver would
 have to change; fields may be added without. The type is `alert.opened`, `alert.changed` (its severity rose),
-`alert.resolved`, `alert.acknowledged`, `alert.reminder` or `channel.test`; the timestamp is when that happened; the
-data is {"alert", "run"} as they were then, or {"channel"} for a test.
+`alert.resolved`, `alert.acknowledged`, `alert.reminder`, `digest`, `channel.disabled` (another channel was switched
+off) or `channel.test`; the timestamp is when that happened. The data is {"alert", "run"} as they were then; {"digest"};
+{"channel", "disabled"} of a channel that was switched off; or {"channel"} for a test. A receiver may answer 200 to what
+it does not know, and forget it.
 
 Answer 2xx within 20 seconds. 410 disables the channel; 408, 425, 429 and 5xx are tried again, with `Retry-After`
 honoured; redirects are not followed, and any other answer is final.
@@ -33,6 +35,7 @@ from trackside_service.errors import Fault, InvalidInputError
 
 PREFIX: Final = "whsec_"
 VERSION: Final = 1
+_DATA: Final = ("alert", "run", "channel", "disabled", "digest")
 _SECRET_BYTES: Final = 32
 _LEAST, _MOST = 24, 64
 # A secret that another took over from stands after it, with the time at which it ends: "whsec_A whsec_B!1764000000".
@@ -77,7 +80,7 @@ def payload(message: Message) -> dict[str, Any]:
         "version": VERSION,
         "type": message.type,
         "timestamp": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {key: message.snapshot[key] for key in ("alert", "run", "channel") if key in message.snapshot},
+        "data": {key: message.snapshot[key] for key in _DATA if key in message.snapshot},
     }
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
+from trackside_service.channels import daily
 from trackside_service.channels.base import Message
-from trackside_service.channels.digest import GROUP, summary
+from trackside_service.channels.digest import GROUP, open_alerts, summary
 from trackside_service.channels.places import place
 from trackside_service.channels.plot import plot
 from trackside_service.channels.tones import MARKS, Tone
@@ -58,6 +59,10 @@ def news(message: Message) -> News:
         return News("test", headline, headline, detail, link=message.link)
     if message.type == GROUP:
         return _group(message)
+    if message.type == "channel.disabled":
+        return _disabled(message)
+    if message.type == daily.DIGEST:
+        return _digest(message)
     alert, run = message.snapshot["alert"], message.snapshot["run"]
     resolved = message.type == "alert.resolved"
     tone, headline = _headline(message.type, alert)
@@ -77,10 +82,19 @@ def news(message: Message) -> News:
     )
 
 
-def run_link(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
-    """Return where people see the run that a message is about; None where the service does not know its own address."""
-    run = snapshot.get("run")
-    return None if public_url is None or not run else f"{public_url}/v1/runs/{run['id']}/health"
+def link_of(public_url: str | None, snapshot: Mapping[str, Any]) -> str | None:
+    """Return where people see the run, the channel or the alerts that a message is about; None where there is none, or
+    the service does not know its own address.
+    """
+    if public_url is None:
+        return None
+    if run := snapshot.get("run"):
+        return f"{public_url}/v1/runs/{run['id']}/health"
+    if channel := snapshot.get("channel"):
+        return f"{public_url}/v1/channels/{channel['id']}"
+    if digest := snapshot.get("digest"):
+        return open_alerts(public_url, digest["project"])
+    return None
 
 
 def shortened(text: str, limit: int) -> str:
@@ -116,6 +130,49 @@ def _group(message: Message) -> News:
         footer=f"{told.events} events in one message",
         link=message.link,
         opens="Open the run" if told.runs == 1 else "Open the alerts",
+    )
+
+
+def _digest(message: Message) -> News:
+    digest = message.snapshot["digest"]
+    headline = daily.headline(digest)
+    return News(
+        tone=daily.tone_of(digest),
+        headline=headline,
+        line=headline,
+        detail=daily.happened(digest),
+        listed=daily.lines(digest),
+        listed_as="Open alerts",
+        footer=f"digest of {digest['since']} to {digest['until']}",
+        link=message.link,
+        opens="Open the alerts",
+    )
+
+
+def _disabled(message: Message) -> News:
+    lost, how = message.snapshot["channel"], message.snapshot["disabled"]
+    headline = f"No alerts reach the channel {lost['name']} any more"
+    given_up = int(how.get("given_up") or 0)
+    waited = {0: "", 1: " One message that waited was given up."}.get(
+        given_up, f" {given_up} messages that waited were given up."
+    )
+    about = [("Channel", str(lost["name"])), ("Kind", str(lost["kind"])), ("Target", str(lost["target"]))]
+    about.append(("Project", str(lost.get("project") or "all")))
+    if lasted := _between(how.get("failing_since"), how.get("at")):
+        about.append(("Failing for", lasted))
+    return News(
+        tone="critical",
+        headline=headline,
+        line=headline,
+        detail=f"It was switched off: {how['reason']}.{waited}",
+        about=tuple(about),
+        advice=(
+            f"Mend the other side, then POST /v1/channels/{lost['id']}/test: a test that succeeds switches it on. "
+            "POST /v1/replays sends what was given up. Or delete the channel."
+        ),
+        footer=f"channel {lost['id']}",
+        link=message.link,
+        opens="Open the channel",
     )
 
 

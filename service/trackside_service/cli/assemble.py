@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from trackside_service.api.context import Context, Options
@@ -34,6 +35,7 @@ def open_context(settings: Settings) -> Context:
         on_attempt=meters.attempted,
         public_url=settings.public_url,
         group_window_s=settings.group_window_s,
+        dead_after=timedelta(hours=settings.disable_after_h) if settings.disable_after_h else None,
     )
 
     def after_commit(results: Sequence[Any]) -> None:

@@ -32,13 +32,12 @@ class Matchers:
 
     def match(self, alert: Alert, run: Run) -> bool:
         """Whether they match an alert of a run."""
-        family = alert.code.rstrip("0123456789")
         return (
-            _one_of(self.project, [run.spec.project])
-            and _one_of(self.run, [str(run.id), run.spec.name])
-            and _one_of(self.tag, run.spec.tags)
-            and _one_of(self.code, [alert.code, family])
-            and _one_of(self.severity, [alert.severity])
+            one_of(self.project, [run.spec.project])
+            and one_of(self.run, [str(run.id), run.spec.name])
+            and one_of(self.tag, run.spec.tags)
+            and names_code(self.code, alert.code)
+            and one_of(self.severity, [alert.severity])
         )
 
 
@@ -67,5 +66,16 @@ def silenced_until(silences: Iterable[Silence], alert: Alert, run: Run, now: dat
     return max(matching, default=None)
 
 
-def _one_of(wanted: Sequence[str], has: Sequence[str]) -> bool:
+def names_code(wanted: Sequence[str], code: str) -> bool:
+    """Whether `wanted` names a rule's code, by itself or by its family; nothing wanted is any."""
+    return one_of(wanted, [code, family(code)])
+
+
+def family(code: str) -> str:
+    """Return the family of a rule's code: LOSS of LOSS001."""
+    return code.rstrip("0123456789")
+
+
+def one_of(wanted: Sequence[str], has: Sequence[str]) -> bool:
+    """Whether one of what it `has` is wanted; nothing wanted is any."""
     return not wanted or any(each in wanted for each in has)

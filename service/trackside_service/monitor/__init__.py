@@ -5,6 +5,7 @@ points, the rules' state, alerts, and a delivery for every subscribed channel. E
 """
 
 from trackside_service.monitor.backtesting import Backtest, backtest
+from trackside_service.monitor.digesting import digest_of
 from trackside_service.monitor.finishing import finish
 from trackside_service.monitor.handling import acknowledge, look_at_alerts, take_back
 from trackside_service.monitor.memory import Known, look
@@ -23,6 +24,7 @@ __all__ = [
     "RecordResult",
     "acknowledge",
     "backtest",
+    "digest_of",
     "finish",
     "look",
     "look_at_alerts",

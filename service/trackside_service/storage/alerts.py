@@ -132,6 +132,15 @@ def page(
     return [_alert(row) for row in connection.execute(query)]
 
 
+def since(connection: sa.Connection, time: datetime, *, limit: int) -> list[Alert]:
+    """Return the alerts that are open, or were opened or resolved at `time` or later; of more than `limit`, those that
+    opened last.
+    """
+    happened = sa.or_(alerts.c.state == "open", alerts.c.opened_at >= time, alerts.c.resolved_at >= time)
+    query = sa.select(alerts).where(happened).order_by(alerts.c.opened_at.desc(), alerts.c.alert_id).limit(limit)
+    return [_alert(row) for row in connection.execute(query)]
+
+
 def _shown_as(state: ShownState) -> sa.ColumnElement[bool]:
     """The condition that an alert is shown in a state."""
     if state == "acknowledged":

@@ -6,7 +6,6 @@ secret.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
@@ -14,13 +13,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.digests import DIGEST_AT, EVENT, next_digest
 from trackside_service.domain.findings import Severity
+from trackside_service.domain.routing import ChannelEvent, Route
 from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage.tables import channels
 
-EVENTS: Final[tuple[AlertEvent, ...]] = ("opened", "changed", "resolved")
-MIN_SEVERITY: Final[Severity] = "warning"
+EVERYTHING: Final = Route()
 
 
 class Cipher(Protocol):
@@ -33,20 +32,27 @@ class Cipher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredChannel:
-    """A channel as it may be shown. `project` None: every project; `target` is the scheme and host of its address.
+    """A channel as it may be shown. `target` is the scheme and host of its address, `route` what it is told of.
 
-    `events`: "changed" means that the severity rose. `disabled_reason`: nothing is sent while there is one.
+    `disabled_reason`: nothing is sent while there is one, which is since `disabled_at`. `max_per_minute` is the user's
+    own limit of messages (None: that of the kind). Nothing is sent before `ready_at`. A message last arrived at
+    `delivered_at`, to about a minute; nothing has since the attempt at `failing_since`. `digest_at` is the time of day
+    (HH:MM, UTC) of its digest, where it asks for one.
     """
 
     id: UUID
     kind: str
     name: str
     target: str
-    project: str | None
-    min_severity: Severity
-    events: tuple[AlertEvent, ...]
+    route: Route
     disabled_reason: str | None
     created_at: datetime
+    max_per_minute: int | None = None
+    ready_at: datetime | None = None
+    disabled_at: datetime | None = None
+    delivered_at: datetime | None = None
+    failing_since: datetime | None = None
+    digest_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +76,26 @@ def create(
     secret: str | None,
     target: str,
     now: datetime,
-    project: str | None = None,
-    min_severity: Severity = MIN_SEVERITY,
-    events: Sequence[AlertEvent] = EVENTS,
+    route: Route = EVERYTHING,
+    max_per_minute: int | None = None,
+    digest_at: str | None = None,
 ) -> StoredChannel:
     """Store a channel whose settings were checked. Raises `SecretKeyMissingError` where nothing can encrypt them."""
-    shown = StoredChannel(channel_id, kind, name, target, project, min_severity, tuple(events), None, now)
     connection.execute(
         channels.insert().values(
             channel_id=channel_id,
             kind=kind,
             name=name,
-            project=project,
-            min_severity=min_severity,
-            events=list(events),
+            **_of_route(route),
             url=cipher.encrypt(url),
             secret=None if secret is None else cipher.encrypt(secret),
             target=target,
+            max_per_minute=max_per_minute,
+            **_of_digest(route, digest_at, now),
             created_at=now,
         )
     )
-    return shown
+    return get(connection, channel_id)
 
 
 def listed(connection: sa.Connection) -> tuple[StoredChannel, ...]:
@@ -120,29 +125,31 @@ def sealed(connection: sa.Connection, channel_id: UUID, *, lock: bool = False) -
     return Sealed(row.kind, bytes(row.url), None if row.secret is None else bytes(row.secret), row.target)
 
 
-def kinds(connection: sa.Connection, channel_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the kinds of those of these channels that there are."""
-    found = connection.execute(
-        sa.select(channels.c.channel_id, channels.c.kind).where(channels.c.channel_id.in_(channel_ids))
-    )
-    return {row.channel_id: row.kind for row in found}
-
-
 def delete(connection: sa.Connection, channel_id: UUID) -> None:
     """Delete a channel with its deliveries. Raises `ChannelNotFoundError`."""
     if connection.execute(channels.delete().where(channels.c.channel_id == channel_id)).rowcount == 0:
         raise _unknown(channel_id)
 
 
+def change(
+    connection: sa.Connection,
+    channel_id: UUID,
+    *,
+    name: str,
+    route: Route,
+    max_per_minute: int | None,
+    digest_at: str | None,
+    now: datetime,
+) -> None:
+    """Change what a channel is called, told of (and when, of the digest) and limited to."""
+    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute, **_of_digest(route, digest_at, now)}
+    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values))
+
+
 def set_secret(connection: sa.Connection, cipher: Cipher, channel_id: UUID, secret: str) -> None:
     """Store another secret for a channel. Raises `SecretKeyMissingError` where nothing can encrypt it."""
     encrypted = cipher.encrypt(secret)
     connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(secret=encrypted))
-
-
-def set_disabled(connection: sa.Connection, channel_id: UUID, reason: str | None) -> None:
-    """Disable a channel for a reason, or enable it again (None)."""
-    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(disabled_reason=reason))
 
 
 def enabled_for(connection: sa.Connection, project: str) -> tuple[StoredChannel, ...]:
@@ -170,9 +177,36 @@ _SHOWN: Final = sa.select(
     channels.c.project,
     channels.c.min_severity,
     channels.c.events,
+    channels.c.codes,
+    channels.c.tags,
     channels.c.disabled_reason,
     channels.c.created_at,
+    channels.c.max_per_minute,
+    channels.c.ready_at,
+    channels.c.disabled_at,
+    channels.c.delivered_at,
+    channels.c.failing_since,
+    channels.c.digest_at,
 )
+
+
+def _of_route(route: Route) -> dict[str, Any]:
+    """Return the columns of a route."""
+    return {
+        "project": route.project,
+        "min_severity": route.min_severity,
+        "events": list(route.events),
+        "codes": list(route.codes) or None,
+        "tags": list(route.tags) or None,
+    }
+
+
+def _of_digest(route: Route, at: str | None, now: datetime) -> dict[str, Any]:
+    """Return the columns that say when a digest is due. Raises `ValueError` where `at` is no time of day."""
+    if EVENT not in route.events:
+        return {"digest_at": None, "digest_due_at": None}
+    at = at or DIGEST_AT
+    return {"digest_at": at, "digest_due_at": next_digest(at, now)}
 
 
 def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
@@ -181,11 +215,21 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredChannel:
         row.kind,
         row.name,
         row.target,
-        row.project,
-        cast(Severity, row.min_severity),
-        tuple(cast("list[AlertEvent]", row.events)),
+        Route(
+            row.project,
+            cast(Severity, row.min_severity),
+            tuple(row.codes or ()),
+            tuple(row.tags or ()),
+            tuple(cast("list[ChannelEvent]", row.events)),
+        ),
         row.disabled_reason,
         row.created_at,
+        row.max_per_minute,
+        row.ready_at,
+        row.disabled_at,
+        row.delivered_at,
+        row.failing_since,
+        row.digest_at,
     )
 
 

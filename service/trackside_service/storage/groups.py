@@ -11,29 +11,21 @@ import sqlalchemy as sa
 
 from trackside_service.grouping import Waiting, choose
 from trackside_service.storage.deliveries import PENDING, Claimed, lease_chosen, unleased
-from trackside_service.storage.tables import channels, deliveries
+from trackside_service.storage.tables import deliveries
+from trackside_service.storage.turns import Turn
 
 # One message tells no more of them, whatever waits: they are read and settled in one transaction each.
 MOST: Final = 500
 
 
 def claim_group(
-    connection: sa.Connection, channel_id: UUID, *, lease: UUID, now: datetime, until: datetime, window: timedelta
+    connection: sa.Connection, turn: Turn, *, lease: UUID, until: datetime, window: timedelta
 ) -> tuple[Claimed, ...]:
-    """Lease until `until` what leaves a channel now as one message, in its order; hold back what has to wait.
-
-    Couriers take turns at a channel: where another is about it, this returns nothing.
+    """Lease until `until` what leaves a channel in this turn as one message, in its order; hold back what has to
+    wait.
     """
-    turn = (
-        sa.select(channels.c.told_at)
-        .where(channels.c.channel_id == channel_id)
-        # Not FOR UPDATE: new deliveries, which refer to the channel, are not to wait for this.
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    mine = connection.execute(turn).one_or_none()
-    if mine is None:
-        return ()
-    choice = choose(_waiting(connection, channel_id, now), told_at=mine.told_at, window=window, now=now)
+    channel_id, now = turn.channel_id, turn.now
+    choice = choose(_waiting(connection, channel_id, now), told_at=turn.told_at, window=window, now=now)
     held = defaultdict(list)
     for number, opens in choice.held.items():
         held[opens].append(number)
@@ -41,7 +33,6 @@ def claim_group(
         connection.execute(deliveries.update().where(deliveries.c.number.in_(numbers)).values(due_at=opens))
     if not choice.leaving:
         return ()
-    connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(told_at=now))
     return lease_chosen(connection, channel_id, choice.leaving, lease=lease, until=until)
 
 
@@ -70,6 +61,7 @@ def _waiting(connection: sa.Connection, channel_id: UUID, now: datetime) -> list
             one.c.created_at,
             one.c.due_at,
             urgent.label("urgent"),
+            one.c.event.not_like("alert.%").label("alone"),
         )
         .where(one.c.channel_id == channel_id, one.c.status == PENDING, unleased(one, now), _may_go(one, now), in_order)
         .order_by(one.c.number)
@@ -77,7 +69,16 @@ def _waiting(connection: sa.Connection, channel_id: UUID, now: datetime) -> list
         .with_for_update(skip_locked=True, of=one)
     )
     return [
-        Waiting(row.number, row.alert_id, row.attempts, row.lease, row.created_at, row.due_at, bool(row.urgent))
+        Waiting(
+            row.number,
+            row.alert_id,
+            row.attempts,
+            row.lease,
+            row.created_at,
+            row.due_at,
+            urgent=bool(row.urgent),
+            alone=bool(row.alone),
+        )
         for row in rows
     ]
 

@@ -238,14 +238,31 @@ channels: Final = sa.Table(
     sa.Column("project", sa.Text()),
     sa.Column("min_severity", sa.Text(), nullable=False),
     sa.Column("events", sa.JSON(), nullable=False),
+    # Rules' codes or families, and tags, of which an alert or its run must have one; null asks for none.
+    sa.Column("codes", sa.JSON(none_as_null=True)),
+    sa.Column("tags", sa.JSON(none_as_null=True)),
     # Encrypted from the first migration on: an address may itself be a secret (Slack's is).
     sa.Column("url", sa.LargeBinary(), nullable=False),
     sa.Column("secret", sa.LargeBinary()),
     # What may be shown of the address: scheme and host.
     sa.Column("target", sa.Text(), nullable=False),
     sa.Column("disabled_reason", sa.Text()),
+    sa.Column("disabled_at", UtcDateTime()),
     # When the last message left, for channels whose messages are grouped.
     sa.Column("told_at", UtcDateTime()),
+    # Messages a minute, where the user wants another limit than the kind's.
+    sa.Column("max_per_minute", sa.Integer()),
+    # Nothing is sent before: the receiver asked for a pause (429), or the limit does.
+    sa.Column("ready_at", UtcDateTime()),
+    # The time of day (HH:MM, UTC) of the digest and when it is due next, where it is asked for; when one was last due.
+    sa.Column("digest_at", sa.Text()),
+    sa.Column("digest_due_at", UtcDateTime()),
+    sa.Column("digested_at", UtcDateTime()),
+    # When a message last arrived, to about a minute.
+    sa.Column("delivered_at", UtcDateTime()),
+    # The first attempt that failed with nothing delivered since, and how many messages were refused for good since.
+    sa.Column("failing_since", UtcDateTime()),
+    sa.Column("refusals", sa.Integer(), nullable=False, server_default=sa.text("0")),
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.CheckConstraint("min_severity IN ('info', 'warning', 'critical')", name="min_severity"),
 )
@@ -266,6 +283,8 @@ deliveries: Final = sa.Table(
     sa.Column("snapshot", sa.JSON(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("attempts", sa.Integer(), nullable=False),
+    # So many of them were made before it was sent anew: the retry schedule counts from there.
+    sa.Column("round_began", sa.Integer(), nullable=False, server_default=sa.text("0")),
     sa.Column("due_at", UtcDateTime(), nullable=False),
     sa.Column("lease", sa.Uuid()),
     sa.Column("leased_until", UtcDateTime()),
@@ -290,6 +309,13 @@ deliveries: Final = sa.Table(
         "number",
         sqlite_where=sa.text("status = 'pending'"),
         postgresql_where=sa.text("status = 'pending'"),
+    ),
+    # The dead letters, over all channels.
+    sa.Index(
+        "ix_deliveries_failed",
+        "number",
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
     ),
     sa.Index("ix_deliveries_channel_id_number", "channel_id", "number"),
 )

@@ -11,6 +11,7 @@ from trackside_service.api.routers import (
     backtest,
     channels,
     check,
+    deliveries,
     health,
     lr,
     projects,
@@ -35,5 +36,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     alerts.router,
     silences.router,
     channels.router,
+    deliveries.router,
     service.router,
 )

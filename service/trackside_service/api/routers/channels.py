@@ -1,12 +1,14 @@
-"""Channels: where alerts are sent, and what became of each message."""
+"""Channels: where alerts are sent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -14,38 +16,40 @@ from trackside_service.api import examples
 from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
-from trackside_service.api.pages import Cursor, Limit, bad_cursor, decode_cursor, encode_cursor, page
+from trackside_service.api.rule_codes import unknown_codes, upper
 from trackside_service.api.schemas.channels import (
     ChannelBody,
+    ChannelChange,
     ChannelList,
     ChannelMade,
     ChannelRotated,
     ChannelShown,
-    DeliveryPage,
-    DeliveryShown,
     RotateBody,
+    RouteBody,
     TestSent,
 )
-from trackside_service.api.shown import channel_to_wire, delivery_to_wire
+from trackside_service.api.shown import channel_to_wire
 from trackside_service.api.validation import validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
-from trackside_service.domain.alerts import AlertEvent
+from trackside_service.domain.digests import EVENT
+from trackside_service.domain.routing import EVENTS, MIN_SEVERITY, ChannelEvent, Route
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import (
     BusyError,
     ChannelNotFoundError,
-    DeliveryNotFoundError,
+    Fault,
     InvalidInputError,
     SecretKeyMissingError,
     TargetRefusedError,
 )
-from trackside_service.storage import channels, deliveries
+from trackside_service.storage import channels, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1", tags=["channels"])
 ChannelId = Annotated[UUID, Path(description="The channel's id.", examples=[examples.CHANNEL_ID])]
-_NO_CHANNEL: Final = "No channel has this id."
+BY_HAND: Final = "switched off by hand"
+_ROUTE: Final = {each.name for each in fields(Route)}
 
 
 @router.post(
@@ -91,8 +95,9 @@ async def make_channel(request: Request) -> Any:
 )
 def list_channels(request: Request) -> Any:
     """Return every channel, in the order in which they were made."""
+    now = context(request).now()
     with read_transaction(context(request).engine) as connection:
-        return {"items": [channel_to_wire(each) for each in channels.listed(connection)]}
+        return {"items": [channel_to_wire(each, now) for each in channels.listed(connection)]}
 
 
 @router.get(
@@ -108,7 +113,27 @@ def list_channels(request: Request) -> Any:
 def read_channel(request: Request, channel_id: ChannelId) -> Any:
     """Return a channel; of its address, only scheme and host."""
     with read_transaction(context(request).engine) as connection:
-        return channel_to_wire(channels.get(connection, channel_id))
+        return channel_to_wire(channels.get(connection, channel_id), context(request).now())
+
+
+@router.patch(
+    "/channels/{channel_id}",
+    **operation(
+        summary="Change a channel",
+        says="The channel as it is now.",
+        answer=ChannelShown,
+        example={**examples.CHANNEL_SHOWN, **examples.CHANNEL_CHANGE},
+        body=ChannelChange,
+        bodies={"gradients of nightly runs": examples.CHANNEL_CHANGE},
+        problems=(ChannelNotFoundError, BusyError),
+    ),
+)
+async def change_channel(request: Request, channel_id: ChannelId) -> Any:
+    """Change a channel's name, what it is told of, its limit, or whether it is on. What is left out stays as it is, and
+    null is what a new channel has. Another address is another channel; another secret is `rotate`'s.
+    """
+    body = validate(ChannelChange, await read_json(request))
+    return await run_in_threadpool(_change, context(request), channel_id, body)
 
 
 @router.delete(
@@ -125,31 +150,6 @@ def delete_channel(request: Request, channel_id: ChannelId) -> Any:
     with write_transaction(context(request).engine) as connection:
         channels.delete(connection, channel_id)
     return Response(status_code=204)
-
-
-@router.get(
-    "/channels/{channel_id}/deliveries",
-    **operation(
-        summary="List a channel's deliveries",
-        says="A page of deliveries, the latest first.",
-        answer=DeliveryPage,
-        example={"items": [examples.DELIVERY], "next_cursor": None},
-        problems=(ChannelNotFoundError,),
-    ),
-)
-def list_deliveries(
-    request: Request,
-    channel_id: ChannelId,
-    status: Annotated[Literal["pending", "delivered", "failed"] | None, Query(description="Only these.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Any:
-    """Return what was sent to a channel and what became of it, each attempt with the receiver's status and its time."""
-    before = None if cursor is None else _before(cursor)
-    with read_transaction(context(request).engine) as connection:
-        found = deliveries.page(connection, channel_id, limit=limit + 1, before=before, status=status)
-    more = encode_cursor([found[limit - 1].number]) if len(found) > limit else None
-    return page([delivery_to_wire(each) for each in found[:limit]], more)
 
 
 @router.post(
@@ -208,34 +208,9 @@ async def rotate_secret(request: Request, channel_id: ChannelId) -> Any:
     return await run_in_threadpool(_rotate, context(request), channel_id, body)
 
 
-@router.post(
-    "/deliveries/{delivery_id}/retry",
-    **operation(
-        summary="Send a delivery again",
-        says="It is due now.",
-        status=202,
-        answer=DeliveryShown,
-        example={**examples.DELIVERY, "status": "pending", "due_at": "2026-01-31T12:09:00Z", "settled_at": None},
-        problems=(DeliveryNotFoundError, BusyError),
-    ),
-)
-def retry_delivery(
-    request: Request,
-    delivery_id: Annotated[UUID, Path(description="The delivery's id.", examples=[examples.DELIVERY_ID])],
-) -> Any:
-    """Make a delivery due now, whether it failed, waits or even arrived. Its id stays the same, so that a receiver
-    can tell. Where an attempt is under way, the further one is made after it, unless it arrives.
-    """
-    here = context(request)
-    with write_transaction(here.engine) as connection:
-        delivery = deliveries.retry(connection, delivery_id, here.now())
-    if here.courier is not None:
-        here.courier.wake()
-    return delivery_to_wire(delivery)
-
-
 def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
     endpoint = configure(body.kind, body.url, body.secret, here.outbound.targets)
+    route = _route(body, body.kind)
     with write_transaction(here.engine) as connection:
         made = channels.create(
             connection,
@@ -247,11 +222,11 @@ def _make(here: Context, body: ChannelBody) -> dict[str, Any]:
             secret=endpoint.secret,
             target=endpoint.target,
             now=here.now(),
-            project=body.project,
-            min_severity=body.min_severity or channels.MIN_SEVERITY,
-            events=_events(body),
+            route=route,
+            max_per_minute=body.max_per_minute,
+            digest_at=body.digest_at,
         )
-    shown = channel_to_wire(made)
+    shown = channel_to_wire(made, made.created_at)
     return {**shown, "secret": endpoint.secret} if channel(body.kind).shows_secret else shown
 
 
@@ -266,17 +241,47 @@ def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]
         stored = kind.rotate(here.secrets.decrypt(sealed.secret), body.secret, now, overlap)
         channels.set_secret(connection, here.secrets, channel_id, stored)
     until = now.replace(microsecond=0) + overlap
-    return {**channel_to_wire(shown), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
+    return {**channel_to_wire(shown, now), "secret": stored.split()[0], "old_secret_until": time_to_wire(until)}
 
 
-def _events(body: ChannelBody) -> tuple[AlertEvent, ...]:
-    if body.events is not None:
-        return tuple(dict.fromkeys(body.events))
-    return (*channels.EVENTS, "reminder") if channel(body.kind).for_people else channels.EVENTS
+def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, Any]:
+    given, now = body.model_fields_set, here.now()
+    with write_transaction(here.engine) as connection:
+        stored = channels.get(connection, channel_id)
+        wanted = _route(body, stored.kind)
+        channels.change(
+            connection,
+            channel_id,
+            name=body.name or stored.name,
+            route=replace(stored.route, **{each: getattr(wanted, each) for each in given & _ROUTE}),
+            max_per_minute=body.max_per_minute if "max_per_minute" in given else stored.max_per_minute,
+            digest_at=body.digest_at if "digest_at" in given else stored.digest_at,
+            now=now,
+        )
+        if body.enabled is False:
+            standing.switch_off(connection, channel_id, BY_HAND, now, told=False)
+        elif "enabled" in given and stored.disabled_reason is not None:
+            standing.switch_on(connection, channel_id)
+        return channel_to_wire(channels.get(connection, channel_id), now)
 
 
-def _before(cursor: str) -> int:
-    place = decode_cursor(cursor)
-    if len(place) != 1 or not isinstance(place[0], int) or isinstance(place[0], bool) or not 0 <= place[0] < 2**62:
-        raise bad_cursor()
-    return place[0]
+def _route(body: RouteBody, kind: str) -> Route:
+    """Return what a body asks for, as for a new channel. Raises `InvalidInputError`."""
+    if faults := unknown_codes(body.codes, "/codes"):
+        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
+    return Route(
+        project=body.project,
+        min_severity=body.min_severity or MIN_SEVERITY,
+        codes=upper(body.codes),
+        tags=tuple(dict.fromkeys(body.tags or ())),
+        events=_events(body.events, kind),
+    )
+
+
+def _events(given: Sequence[ChannelEvent] | None, kind: str) -> tuple[ChannelEvent, ...]:
+    if given is None:
+        return (*EVENTS, "reminder") if channel(kind).for_people else EVENTS
+    if EVENT in given and not channel(kind).takes_digest:
+        reason = f"a channel of kind {kind} takes no digest"
+        raise InvalidInputError(reason, faults=[Fault(f"/events/{list(given).index(EVENT)}", reason)])
+    return tuple(dict.fromkeys(given))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.schemas.service import Alive, Ready
-from trackside_service.errors import StorageUnavailableError
-from trackside_service.storage import migrate
+from trackside_service.errors import StorageUnavailableError, TracksideError
+from trackside_service.storage import census, migrate
+from trackside_service.storage.census import Census
+from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(tags=["service"])
+_log: Final = logging.getLogger(__name__)
 _METERS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _VERSION: Final = version("trackside-service")
 
@@ -65,6 +70,15 @@ def is_ready(request: Request) -> Any:
 )
 def read_meters(request: Request) -> Any:
     """Return counters of this process in Prometheus' text format: posts, points, alerts and rule faults by code,
-    deliveries, the writer's queue.
+    deliveries, the writer's queue; and of the database channels that are on and off, deliveries that wait, how late
+    they are, and those that were given up. Where the database does not answer, these are NaN.
     """
-    return Response(context(request).meters.text(), media_type=_METERS)
+    here = context(request)
+    counted: Census | None = None
+    try:
+        with read_transaction(here.engine) as connection:
+            counted = census.take(connection, here.now())
+    except (TracksideError, SQLAlchemyError):
+        _log.info("the outbox could not be counted")
+    here.meters.counted(counted)
+    return Response(here.meters.text(), media_type=_METERS)

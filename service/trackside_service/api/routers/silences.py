@@ -15,14 +15,13 @@ from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
 from trackside_service.api.pages import Cursor, Limit, decode_time_and_id, encode_cursor, page
-from trackside_service.api.schemas.silences import MatchersBody, SilenceBody, SilencePage, SilenceShown
+from trackside_service.api.rule_codes import unknown_codes, upper
+from trackside_service.api.schemas.silences import SilenceBody, SilencePage, SilenceShown
 from trackside_service.api.shown import silence_to_wire
 from trackside_service.api.validation import validate
-from trackside_service.domain.reading import nearest
 from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import BusyError, Fault, InvalidInputError, SilenceNotFoundError
-from trackside_service.rules import RULES
 from trackside_service.storage import alerts, silences
 from trackside_service.storage.engine import read_transaction, write_transaction
 
@@ -129,7 +128,7 @@ def _make(here: Context, body: SilenceBody) -> dict[str, Any]:
     if faults:
         raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
     given = {name: tuple(getattr(body.matchers, name) or ()) for name in FIELDS}
-    given["code"] = tuple(code.upper() for code in given["code"])
+    given["code"] = upper(given["code"])
     silence = Silence(uuid4(), Matchers(**given), body.until, now, body.by, body.note)
     with write_transaction(here.engine) as connection:
         silences.insert(connection, silence)
@@ -140,19 +139,9 @@ def _faults(body: SilenceBody, now: datetime) -> list[Fault]:
     found: list[Fault] = []
     if not any(getattr(body.matchers, name) for name in FIELDS):
         found.append(Fault("/matchers", f"at least one is needed: {', '.join(FIELDS)}"))
-    found += _unknown_codes(body.matchers)
+    found += unknown_codes(body.matchers.code, "/matchers/code")
     if body.until <= now:
         found.append(Fault("/until", "a time ahead is wanted"))
     elif body.until > now + LONGEST:
         found.append(Fault("/until", "at most a hundred years ahead"))
     return found
-
-
-def _unknown_codes(matchers: MatchersBody) -> list[Fault]:
-    known = [rule.code for rule in RULES]
-    known += sorted({code.rstrip("0123456789") for code in known})
-    return [
-        Fault(f"/matchers/code/{place}", f"no rule or family has this code; {nearest(code.upper(), tuple(known))}")
-        for place, code in enumerate(matchers.code or ())
-        if code.upper() not in known
-    ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 Severity: TypeAlias = Literal["info", "warning", "critical"]
 Health: TypeAlias = Literal["ok", "info", "warning", "critical"]
@@ -22,6 +24,26 @@ WireNumber = Annotated[
 JsonObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+def _time(value: object) -> object:
+    """JSON has no times: they come as text."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _id(value: object) -> object:
+    """Nor has it ids."""
+    try:
+        return UUID(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_time)]
+Id = Annotated[UUID, BeforeValidator(_id)]
 
 
 class Body(BaseModel):

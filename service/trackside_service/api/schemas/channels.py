@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
@@ -20,10 +20,37 @@ Kind = Annotated[
         }
     ),
 ]
-EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder"]
+_LIMITS: Final = ", ".join(f"{each.kind} {each.per_minute or 'any number'}" for each in CHANNELS)
+_Item = TypeVar("_Item")
+Few = Annotated[list[_Item], Field(max_length=100)]
+EventName = Literal["opened", "changed", "resolved", "acknowledged", "reminder", "digest"]
 
 
-class ChannelBody(Body):
+class RouteBody(Body):
+    """What a channel is told of, and how often: what can be changed later as well."""
+
+    project: Name | None = Field(None, description="Only this project's alerts; all projects if left out.")
+    min_severity: Severity | None = Field(None, description="Only alerts at least that bad; warning if left out.")
+    codes: Few[Name] | None = Field(
+        None, description="Only alerts of these rules: codes (LOSS001) or families (LOSS); of all if left out."
+    )
+    tags: Few[Name] | None = Field(None, description="Only runs that have one of these tags; all if left out.")
+    events: list[EventName] | None = Field(
+        None,
+        description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
+        "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily). Asked for: "
+        "acknowledged, and digest (once a day what is open and what happened; none where there is nothing to tell).",
+    )
+    digest_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = Field(
+        None, description="The time of day (HH:MM, UTC) of the digest, where events has it; 08:00 if left out."
+    )
+    max_per_minute: Annotated[int, Field(ge=1, le=6000)] | None = Field(
+        None,
+        description=f"So many messages a minute at most, evenly spaced. If left out, as the kind has it: {_LIMITS}.",
+    )
+
+
+class ChannelBody(RouteBody):
     """The body of POST /v1/channels."""
 
     kind: Kind
@@ -35,12 +62,14 @@ class ChannelBody(Body):
         description="A webhook's signing secret (made for you if left out), or what an Alertmanager asks for "
         "(user:password, or a token).",
     )
-    project: Name | None = Field(None, description="Only this project's alerts; all projects if left out.")
-    min_severity: Severity | None = Field(None, description="Only alerts at least that bad; warning if left out.")
-    events: list[EventName] | None = Field(
-        None,
-        description="If left out: opened, changed (told only when it got worse), resolved; and where people read it, "
-        "reminder (a critical alert that nobody acknowledged, after an hour, four more, then daily).",
+
+
+class ChannelChange(RouteBody):
+    """The body of PATCH /v1/channels/{channel_id}: what is left out stays, what is null is as in a new channel."""
+
+    name: Name | None = Field(None, description="As people call it.")
+    enabled: bool | None = Field(
+        None, description="false switches it off: what waits counts as failed. true switches it on."
     )
 
 
@@ -53,8 +82,20 @@ class ChannelShown(Shown):
     target: str = Field(description="Scheme and host of the address.")
     project: str | None = Field(description="Only this project's alerts; null: all projects'.")
     min_severity: Severity = Field(description="Only alerts at least that bad.")
+    codes: list[str] = Field(description="Only alerts of these rules or families; of all if empty.")
+    tags: list[str] = Field(description="Only runs that have one of these tags; all if empty.")
     events: list[EventName] = Field(description="Only these; changed is told only when it got worse.")
+    max_per_minute: int | None = Field(description="So many messages a minute at most; null: any number.")
+    digest_at: str | None = Field(description="When the digest is made (HH:MM, UTC); null: not asked for.")
     disabled_reason: str | None = Field(description="Why nothing is sent there; null while it is on.")
+    paused_until: datetime | None = Field(
+        description="Nothing is sent before: the receiver asked for a pause (429), or the limit does; null: none."
+    )
+    disabled_at: datetime | None = Field(description="When it was switched off; null while it is on.")
+    failing_since: datetime | None = Field(
+        description="The first attempt that failed with nothing delivered since; null where nothing fails."
+    )
+    delivered_at: datetime | None = Field(description="When a message last arrived, to about a minute; null: none has.")
     created_at: datetime = Field(description="When it was made.")
 
 
@@ -84,39 +125,6 @@ class ChannelList(Shown):
     """Every channel."""
 
     items: list[ChannelShown] = Field(description="The channels, in the order in which they were made.")
-
-
-class Attempt(Shown):
-    """One attempt to send."""
-
-    at: datetime = Field(description="When it began.")
-    duration_ms: float = Field(description="How long it took, in milliseconds.")
-    status_code: int | None = Field(description="The receiver's; null where no answer came.")
-    error: str | None = Field(description="What went wrong; null where nothing did.")
-
-
-class DeliveryShown(Shown):
-    """One message to one channel."""
-
-    id: UUID = Field(description="Travels as the message's id, the same on every attempt.")
-    channel_id: UUID = Field(description="Where it goes.")
-    run_id: UUID | None = Field(description="The run that it is about; null where it is about none.")
-    alert_id: UUID | None = Field(description="The alert that it is about; null where it is about none.")
-    event: str = Field(description="What it tells, such as alert.opened.")
-    status: Literal["pending", "delivered", "failed"] = Field(
-        description="pending (waits, or is being sent), delivered, or failed (given up)."
-    )
-    due_at: datetime | None = Field(description="When the next attempt is due; null once settled.")
-    created_at: datetime = Field(description="When it was written, in the alert's transaction.")
-    settled_at: datetime | None = Field(description="When it was delivered or given up; null until then.")
-    attempts: list[Attempt] = Field(description="Every attempt, the first first.")
-
-
-class DeliveryPage(Shown):
-    """A page of deliveries, the latest first."""
-
-    items: list[DeliveryShown] = Field(description="The deliveries.")
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
 class TestSent(Shown):

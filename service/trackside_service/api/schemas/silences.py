@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from trackside_service.api.schemas.base import Body, Name, Severity, Shown
+from trackside_service.api.schemas.base import Body, Name, Severity, Shown, Time
 from trackside_service.domain.findings import SEVERITIES
 
 MAX_VALUES: Final = 100
@@ -16,14 +16,6 @@ MAX_VALUES: Final = 100
 
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
-
-
-def _time(value: object) -> object:
-    """JSON has no times: they come as text."""
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 def _values(**value: Any) -> WithJsonSchema:
@@ -52,7 +44,7 @@ class SilenceBody(Body):
     """The body of POST /v1/silences."""
 
     matchers: MatchersBody = Field(description="Which alerts: at least one field, and all that are given have to fit.")
-    until: Annotated[AwareDatetime, BeforeValidator(_time)] = Field(description="When it expires: a time ahead.")
+    until: Time = Field(description="When it expires: a time ahead.")
     by: Name | None = Field(None, description="Who makes it.")
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = Field(None, description="Why.")
 
