@@ -21,6 +21,7 @@ class Replay:
         self.run_id = taken.run_id
         self.readable = True
         self._refused_in_a_row = 0
+        self.refused = 0  # records
         self._read_on()
 
     @property
@@ -51,6 +52,7 @@ class Replay:
         if meaning not in ("done", "refused"):
             return False
         self._refused_in_a_row = self._refused_in_a_row + 1 if meaning == "refused" else 0
+        self.refused += len(records) if meaning == "refused" else 0
         self._left.popleft()
         if not self._left:
             self._read_on()
@@ -75,7 +77,7 @@ class Replay:
     def _read_on(self) -> None:
         try:
             self._left.append(next(self._requests))
-            _spool.touch(self._claim)
+            _spool.touch(self._claim.path)
         except StopIteration:
             pass
         except _spool.SpoolError:
