@@ -65,7 +65,7 @@ class Sender:
         self._told_to_wait = False  # by the service; else the wait is our own
         self._hurried = False
         self._deadline: float | None = None
-        self._handing_over = False
+        self.handing_over = False
         self.handed_over = False
         self.lost = 0  # beside what was dropped
         self._told_lost = 0
@@ -117,7 +117,7 @@ class Sender:
         An interruption (Ctrl-C) ends the wait and goes on up, after what is left was spooled all the same. One that
         hits the spooling itself leaves it to the next call.
         """
-        if self.handed_over or self._handing_over:
+        if self.handed_over or self.handing_over:
             return
         deadline = self._deadline if self._deadline is not None and patient else time.monotonic()
         spare = min(READ_S, max(0.0, deadline - time.monotonic()) / 4) if OnDevice.any_made else 0.0
@@ -125,12 +125,12 @@ class Sender:
             if self._thread is not None:
                 self._thread.join(max(0.0, deadline - spare - time.monotonic()))
         finally:
-            self._handing_over = True
+            self.handing_over = True
             try:
                 self._hand_over(deadline)
                 self.handed_over = True
             finally:
-                self._handing_over = False
+                self.handing_over = False
 
     def _hand_over(self, deadline: float) -> None:
         """Take away from the thread what is left, and put it on disk."""
