@@ -174,7 +174,7 @@ class Keeper:
             told = Request(
                 "POST", opening.path + "/records", {**_of(opening), "records": [], "lost": losses.total + more}
             )
-            return [*([told] if more or losses.untold else []), *([ending] if ending is not None else [])]
+            return [*([told] if more + losses.total else []), *([ending] if ending is not None else [])]
 
         journal = self._journal
         try:
@@ -189,15 +189,16 @@ class Keeper:
         except SpoolError as error:
             if journal is not None:
                 journal.discard()
-            self._mark(opening, losses.total + unsent)
+            self._mark(opening, ending, losses.total + unsent)
             return Kept(0, unsent, str(error), anything=False)
         missing += min(given_up, unsent - missing)
         return Kept(unsent - missing, missing, why or journal.why, anything=True)
 
-    def _mark(self, opening: Request, lost: int) -> None:
-        settings = self._settings
-        if lost and settings.spool_mb:  # 0 asks for nothing on disk
-            _marks.leave(settings.spool_dir, url=settings.url, run_id=self._run_id, body=opening.body, lost=lost)
+    def _mark(self, opening: Request, ending: Request | None, lost: int) -> None:
+        settings, body = self._settings, opening.body
+        status = _marks.OPEN if ending is None else ending.body["status"]
+        if settings.spool_mb:  # 0 asks for nothing on disk
+            _marks.leave(settings.spool_dir, url=settings.url, run_id=self._run_id, body=body, lost=lost, status=status)
 
     def _begin(self, opening: Request) -> Journal:
         settings = self._settings

@@ -1,4 +1,4 @@
-"""What is left of records that no disk would take: an empty file whose name says of which run, and how many.
+"""What is left of records that no disk would take: an empty file whose name says of which run, how many, and its end.
 
 A full disk often still takes a name. Where the spool's folder takes none either, the system's folder for temporary
 files may. The service is told when it is back, by whoever replays the spool.
@@ -13,7 +13,6 @@ import re
 import stat
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +20,22 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 SUFFIX = ".lost"
+OPEN = "open"
 MAX_BYTES = 240  # of a name; most file systems take 255, and a claim makes it longer
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_NAME = re.compile(rf"\d{{20}}-({_UUID})-({_UUID})-(\d+)-([0-9a-f]{{8}})-([^-/]+)-([^-/]+)\.lost")
+_NAME = re.compile(rf"\d{{20}}-({_UUID})-({_UUID})-(\d+)-([a-z]+)-([0-9a-f]{{8}})-([^-/]+)-([^-/]+)\.lost")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How many records a process lost in all, and what a service that never heard of the run must know of it."""
+    """How many records a process lost in all, how it ended ("open": it did not say), and what a service must know that
+    never heard of the run.
+    """
 
     run_id: str
     process: str
     lost: int
+    status: str
     service: str
     project: str
     name: str
@@ -46,15 +49,17 @@ class Mark:
         path = f"/v1/runs/{self.run_id}"
         yield "PUT", path, {"project": self.project, "name": self.name, "process": {"id": self.process}}
         yield "POST", f"{path}/records", {"process": self.process, "records": [], "lost": self.lost}
+        if self.status != OPEN:
+            yield "PATCH", path, {"status": self.status}
 
 
-def leave(folder: Path, *, url: str, run_id: str, body: dict[str, Any], lost: int) -> bool:
+def leave(folder: Path, *, url: str, run_id: str, body: dict[str, Any], lost: int, status: str = OPEN) -> bool:
     """Leave a mark in the spool's folder, else among the temporary files. False where neither takes it.
 
     `body` is the run's declaration.
     """
     project, process = _quoted(body["project"]), body["process"]["id"]
-    head = f"{time.time_ns():020d}-{run_id}-{process}-{lost}-{_digest(url)}-{project}-"
+    head = f"{time.time_ns():020d}-{run_id}-{process}-{lost}-{status}-{_digest(url)}-{project}-"
     room = MAX_BYTES - len(head) - len(SUFFIX)
     name = str(body["name"])
     while name and len(_quoted(name)) > room:
@@ -76,8 +81,8 @@ def parse(name: str) -> Mark | None:
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    run_id, process, lost, service, project, called = found.groups()
-    return Mark(run_id, str(uuid.UUID(process)), int(lost), service, unquote(project), unquote(called))
+    run_id, process, lost, status, service, project, called = found.groups()
+    return Mark(run_id, process, int(lost), status, service, unquote(project), unquote(called))
 
 
 def shelter() -> Path:

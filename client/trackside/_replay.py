@@ -22,6 +22,8 @@ class Replay:
         self.readable = True
         self._refused_in_a_row = 0
         self.refused = 0  # records
+        self._untold = 0  # of them, those that the service was not told of as lost
+        self._process: str | None = None
         self._read_on()
 
     @property
@@ -31,7 +33,11 @@ class Replay:
 
     def next(self) -> _spool.Request:
         """Return the request to make."""
-        return self._left[0]
+        request = self._left[0]
+        if self.refused and isinstance(request.body.get("lost"), int):
+            body = {**request.body, "lost": request.body["lost"] + self.refused}
+            return _spool.Request(request.method, request.path, body)
+        return request
 
     def settle(self, answer: Answer) -> bool:
         """Take the answer to `next`. Returns False when the same request should be made again later."""
@@ -52,7 +58,12 @@ class Replay:
         if meaning not in ("done", "refused"):
             return False
         self._refused_in_a_row = self._refused_in_a_row + 1 if meaning == "refused" else 0
-        self.refused += len(records) if meaning == "refused" else 0
+        if meaning == "refused":
+            self.refused += len(records)
+            self._untold += len(records)
+        if "lost" in request.body:
+            self._untold = 0
+        self._process = request.body.get("process") if records else self._process
         self._left.popleft()
         if not self._left:
             self._read_on()
@@ -79,6 +90,10 @@ class Replay:
             self._left.append(next(self._requests))
             _spool.touch(self._claim.path)
         except StopIteration:
-            pass
+            if self._untold and self._process is not None:
+                path = f"/v1/runs/{self.run_id}/records"
+                told = {"process": self._process, "records": [], "lost": 0}  # `next` adds those that were refused
+                self._untold = 0
+                self._left.append(_spool.Request("POST", path, told))
         except _spool.SpoolError:
             self.readable = False

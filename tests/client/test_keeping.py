@@ -208,6 +208,27 @@ def test_a_service_that_does_not_ask_for_the_loss_gets_the_rest(
     assert sum("lost" in request.body for request in receiver.requests) == 1
 
 
+def test_a_record_that_is_refused_when_it_is_replayed_counts_as_lost(process: Process) -> None:
+    port = free_port()
+    script = SMALL_FILES.replace("resource.setrlimit", "# ")
+    # a full memory beside it: what the process lost itself is in the file, and these come on top
+    queue = {"TRACKSIDE_QUEUE_SIZE": "90"}
+    runs = [process(script, f"http://127.0.0.1:{port}", "0", **more).stdout.strip() for more in ({}, queue)]
+    back = Receiver(port=port)
+    back.behave = lambda request: (
+        problem(422) if any(record["step"] in (3, 80) for record in request.body.get("records", ())) else None
+    )
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        for run_id, least in zip(runs, (2, 800)):
+            (lost,) = [count for (run, _), count in back.lost.items() if run == run_id]
+            assert lost >= least
+            assert len(back.stored(run_id)) + lost == 1000
+            assert back.ends[run_id] == {"status": "finished"}
+    finally:
+        back.stop()
+
+
 def test_a_record_that_the_service_refuses_counts_as_lost(receiver: Receiver) -> None:
     receiver.behave = lambda request: (
         problem(422) if any(record.get("step") == 3 for record in request.body.get("records", ())) else None
@@ -262,7 +283,7 @@ def test_a_disk_that_takes_nothing_but_a_name_still_says_how_many(process: Proce
     assert "1000 records could not be sent and are lost" in done.stderr
     (mark,) = process.spool.glob("*")
     assert mark.stat().st_size == 0
-    assert recovered(process, port, done.stdout.strip()) == (0, 1000, None)
+    assert recovered(process, port, done.stdout.strip()) == (0, 1000, "finished")
     assert list(process.spool.glob("*")) == []
 
 
