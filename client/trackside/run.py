@@ -112,6 +112,9 @@ class Run:
         self._label = (body["project"], body.get("name"))
         body.setdefault("name", f"{_arguments.script_name()}-{self.id[:8]}")
         self._describe(body, optimizer, scheduler, scheduler_unit, scheduler_metric)
+        world_size = _config.world_size()
+        if world_size is not None:
+            body["params"] = {"world_size": world_size, **body.get("params", {})}
         process: dict[str, Any] = {"id": str(uuid.uuid4())}
         if resumed_from_step is not None:
             process["resumed_from_step"] = int(resumed_from_step)
