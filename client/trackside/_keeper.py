@@ -74,15 +74,12 @@ class Keeper:
     def keep(self, opening: Request) -> None:
         """Copy to disk what is not there yet."""
         now = time.monotonic()
-        if now >= self._touch_at:
-            self._touch_at = now + TOUCH_S
-            for journal in (*self._moved, *([self._journal] if self._journal is not None else [])):
-                _spool.touch(journal.path)
         with self._lock:
             with self._inbox.lock:
                 if self._inbox.closed:
                     return
                 fresh = list(islice(self._inbox.pending, self._copied, None))
+            self._show_life(now)
             if not fresh or now < self._not_before:
                 return
             taken = 0
@@ -91,13 +88,19 @@ class Keeper:
                     self._journal = self._begin(opening)
                 taken = self._journal.append(self._posts(opening, fresh))
                 why = self._journal.why
-            except SpoolError as error:
-                why = str(error)
+            except Exception as error:
+                why = _reason(error)
             with self._inbox.lock:
                 self._copied += taken
         if taken < len(fresh):
             self._not_before = now + ROOM_AGAIN_S
             self._notices.tell("disk", f"what waits to be sent cannot be kept on disk and stays in memory: {why}.")
+
+    def _show_life(self, now: float) -> None:
+        if now >= self._touch_at:
+            self._touch_at = now + TOUCH_S
+            for journal in (*self._moved, *([self._journal] if self._journal is not None else [])):
+                _spool.touch(journal.path)
 
     def spill(self) -> None:
         """Move out of memory what is on disk, if all of it is."""
@@ -122,9 +125,12 @@ class Keeper:
 
     def next(self) -> Replay | None:
         """Return what was moved out of memory and is to be sent before anything else, or None."""
-        if self._replay is None and self._moved:
-            self._replay = Replay(Claim(self._moved[0].path, self._run_id))
-            self._drop_finished()
+        if not self._moved:
+            return None
+        with self._lock:
+            if self._replay is None and self._moved and not self._inbox.closed:
+                self._replay = Replay(Claim(self._moved[0].path, self._run_id))
+        self._drop_finished()
         return self._replay
 
     def taken(self) -> None:
@@ -132,11 +138,17 @@ class Keeper:
         self._drop_finished()
 
     def _drop_finished(self) -> None:
-        if self._replay is not None and self._replay.finished:
-            with self._lock:
-                self._replay = None
-                if not self._inbox.closed:
-                    self._moved.popleft().discard()
+        replay = self._replay
+        if replay is None or not replay.finished:
+            return
+        with self._lock:
+            self._replay = None
+            if not self._inbox.closed:
+                journal = self._moved.popleft()
+                if replay.readable:
+                    journal.discard()
+                else:
+                    journal.hand_on()  # what the disk does not give back now, it may give another process
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -148,6 +160,8 @@ class Keeper:
         if not self._lock.acquire(timeout=wait_s):
             return Kept(0, len(self._inbox.pending), "the disk does not answer", anything=False)
         try:
+            if self._replay is not None:  # whoever replays the file from its beginning counts what is refused again
+                losses = losses._replace(total=losses.total - self._replay.refused)
             moved = sum(journal.records for journal in self._moved)
             for journal in self._moved:
                 journal.hand_on()
@@ -186,11 +200,11 @@ class Keeper:
             why = journal.why
             given_up = journal.conclude(last)
             journal.hand_on()
-        except SpoolError as error:
+        except Exception as error:
             if journal is not None:
                 journal.discard()
             self._mark(opening, ending, losses.total + unsent)
-            return Kept(0, unsent, str(error), anything=False)
+            return Kept(0, unsent, _reason(error), anything=False)
         missing += min(given_up, unsent - missing)
         return Kept(unsent - missing, missing, why or journal.why, anything=True)
 
@@ -209,6 +223,10 @@ class Keeper:
     def _posts(self, opening: Request, records: Sequence[dict[str, Any]]) -> list[Request]:
         path, process = opening.path + "/records", _of(opening)
         return [Request("POST", path, {**process, "records": part}) for part in batches(records, LINE, LINE_VALUES)]
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, SpoolError) else type(error).__name__
 
 
 def _of(opening: Request) -> dict[str, Any]:

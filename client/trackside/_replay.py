@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from trackside._transport import Answer
 
 
+# Records that were refused by this process's replays, by the process that logged them and the file: what one process
+# left may lie in several files, and the service keeps one count for it.
+_refused: dict[str, dict[str, int]] = {}
+
+
 class Replay:
     """The state of one claimed file. `next` gives the request to make, `settle` takes its answer."""
 
@@ -23,6 +28,7 @@ class Replay:
         self._refused_in_a_row = 0
         self.refused = 0  # records
         self._untold = 0  # of them, those that the service was not told of as lost
+        self._name = taken.path.name.partition(".")[0]
         self._process: str | None = None
         self._read_on()
 
@@ -34,8 +40,9 @@ class Replay:
     def next(self) -> _spool.Request:
         """Return the request to make."""
         request = self._left[0]
-        if self.refused and isinstance(request.body.get("lost"), int):
-            body = {**request.body, "lost": request.body["lost"] + self.refused}
+        refused = sum(_refused.get(str(request.body.get("process")), {}).values())
+        if refused and isinstance(request.body.get("lost"), int):
+            body = {**request.body, "lost": request.body["lost"] + refused}
             return _spool.Request(request.method, request.path, body)
         return request
 
@@ -58,12 +65,14 @@ class Replay:
         if meaning not in ("done", "refused"):
             return False
         self._refused_in_a_row = self._refused_in_a_row + 1 if meaning == "refused" else 0
-        if meaning == "refused":
-            self.refused += len(records)
-            self._untold += len(records)
-        if "lost" in request.body:
+        if records:
+            self._process = str(request.body.get("process"))
+            if meaning == "refused":
+                self.refused += len(records)
+                self._untold += len(records)
+                _refused.setdefault(self._process, {})[self._name] = self.refused
+        elif "lost" in request.body:
             self._untold = 0
-        self._process = request.body.get("process") if records else self._process
         self._left.popleft()
         if not self._left:
             self._read_on()

@@ -43,18 +43,17 @@ NEXT = """
 """
 
 
-def killed_after(child: subprocess.Popen[str], seconds: float) -> int:
-    """Let the script log for so long, kill it, and return how many records it had logged a second before."""
+def killed(child: subprocess.Popen[str]) -> int:
+    """Let the script log for a while, kill it, and return how many records it had logged a second before."""
     assert child.stdout is not None
-    ends = time.monotonic() + seconds
-    times = []
-    while time.monotonic() < ends:
+    times: list[float] = []
+    while len(times) < 300 or times[-1] - times[0] < 2.5:
         child.stdout.readline()
         times.append(time.monotonic())
     child.send_signal(signal.SIGKILL)
-    killed = time.monotonic()
+    ended = time.monotonic()
     child.wait(10)
-    return sum(when < killed - 1.0 for when in times)
+    return sum(when < ended - 1.0 for when in times)
 
 
 @contextlib.contextmanager
@@ -71,14 +70,14 @@ def test_a_process_that_is_killed_while_the_service_is_away_loses_a_second_at_mo
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(silent_port()) if away == "hanging" else free_port()
         with process.started(ENDLESS, f"http://127.0.0.1:{port}") as child:
-            logged = killed_after(child, 3.0)
+            logged = killed(child)
     back = Receiver(port=port)
     try:
         assert process(NEXT, back.url, "1").returncode == 0
         (run_id,) = [run_id for run_id, run in back.runs.items() if run["name"] == "n"]
         steps = [record["step"] for record in back.stored(run_id)]
         assert steps == list(range(len(steps)))
-        assert len(steps) >= logged > 100
+        assert len(steps) >= logged > 20
         assert run_id not in back.ends  # the service finds out by the silence
     finally:
         back.stop()
@@ -89,11 +88,12 @@ def test_a_process_that_is_killed_beside_a_service_that_is_up_loses_a_second_at_
     process: Process, receiver: Receiver
 ) -> None:
     with process.started(ENDLESS, receiver.url) as child:
-        logged = killed_after(child, 3.0)
+        logged = killed(child)
     (run_id,) = receiver.runs
+    assert process(NEXT, receiver.url, "1").returncode == 0  # an answer that took long left a copy on the disk
     steps = [record["step"] for record in receiver.stored(run_id)]
     assert steps == list(range(len(steps)))
-    assert len(steps) >= logged > 100
+    assert len(steps) >= logged > 20
 
 
 def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver: Receiver) -> None:
@@ -112,6 +112,16 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
         assert len(list(process.spool.glob("*.live"))) == 1
 
 
+def log_with_room(run: trackside.Run, step: int, most: int) -> None:
+    """Log as soon as at most so many records wait in memory: on a busy machine the sender may be late."""
+    assert run._sender is not None
+    inbox = run._sender._inbox
+    deadline = time.monotonic() + 20
+    while inbox.waiting + len(inbox.pending) > most and time.monotonic() < deadline:
+        time.sleep(0.001)
+    run.log(step=step, train_loss=1.0)
+
+
 def test_while_the_service_is_away_memory_is_relieved_by_the_disk_and_the_order_kept(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
 ) -> None:
@@ -122,10 +132,9 @@ def test_while_the_service_is_away_memory_is_relieved_by_the_disk_and_the_order_
     receiver.behave = lambda _: Reply(503)
     run = trackside.Run(receiver.url)
     for step in range(1000):
-        run.log(step=step, train_loss=1.0)
-        time.sleep(0.002)
+        log_with_room(run, step, 80)
     receiver.behave = None
-    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1000)
+    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1000, timeout=30)
     run.log(step=1000, train_loss=1.0)
     run.finish()
     arrived = [r["step"] for request in receiver.requests for r in request.body.get("records", ()) if "step" in r]
@@ -159,8 +168,7 @@ def test_what_was_moved_to_disk_waits_there_at_the_end(
     receiver.behave = lambda _: Reply(503)
     run = trackside.Run(receiver.url)
     for step in range(300):
-        run.log(step=step, train_loss=1.0)
-        time.sleep(0.002)
+        log_with_room(run, step, 40)
     run.finish()
     files = sorted(environment.glob("*.jsonl"))
     assert len(files) > 1
@@ -170,6 +178,24 @@ def test_what_was_moved_to_disk_waits_there_at_the_end(
     with trackside.Run(receiver.url):
         receiver.wait_for(lambda: run.id in receiver.ends)
     assert [record["step"] for record in receiver.stored(run.id)] == list(range(300))
+
+
+def test_what_the_disk_does_not_give_back_is_left_to_another_process(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "20")
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(30):
+        log_with_room(run, step, 15)
+    (first, *_) = sorted(environment.glob("*.live"))
+    first.write_bytes(first.read_bytes().replace(b'"POST"', b'"P\0ST"'))
+    receiver.behave = None
+    run.finish()
+    assert receiver.ends[run.id] == {"status": "finished"}
+    assert len(receiver.stored(run.id)) < 30
+    assert [path.name for path in environment.glob("*")] == [first.with_suffix(".jsonl").name]
 
 
 def test_a_full_queue_is_told_to_the_service(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
