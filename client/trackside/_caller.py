@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from trackside._transport import Answer, Transport
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 
 
 class _Job(NamedTuple):

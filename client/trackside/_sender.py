@@ -31,7 +31,7 @@ BATCH_VALUES = 20_000
 GATHER_S = 0.2
 LAST_TRIES = 3
 LAST_DELAY_S = 0.25
-LOOK_S = 0.5  # between two looks at what waits, while the service is away
+LOOK_S = 0.25  # between two looks at what waits, while the service is away
 READ_S = 0.5  # of the time at the end, for values on a device that the thread did not come to
 
 

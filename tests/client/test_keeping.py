@@ -73,7 +73,7 @@ def test_a_process_that_is_killed_while_the_service_is_away_loses_a_second_at_mo
             logged = killed(child)
     back = Receiver(port=port)
     try:
-        assert process(NEXT, back.url, "1").returncode == 0
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
         (run_id,) = [run_id for run_id, run in back.runs.items() if run["name"] == "n"]
         steps = [record["step"] for record in back.stored(run_id)]
         assert steps == list(range(len(steps)))
@@ -90,7 +90,8 @@ def test_a_process_that_is_killed_beside_a_service_that_is_up_loses_a_second_at_
     with process.started(ENDLESS, receiver.url) as child:
         logged = killed(child)
     (run_id,) = receiver.runs
-    assert process(NEXT, receiver.url, "1").returncode == 0  # an answer that took long left a copy on the disk
+    # an answer that took long left a copy on the disk
+    assert process.python("-m", "trackside", "sync", "--url", receiver.url).returncode == 0
     steps = [record["step"] for record in receiver.stored(run_id)]
     assert steps == list(range(len(steps)))
     assert len(steps) >= logged > 20
@@ -278,10 +279,10 @@ SMALL_FILES = """
 
 
 def recovered(process: Process, port: int, run_id: str) -> tuple[int, int, str | None]:
-    """Bring the service back and let the next run replay. Returns (records, told lost, status) of the run."""
+    """Bring the service back and replay what waits. Returns (records, told lost, status) of the run."""
     back = Receiver(port=port)
     try:
-        assert process(NEXT, back.url, "1").returncode == 0
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
         end = back.ends.get(run_id, {}).get("status")
         return len(back.stored(run_id)), sum(n for (run, _), n in back.lost.items() if run == run_id), end
     finally:
