@@ -26,6 +26,7 @@ class Journal:
         self._limit_mb = limit_mb
         self._end = 0
         self._lines: list[tuple[int, int]] = []  # where a line begins, and how many records it holds
+        self.refused = 0  # records in it that the service refused meanwhile, and that are counted as lost
         self.why = ""  # why the last line was not taken
         head = {"version": _spool.VERSION, "url": url, "run_id": run_id}
         name = f"{time.time_ns():020d}-{run_id}-{uuid.uuid4().hex[:8]}"

@@ -110,8 +110,10 @@ class Keeper:
                 self._inbox.settle(self._copied)
                 self._journal, self._copied = None, 0
 
-    def settled(self, records: int) -> None:
-        """Note that the service has the first so many in memory. The caller holds the inbox's lock."""
+    def settled(self, records: int, *, refused: bool = False) -> None:
+        """Note that the first so many in memory were dealt with. The caller holds the inbox's lock."""
+        if refused and self._copied and self._journal is not None:
+            self._journal.refused += records  # whoever replays the file gets that answer again
         self._copied = max(0, self._copied - records)
 
     def tidy(self) -> None:
@@ -133,9 +135,17 @@ class Keeper:
         self._drop_finished()
         return self._replay
 
-    def taken(self) -> None:
-        """Note that the service took a request of it."""
+    def taken(self, refused_before: int) -> int:
+        """Note that the service took a request of it. Returns how many records more it refused, counted nowhere yet;
+        `refused_before` is how many the replay had met before the request.
+        """
+        replay = self._replay
+        known = self._moved[0].refused if self._moved else 0
+        more = 0
+        if replay is not None:
+            more = max(0, replay.refused - known) - max(0, refused_before - known)
         self._drop_finished()
+        return more
 
     def _drop_finished(self) -> None:
         replay = self._replay
@@ -160,8 +170,7 @@ class Keeper:
         if not self._lock.acquire(timeout=wait_s):
             return Kept(0, len(self._inbox.pending), "the disk does not answer", anything=False)
         try:
-            if self._replay is not None:  # whoever replays the file from its beginning counts what is refused again
-                losses = losses._replace(total=losses.total - self._replay.refused)
+            losses = losses._replace(total=losses.total - self._counted_again())
             moved = sum(journal.records for journal in self._moved)
             for journal in self._moved:
                 journal.hand_on()
@@ -176,6 +185,13 @@ class Keeper:
             return kept._replace(records=kept.records + moved)
         finally:
             self._lock.release()
+
+    def _counted_again(self) -> int:
+        """How many records were refused, and will be again when their files are replayed from the beginning."""
+        counts = [journal.refused for journal in self._moved]
+        if self._replay is not None and counts:
+            counts[0] = max(counts[0], self._replay.refused)
+        return sum(counts) + (self._journal.refused if self._journal is not None else 0)
 
     def _conclude(
         self, opening: Request, ending: Request | None, left: Sequence[dict[str, Any]], losses: Losses
@@ -203,7 +219,8 @@ class Keeper:
         except Exception as error:
             if journal is not None:
                 journal.discard()
-            self._mark(opening, ending, losses.total + unsent)
+            refused = journal.refused if journal is not None else 0  # the file is gone, and nobody replays it
+            self._mark(opening, ending, losses.total + refused + unsent)
             return Kept(0, unsent, _reason(error), anything=False)
         missing += min(given_up, unsent - missing)
         return Kept(unsent - missing, missing, why or journal.why, anything=True)

@@ -301,7 +301,7 @@ class Sender:
         self._refused_in_a_row += 1
         self._retry_at = time.monotonic() + _delivery.refusal_pause(self._refused_in_a_row)
         self._told_to_wait = False
-        return self._settled("POST", None, records=1)
+        return self._settled("POST", None, records=1, refused=True)
 
     def _post_moved(self, moved: Replay) -> bool:
         """Send on what had been moved to disk."""
@@ -314,11 +314,10 @@ class Sender:
             self._failures = 0
             self._reopened = False
             if moved.refused > refused:
-                self.lost += moved.refused - refused
                 self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
                 self._retry_at = time.monotonic() + moved.pause_s
                 self._told_to_wait = False
-            self._keeper.taken()
+            self.lost += self._keeper.taken(refused)
             return True
         if _delivery.meaning(request.method, answer) == "unknown_run" and not self._reopened:
             self._opened = False
@@ -359,14 +358,21 @@ class Sender:
         return self._failed(answer)
 
     def _settled(
-        self, method: str, answer: Answer | None, *, opened: bool = False, records: int = 0, ended: bool = False
+        self,
+        method: str,
+        answer: Answer | None,
+        *,
+        opened: bool = False,
+        records: int = 0,
+        ended: bool = False,
+        refused: bool = False,
     ) -> bool:
         """Note that a request was dealt with. Returns False when `wait` took the rest away meanwhile."""
         with self._inbox.lock:
             if self._inbox.closed:
                 return False
             self._inbox.settle(records)
-            self._keeper.settled(records)
+            self._keeper.settled(records, refused=refused)
             self._opened = self._opened or opened
             self._ended = self._ended or ended
         self._keeper.tidy()

@@ -256,6 +256,33 @@ def test_a_record_that_is_refused_when_it_is_replayed_counts_as_lost(process: Pr
         back.stop()
 
 
+def test_a_record_that_was_refused_and_is_in_a_file_is_counted_once(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, process: Process
+) -> None:
+    """Copied while the service was away, refused when it was back, and replayed with the rest of its file."""
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    monkeypatch.setattr(_delivery, "BASE_PAUSE_S", 60.0)  # after the refusal it stands still
+    monkeypatch.setattr(_delivery, "LONGEST_PAUSE_S", 60.0)
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0")
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(8):
+        run.log(step=step, train_loss=1.0)
+    receiver.wait_for(lambda: any(spooled_records(file) for file in process.spool.glob("*.live")))
+
+    def refuse(request: Request) -> Reply | None:
+        return problem(422) if any(record.get("step") == 0 for record in request.body.get("records", ())) else None
+
+    receiver.behave = refuse
+    sender = run._sender
+    assert sender is not None
+    receiver.wait_for(lambda: sender.lost == 1)
+    run.finish()
+    assert process.python("-m", "trackside", "sync", "--url", receiver.url).returncode == 0
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(1, 8))
+    assert list(receiver.lost.values()) == [1]
+
+
 def test_a_record_that_the_service_refuses_counts_as_lost(receiver: Receiver) -> None:
     receiver.behave = lambda request: (
         problem(422) if any(record.get("step") == 3 for record in request.body.get("records", ())) else None

@@ -78,10 +78,10 @@ def serving(database_url: str) -> Iterator[Service]:
 class Outcome:
     """What a training made of a case.
 
-    `calls_us`: the time of each `log`. `ratio`: the loop with the client to the loop without, in wall time, by the fast
-    quarter of blocks; on a busy machine it is what others took, so `share` bounds the client's own part: the time in
-    `log`, and the processor's time of its threads, to that of the loop. `due`: how many points have to be on the
-    service; `foreign`: those of a forked child.
+    `calls_us`: the time of each `log`. `ratio`: the loop with the client to the loop without, in the processor time of
+    its thread, by the fast quarter of blocks (wall time is the neighbours' on a busy machine). What it waits for is
+    bounded by `share`: the wall time in `log`, and the processor's time of the client's threads, to that of the loop.
+    `due`: how many points have to be on the service; `foreign`: those of a forked child.
     """
 
     run_id: str = ""
