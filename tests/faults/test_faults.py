@@ -48,9 +48,11 @@ def check(case: Case, outcome: Outcome) -> None:
     # No exception, and only our own plain lines.
     assert outcome.code == (-9 if case.kill is not None else 0), outcome.errors
     assert all(line.startswith("trackside: ") for line in outcome.errors.splitlines()), outcome.errors
-    # The loop does not notice. `log` once a millisecond is much; what its threads take is what is sent and kept.
+    # The loop does not notice. The bounds are wide for what neighbours take; `python -m tests.faults` prints the figures.
     assert outcome.quantile_us(0.5) < 50
-    assert outcome.share < 0.3
+    assert outcome.quantile_us(0.99) < 5_000
+    assert outcome.ratio < 1.5
+    assert outcome.share < 0.6
     # The exit is in time.
     if case.kill is None:
         assert outcome.exit_s is not None
