@@ -37,7 +37,7 @@ $(FRAMEWORKS)/.test: requirements.lock tests/requirements.lock tests/requirement
 	$(FRAMEWORKS)/bin/python -m pip install $(PIP_FLAGS) --no-deps -e ./client -e .
 	@touch $@
 
-.PHONY: needs help demo test test-service test-frameworks check bench study lock docs clean
+.PHONY: needs help demo test test-service test-frameworks check bench faults study lock docs clean
 
 demo: $(VENV)/.run ## The main job on real input: two trainings, watched from start to end
 	$(VENV)/bin/trackside demo
@@ -75,6 +75,9 @@ lock: ## Resolve the requirement files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --extra demo --no-emit-package trackside pyproject.toml client/pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 -c requirements.lock pyproject.toml -o service/requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -p 3.11 --group test --group check -c requirements.lock -o tests/requirements.lock
+
+faults: $(VENV)/.test ## The client under every fault of service, disk and process, as a table
+	$(VENV)/bin/python -m tests.faults
 
 study: $(FRAMEWORKS)/.test ## Trainings with planted faults, and docs/detection.md from them
 	$(FRAMEWORKS)/bin/python -m tests.study > docs/detection.md

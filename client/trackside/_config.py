@@ -147,6 +147,18 @@ def other_torch_rank() -> int | None:
         return None
 
 
+def world_size() -> int | None:
+    """Return of how many processes the job is made, where torch or Paddle knows it and it is more than one."""
+    for name in ("torch.distributed", "paddle.distributed"):
+        distributed = sys.modules.get(name)
+        try:
+            if distributed is not None and distributed.is_initialized() and distributed.get_world_size() > 1:
+                return int(distributed.get_world_size())
+        except Exception:  # noqa: S112 - a build without it, or one that is half set up
+            continue
+    return None
+
+
 def all_ranks_from_environment() -> bool:
     """Tell whether TRACKSIDE_ALL_RANKS asks every rank to report."""
     return os.environ.get("TRACKSIDE_ALL_RANKS", "").strip().lower() in ("1", "true", "yes", "on")

@@ -1,28 +1,43 @@
-"""How runs end: the exception that left a `with`, and the interpreter's own end."""
+"""How runs end: the exception that left a `with`, a signal, another run in their place, the interpreter's own end."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
+
+from trackside import _signals
 
 if TYPE_CHECKING:
     from trackside.run import Run
 
 _live: list[Run] = []
 _registered = False
+# What a script exits with after its own handler, by the shells' custom: 128 and the signal's number.
+_ENDING_SIGNALS = (signal.SIGINT, *_signals.SIGNALS)
 
 
 def register(run: Run) -> None:
-    """Remember a run that the interpreter's exit should end, with what was logged and not sent."""
+    """Remember a run that a signal or the interpreter's exit should end, with what was logged and not sent.
+
+    An open run of the same id gives way to it: this is its next process life. In an interactive session so does one of
+    the same project and name: its cell was run again.
+    """
     global _registered  # noqa: PLW0603 - once a process
+    for other in [other for other in _live if other._pid == os.getpid()]:
+        if other.id == run.id:
+            other._begin_end("", None, other._timeout())
+        elif hasattr(sys, "ps1") and other._label == run._label:  # Python's and IPython's sign of a prompt
+            other._begin_end("killed", "another run was started in its place", other._timeout())
     _live.append(run)
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
+    _signals.install(_at_signal)
 
 
 def forget(run: Run) -> None:
@@ -32,7 +47,15 @@ def forget(run: Run) -> None:
 
 
 def outcome(error: BaseException | None) -> tuple[str, str | None]:
-    """Return (status, reason) for what left the training loop: nothing, an exception, Ctrl-C, or `sys.exit`."""
+    """Return (status, reason) for what left the training loop: nothing, an exception, Ctrl-C, or `sys.exit`.
+
+    After a signal that asked for the end, whatever ends is killed: workers and connections fall with it.
+    """
+    if _signals.received is not None:
+        told = error is None or isinstance(error, (SystemExit, KeyboardInterrupt))
+        return "killed", _signals.received if told else f"{_signals.received}, then {describe(error)}"
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code - 128 in _ENDING_SIGNALS:
+        return "killed", signal.Signals(error.code - 128).name
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "finished", None
     if isinstance(error, KeyboardInterrupt):
@@ -40,7 +63,7 @@ def outcome(error: BaseException | None) -> tuple[str, str | None]:
     return "failed", describe(error)
 
 
-def describe(error: BaseException) -> str:
+def describe(error: BaseException | None) -> str:
     """Return "Type: last line" of an exception's text."""
     try:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -52,13 +75,27 @@ def describe(error: BaseException) -> str:
 
 def _at_exit() -> None:
     """End the runs that nobody ended, all within one time limit."""
-    runs = [run for run in _live if run._pid == os.getpid()]
     # set by the interpreter when an exception reached the top; an interactive session keeps that of an old cell
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
-    status, reason = outcome(error)
+    _end_all(*outcome(error))
+
+
+def _at_signal(reason: str) -> bool:
+    runs = _own()
+    if any(run._is_handing_over for run in runs):
+        return False
+    _end_all("killed", reason)
+    return True
+
+
+def _own() -> list[Run]:
+    return [run for run in _live if run._pid == os.getpid()]
+
+
+def _end_all(status: str, reason: str | None) -> None:
     started = time.monotonic()
     begun = [
-        run for run in runs if run._begin_end(status, reason, max(0.0, run._timeout() - (time.monotonic() - started)))
+        run for run in _own() if run._begin_end(status, reason, max(0.0, run._timeout() - (time.monotonic() - started)))
     ]
     interruption: BaseException | None = None
     for run in begun:

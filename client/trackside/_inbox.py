@@ -44,6 +44,7 @@ class Inbox:
         self.ending: Ending | None = None
         self.dropped = 0
         self.unread = 0
+        self.emptied = 0  # records that held nothing but what was not read
 
     # -- the training loop's side ------------------------------------------------------------------------------------
 
@@ -92,9 +93,11 @@ class Inbox:
         self._fetch(read_s)
         while self._rest:
             readable = without_unread(self._rest[0])
+            record = build(readable, self._notices)
             if readable is not self._rest[0]:
                 self.unread += 1
-            self._keep(build(readable, self._notices))
+                self.emptied += record is None
+            self._keep(record)
             self._rest.popleft()
         return True
 
@@ -167,6 +170,10 @@ class Inbox:
             self.pending.append(record)
             self._held += 1
             self._held_values += len(record["metrics"])
+
+    def more_than(self, records: int, values: int) -> bool:
+        """Whether so much waits as records that were made."""
+        return self._held > records or self._held_values > values
 
     def settle(self, count: int) -> None:
         """Drop the first so many records: they were dealt with. The caller holds the lock."""

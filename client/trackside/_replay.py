@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from trackside._transport import Answer
 
 
+# Records that were refused by this process's replays, by the process that logged them and the file: what one process
+# left may lie in several files, and the service keeps one count for it.
+_refused: dict[str, dict[str, int]] = {}
+
+
 class Replay:
     """The state of one claimed file. `next` gives the request to make, `settle` takes its answer."""
 
@@ -21,6 +26,10 @@ class Replay:
         self.run_id = taken.run_id
         self.readable = True
         self._refused_in_a_row = 0
+        self.refused = 0  # records
+        self._untold = 0  # of them, those that the service was not told of as lost
+        self._name = taken.path.name.partition(".")[0]
+        self._process: str | None = None
         self._read_on()
 
     @property
@@ -30,7 +39,12 @@ class Replay:
 
     def next(self) -> _spool.Request:
         """Return the request to make."""
-        return self._left[0]
+        request = self._left[0]
+        refused = sum(_refused.get(str(request.body.get("process")), {}).values())
+        if refused and isinstance(request.body.get("lost"), int):
+            body = {**request.body, "lost": request.body["lost"] + refused}
+            return _spool.Request(request.method, request.path, body)
+        return request
 
     def settle(self, answer: Answer) -> bool:
         """Take the answer to `next`. Returns False when the same request should be made again later."""
@@ -51,6 +65,14 @@ class Replay:
         if meaning not in ("done", "refused"):
             return False
         self._refused_in_a_row = self._refused_in_a_row + 1 if meaning == "refused" else 0
+        if records:
+            self._process = str(request.body.get("process"))
+            if meaning == "refused":
+                self.refused += len(records)
+                self._untold += len(records)
+                _refused.setdefault(self._process, {})[self._name] = self.refused
+        elif "lost" in request.body:
+            self._untold = 0
         self._left.popleft()
         if not self._left:
             self._read_on()
@@ -75,8 +97,12 @@ class Replay:
     def _read_on(self) -> None:
         try:
             self._left.append(next(self._requests))
-            _spool.touch(self._claim)
+            _spool.touch(self._claim.path)
         except StopIteration:
-            pass
+            if self._untold and self._process is not None:
+                path = f"/v1/runs/{self.run_id}/records"
+                told = {"process": self._process, "records": [], "lost": 0}  # `next` adds those that were refused
+                self._untold = 0
+                self._left.append(_spool.Request("POST", path, told))
         except _spool.SpoolError:
             self.readable = False

@@ -34,7 +34,7 @@ class Notices:
             line(text)
 
 
-_process_lock = threading.Lock()
+_process_lock = threading.RLock()  # a signal handler may come in between
 _process_told: set[str] = set()
 
 

@@ -1,7 +1,7 @@
 """The thread that sends what the inbox holds: the training loop never waits for the network.
 
-The thread opens the run, posts batches, repeats what failed, and ends the run. What is left when the time at the run's
-end is over goes to the spool.
+The thread opens the run, posts batches, repeats what failed, and ends the run. While the service is away, what waits is
+copied to disk; what is left when the time at the run's end is over goes there too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from trackside import _delivery, _spool
+from trackside import _delivery
 from trackside._backlog import Backlog
+from trackside._caller import Caller
 from trackside._config import Settings
-from trackside._inbox import Inbox
+from trackside._inbox import MAX_VALUES, Inbox
+from trackside._keeper import Keeper, Kept, Losses
 from trackside._records import Ending, batches
 from trackside._say import Notices
+from trackside._spool import Request
 from trackside._wire import OnDevice
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ BATCH_VALUES = 20_000
 GATHER_S = 0.2
 LAST_TRIES = 3
 LAST_DELAY_S = 0.25
+LOOK_S = 0.25  # between two looks at what waits, while the service is away
 READ_S = 0.5  # of the time at the end, for values on a device that the thread did not come to
 
 
@@ -37,8 +41,8 @@ class Sender:
     def __init__(
         self, settings: Settings, transport: Transport, *, run_id: str, body: dict[str, Any], notices: Notices
     ) -> None:
-        self._settings = settings
-        self._transport = transport
+        self._queue_size = settings.queue_size
+        self._caller = Caller(transport)
         self._run_id = run_id
         self._body = body
         self._notices = notices
@@ -47,6 +51,7 @@ class Sender:
         self._resumed = "resumed_from_step" in body["process"]
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
         self._inbox = Inbox(settings.queue_size, notices)
+        self._keeper = Keeper(settings, self._inbox, notices, run_id=run_id)
         self._backlog = Backlog(settings.spool_dir, url=settings.url, run_id=run_id)
         self._thread: threading.Thread | None = None
         self._opened = False
@@ -60,9 +65,11 @@ class Sender:
         self._told_to_wait = False  # by the service; else the wait is our own
         self._hurried = False
         self._deadline: float | None = None
-        self._handing_over = False
+        self.handing_over = False
         self.handed_over = False
-        self.lost = 0
+        self.lost = 0  # beside what was dropped
+        self._told_lost = 0
+        self._tells_lost = True
         self._alerts = _delivery.CriticalAlerts()
         self.critical = False
         self.health: str | None = None
@@ -72,6 +79,17 @@ class Sender:
     def dropped(self) -> int:
         """How many records were dropped because too much waited."""
         return self._inbox.dropped
+
+    @property
+    def _losses(self) -> Losses:
+        return Losses(self.lost + self._inbox.dropped, self._told_lost)
+
+    @property
+    def _has_to_tell(self) -> bool:
+        return self._tells_lost and self._losses.untold
+
+    def _opening(self) -> Request:
+        return Request("PUT", self._path, self._body)
 
     # -- the training loop's side ------------------------------------------------------------------------------------
 
@@ -99,7 +117,7 @@ class Sender:
         An interruption (Ctrl-C) ends the wait and goes on up, after what is left was spooled all the same. One that
         hits the spooling itself leaves it to the next call.
         """
-        if self.handed_over or self._handing_over:
+        if self.handed_over or self.handing_over:
             return
         deadline = self._deadline if self._deadline is not None and patient else time.monotonic()
         spare = min(READ_S, max(0.0, deadline - time.monotonic()) / 4) if OnDevice.any_made else 0.0
@@ -107,83 +125,67 @@ class Sender:
             if self._thread is not None:
                 self._thread.join(max(0.0, deadline - spare - time.monotonic()))
         finally:
-            self._handing_over = True
+            self.handing_over = True
             try:
                 self._hand_over(deadline)
                 self.handed_over = True
             finally:
-                self._handing_over = False
+                self.handing_over = False
 
     def _hand_over(self, deadline: float) -> None:
-        """Take away from the thread what is left, and spool it."""
+        """Take away from the thread what is left, and put it on disk."""
         inbox = self._inbox
         left_s = max(0.0, deadline - time.monotonic())
         if not inbox.close(lock_s=max(0.2, left_s), read_s=left_s):
             self._notices.tell("lost", "the last records could not be taken over at the end and are lost.")
             return
         self._backlog.close()
-        left = self._unsent()
-        if left:
-            self._keep(left, len(inbox.pending))
+        self.lost += inbox.emptied
+        ending = inbox.ending
+        last = None
+        if ending is not None and ending.status and not self._ended:
+            last = Request("PATCH", self._path, _end_body(ending))
+        kept = self._keeper.conclude(self._opening(), last, losses=self._losses, wait_s=max(0.2, left_s))
+        self._tell_end(kept)
+        if self._thread is None or not self._thread.is_alive():
+            self._caller.close()
+
+    def _tell_end(self, kept: Kept) -> None:
+        notices, inbox = self._notices, self._inbox
+        if kept.lost:
+            self.lost += kept.lost
+            notices.tell("lost", f"{kept.lost} records could not be sent and are lost: {kept.why}.")
+        if kept.records or (kept.anything and not kept.lost):
+            notices.tell(
+                "spooled",
+                f"{kept.records} records could not be sent in time; they wait on disk and go out when a run starts "
+                "next or with `python -m trackside sync`.",
+            )
         if inbox.unread:
-            self.lost += inbox.unread
-            self._notices.tell(
+            notices.tell(
                 "device",
                 f"{inbox.unread} records held values on a device that did not give them in time; those are lost.",
             )
         if inbox.dropped:
-            self._notices.tell("dropped", f"{inbox.dropped} records were dropped because too many waited.")
-        if self._thread is None or not self._thread.is_alive():
-            self._transport.close()
-
-    def _unsent(self) -> list[_spool.Request]:
-        """Return the requests still to be made, in order; empty when the service has everything."""
-        pending, ending = self._inbox.pending, self._inbox.ending
-        if self._opened and not pending and (self._ended or ending is None):
-            return []
-        # the declaration goes first even where the run was opened: it changes nothing then, and a service that
-        # lost its database meanwhile can still take the rest
-        left = [_spool.Request("PUT", self._path, self._body)]
-        left += [
-            _spool.Request("POST", self._path + "/records", {"process": self._process, "records": batch})
-            for batch in batches(pending, BATCH, BATCH_VALUES)
-        ]
-        if ending is not None and not self._ended:
-            left.append(_spool.Request("PATCH", self._path, _end_body(ending)))
-        return left
-
-    def _keep(self, left: list[_spool.Request], records: int) -> None:
-        settings = self._settings
-        try:
-            _spool.write(
-                settings.spool_dir, url=settings.url, run_id=self._run_id, requests=left, limit_mb=settings.spool_mb
-            )
-        except Exception as error:
-            self.lost += records
-            reason = error if isinstance(error, _spool.SpoolError) else type(error).__name__
-            self._notices.tell("lost", f"{records} records could not be sent and are lost: {reason}.")
-        else:
-            self._notices.tell(
-                "spooled",
-                f"{records} records could not be sent in time; they wait on disk and go out when a run starts next "
-                "or with `python -m trackside sync`.",
-            )
+            notices.tell("dropped", f"{inbox.dropped} records were dropped because too many waited.")
 
     # -- the thread's side -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._caller.start()
         try:
             while not self._ended and self._turn():
                 pass
         except Exception as error:  # a mistake in here must not look like one of the script's
             self._notices.tell("internal", f"reporting stopped: {type(error).__name__} in the sender.")
-        if self._inbox.closed:  # `wait` did not wait for the last answer
-            self._transport.close()
+        if self._inbox.closed or self._ended:  # `wait` did not wait for the last answer
+            self._caller.close()
 
     def _turn(self) -> bool:
         """Wait for something to do and do one piece of it. Returns False when the thread should end."""
         inbox = self._inbox
-        if self._opened and not inbox.pending and inbox.ending is None:
+        idle = self._opened and not inbox.pending and not self._has_to_tell and self._keeper.next() is None
+        if idle and inbox.ending is None:
             self._gather()
         if not inbox.absorb():
             return False
@@ -198,9 +200,23 @@ class Sender:
         ):
             return False
         if now < self._retry_at:
-            inbox.rest(min(self._retry_at, self._deadline or self._retry_at) - now)
+            self._away()
+            inbox.rest(min(self._retry_at, self._deadline or self._retry_at, now + LOOK_S) - now)
             return True
         return self._work()
+
+    def _away(self) -> None:
+        """The service is away: put on disk what waits, and take it out of memory where it is much."""
+        self._keeper.keep(self._opening())
+        if self._inbox.more_than(self._queue_size // 2, MAX_VALUES // 2):
+            self._keeper.spill()
+
+    def _meanwhile(self) -> bool:
+        """Called during the wait for an answer. Returns False where nobody wants it any more."""
+        if not self._inbox.absorb():
+            return False
+        self._keeper.keep(self._opening())
+        return True
 
     def _gather(self) -> None:
         """With nothing at hand, wait for a record, and then for some more: a batch should be worth its request."""
@@ -219,8 +235,13 @@ class Sender:
         if not self._opened:
             replay = self._backlog.earlier_life()
             return self._open() if replay is None else self._replay(replay)
+        moved = self._keeper.next()
+        if moved is not None:
+            return self._post_moved(moved)
         if self._inbox.pending:
             return self._post()
+        if self._has_to_tell:
+            return self._tell_lost()
         if self._inbox.ending is not None:
             return self._end()
         if time.monotonic() >= self._backlog.retry_at:
@@ -280,11 +301,51 @@ class Sender:
         self._refused_in_a_row += 1
         self._retry_at = time.monotonic() + _delivery.refusal_pause(self._refused_in_a_row)
         self._told_to_wait = False
-        return self._settled("POST", None, records=1)
+        return self._settled("POST", None, records=1, refused=True)
+
+    def _post_moved(self, moved: Replay) -> bool:
+        """Send on what had been moved to disk."""
+        request = moved.next()
+        answer = self._ask(request.method, request.path, request.body)
+        if answer is None:
+            return self._go_on()
+        refused = moved.refused
+        if moved.settle(answer):
+            self._failures = 0
+            self._reopened = False
+            if moved.refused > refused:
+                self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
+                self._retry_at = time.monotonic() + moved.pause_s
+                self._told_to_wait = False
+            self.lost += self._keeper.taken(refused)
+            return True
+        if _delivery.meaning(request.method, answer) == "unknown_run" and not self._reopened:
+            self._opened = False
+            self._reopened = True
+            return True
+        return self._failed(answer)
+
+    def _tell_lost(self) -> bool:
+        """Tell the service how many records are lost, by themselves: nothing else is to be refused with it."""
+        total = self._losses.total
+        body = {"process": self._process, "records": [], "lost": total}
+        answer = self._ask("POST", self._path + "/records", body)
+        if answer is None:
+            return self._go_on()
+        if _delivery.meaning("POST", answer) == "refused":  # by a service that does not ask for it
+            self._tells_lost = False
+            return True
+        if _delivery.meaning("POST", answer) != "done":
+            return self._failed(answer)
+        self._told_lost = total
+        return self._settled("POST", answer)
 
     def _end(self) -> bool:
         ending = self._inbox.ending
         assert ending is not None
+        if not ending.status:  # another process life of the run goes on with it
+            self._ended = True
+            return False
         answer = self._ask("PATCH", self._path, _end_body(ending))
         if answer is None:
             return self._go_on()
@@ -297,15 +358,24 @@ class Sender:
         return self._failed(answer)
 
     def _settled(
-        self, method: str, answer: Answer | None, *, opened: bool = False, records: int = 0, ended: bool = False
+        self,
+        method: str,
+        answer: Answer | None,
+        *,
+        opened: bool = False,
+        records: int = 0,
+        ended: bool = False,
+        refused: bool = False,
     ) -> bool:
         """Note that a request was dealt with. Returns False when `wait` took the rest away meanwhile."""
         with self._inbox.lock:
             if self._inbox.closed:
                 return False
             self._inbox.settle(records)
+            self._keeper.settled(records, refused=refused)
             self._opened = self._opened or opened
             self._ended = self._ended or ended
+        self._keeper.tidy()
         self._failures = 0
         if answer is not None and answer.body is not None:
             health = answer.body.get("health")
@@ -338,7 +408,7 @@ class Sender:
         if self._deadline is not None:
             limit = max(0.05, min(limit, self._deadline - time.monotonic()))
         try:
-            return self._transport.request(method, path, body, timeout_s=limit)
+            return self._caller.request(method, path, body, timeout_s=limit, meanwhile=self._meanwhile)
         except UnreachableError as error:
             if self._inbox.closed:
                 return None

@@ -1,9 +1,10 @@
 """What could not be sent waits on disk and is replayed when a run starts again, or by `python -m trackside sync`.
 
-One file is one process life of one run, in lines of JSON: first what it is, then the requests that are still to be
-made, in order, one a line, so that it is written and read without holding all of it. It is written beside its name and
-renamed: a reader sees all of it or nothing. It holds no key. A reader claims a file by renaming it, so that two
-processes do not replay the same one; since every request is idempotent, a doubled replay would do no harm.
+One file is one process life of one run, or a part of it, in lines of JSON: first what it is, then the requests that are
+still to be made, in order, one a line, so that it is written and read without holding all of it (`_journal` writes it).
+It holds no key. While its process lives it is called .live and locked; a process that is killed leaves it so, and the
+next one sees that nobody holds the lock. A reader claims a file by renaming it, so that two processes do not replay the
+same one; since every request is idempotent, a doubled replay would do no harm.
 """
 
 from __future__ import annotations
@@ -13,16 +14,25 @@ import json
 import os
 import re
 import time
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trackside import _marks
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 VERSION = 2
 SUFFIX = ".jsonl"
+LIVE = ".live"
 CLAIMED = ".claimed"
-STALE_CLAIM_S = 900.0
+DRAFT = ".tmp"
+STALE_S = 900.0  # what lives shows it more often
 
 # What we write, and so all that is sent again with the key of this process.
 PATH = re.compile(r"/v1/runs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/records)?")
@@ -41,6 +51,11 @@ class Request:
     path: str
     body: dict[str, Any]
 
+    @property
+    def records(self) -> int:
+        """How many records it carries."""
+        return len(self.body.get("records", ()))
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -50,42 +65,23 @@ class Claim:
     run_id: str
 
     def requests(self) -> Iterator[Request]:
-        """Read the requests, one at a time. Raises `SpoolError` at one that is not as we write them."""
+        """Read the requests, one at a time. Raises `SpoolError` at one that is not as we write them.
+
+        A last line without its end is of a process that was killed while it wrote, and is left out.
+        """
+        mark = _marks.parse(self.path.with_suffix("").name)
+        if mark is not None:
+            for method, path, body in mark.requests():
+                yield Request(method, path, body)
+            return
         try:
             with self.path.open("rb") as file:
                 file.readline()
                 for line in file:
-                    yield _request(line)
+                    if line.endswith(b"\n"):
+                        yield _request(line)
         except OSError as error:
             raise SpoolError(f"the spool cannot be read ({error.strerror or type(error).__name__})") from None
-
-
-def write(folder: Path, *, url: str, run_id: str, requests: Iterable[Request], limit_mb: float) -> Path:
-    """Write `requests` as one file and return its path. Raises `SpoolError` when the disk or the limit refuses it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        room = limit_mb * 1e6 - size(folder)
-        target = folder / f"{time.time_ns():020d}-{run_id}-{uuid.uuid4().hex[:8]}{SUFFIX}"
-        draft = target.with_suffix(".tmp")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for item in _lines(url, run_id, requests):
-                    line = json.dumps(item, separators=(",", ":")).encode() + b"\n"
-                    room -= len(line)
-                    if room < 0:
-                        raise SpoolError(f"the spool is full ({limit_mb:g} MB)")
-                    file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise
-    except OSError as error:
-        raise SpoolError(f"the spool cannot be written ({error.strerror or type(error).__name__})") from None
-    return target
 
 
 def size(folder: Path) -> int:
@@ -99,18 +95,20 @@ def size(folder: Path) -> int:
 
 
 def waiting(folder: Path) -> list[Path]:
-    """Return the files that wait, oldest first; claims whose process seems gone are put back."""
+    """Return the files that wait, oldest first; those whose process is gone are put back among them."""
     with contextlib.suppress(OSError):
+        for path in folder.glob("*" + LIVE):
+            _recover(path)
         for path in folder.glob("*" + CLAIMED):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > STALE_CLAIM_S:
-                    os.replace(path, path.with_suffix(SUFFIX))
-        for path in folder.glob("*.tmp"):  # of a process that was killed while it wrote
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > STALE_CLAIM_S:
+            if _stale(path):
+                with contextlib.suppress(OSError):
+                    os.replace(path, path.with_suffix(""))
+        for path in folder.glob("*" + DRAFT):  # of a process that was killed while it began one
+            if _stale(path):
+                with contextlib.suppress(OSError):
                     path.unlink()
-        return sorted(folder.glob("*" + SUFFIX))
-    return []
+    found = [path for place in (folder, _marks.shelter()) for path in place.glob("*" + _marks.SUFFIX)]
+    return sorted([*folder.glob("*" + SUFFIX), *found], key=lambda path: path.name)
 
 
 def is_of(path: Path, run_id: str) -> bool:
@@ -128,12 +126,16 @@ def claim(path: Path, *, url: str) -> Claim | None:
         with path.open("rb") as file:
             if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
                 return None
-            head = json.loads(file.readline())
+            mark = _marks.parse(path.name)
+            if mark is not None:
+                head = {"version": VERSION, "url": url if mark.is_for(url) else None, "run_id": mark.run_id}
+            else:
+                head = json.loads(file.readline())
         if head["version"] != VERSION or head["url"] != url or not isinstance(head["run_id"], str):
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    claimed = path.with_suffix(CLAIMED)
+    claimed = path.with_name(path.name + CLAIMED)
     try:
         os.utime(path)
         os.rename(path, claimed)
@@ -142,10 +144,10 @@ def claim(path: Path, *, url: str) -> Claim | None:
     return Claim(claimed, head["run_id"])
 
 
-def touch(taken: Claim) -> None:
-    """Show that the claim's process still lives."""
+def touch(path: Path) -> None:
+    """Show that the process that has a file still lives."""
     with contextlib.suppress(OSError):
-        os.utime(taken.path)
+        os.utime(path)
 
 
 def done(taken: Claim) -> None:
@@ -157,13 +159,41 @@ def done(taken: Claim) -> None:
 def release(taken: Claim) -> None:
     """Put a file back for a later try."""
     with contextlib.suppress(OSError):
-        os.replace(taken.path, taken.path.with_suffix(SUFFIX))
+        os.replace(taken.path, taken.path.with_suffix("") if taken.path.suffix == CLAIMED else to_waiting(taken.path))
 
 
-def _lines(url: str, run_id: str, requests: Iterable[Request]) -> Iterator[dict[str, Any]]:
-    yield {"version": VERSION, "url": url, "run_id": run_id}
-    for request in requests:
-        yield {"method": request.method, "path": request.path, "body": request.body}
+def to_waiting(live: Path) -> Path:
+    """Return the name under which a file waits that was its process's own so far."""
+    return live.with_suffix(SUFFIX)
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed or the process ends. False where another holds it, or nothing can lock."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _recover(path: Path) -> None:
+    """Let a file wait whose process was killed: nobody holds its lock, or nobody showed for long that it lives."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            if lock(descriptor) or _stale(path):
+                os.rename(path, to_waiting(path))
+        finally:
+            os.close(descriptor)
+
+
+def _stale(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > STALE_S
+    except OSError:
+        return False
 
 
 def _request(line: bytes) -> Request:

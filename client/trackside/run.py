@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
-from trackside import _arguments, _config, _exit, _optimizers, _say, _wire, schedules
+from trackside import _arguments, _config, _exit, _optimizers, _say, _signals, _wire, schedules
 from trackside._records import Ending, Logged, refuse
 from trackside._sender import Sender
 
@@ -109,8 +109,12 @@ class Run:
         self._lr_names = _LR_NAMES | {own for own, known in (metric_names or {}).items() if known in _LR_NAMES}
         if settings is None or not _reports(all_ranks):
             return
+        self._label = (body["project"], body.get("name"))
         body.setdefault("name", f"{_arguments.script_name()}-{self.id[:8]}")
         self._describe(body, optimizer, scheduler, scheduler_unit, scheduler_metric)
+        world_size = _config.world_size()
+        if world_size is not None:
+            body["params"] = {"world_size": world_size, **body.get("params", {})}
         process: dict[str, Any] = {"id": str(uuid.uuid4())}
         if resumed_from_step is not None:
             process["resumed_from_step"] = int(resumed_from_step)
@@ -178,7 +182,7 @@ class Run:
         The time is TRACKSIDE_EXIT_TIMEOUT. What could not be sent by then waits on disk for the next run. Never raises;
         a second call does nothing.
         """
-        if self._begin_end(status, reason, self._timeout()):
+        if self._begin_end(status or "failed", reason, self._timeout()):
             self._wait_end()
 
     @property
@@ -306,8 +310,13 @@ class Run:
     def _timeout(self) -> float:
         return self._exit_timeout_s if self._sender is not None else 0.0
 
+    @property
+    def _is_handing_over(self) -> bool:
+        return self._sender is not None and self._sender.handing_over
+
     def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
-        """Ask the sender to end. Returns False when there is nothing to wait for.
+        """Ask the sender to end; without a status the run goes on, in another process life. Returns False when there is
+        nothing to wait for.
 
         Where Ctrl-C interrupted an earlier end, the interpreter's exit calls again and what is missing is made up for.
         """
@@ -316,7 +325,7 @@ class Run:
             return False
         self._ended = True
         try:
-            if status not in ("finished", "failed", "killed"):
+            if status not in ("finished", "failed", "killed", ""):
                 self._notices.tell(
                     "status", f"a run ends as finished, failed or killed, not {status!r}; taken as failed."
                 )
@@ -335,6 +344,7 @@ class Run:
                 self._sender.wait(patient=patient)
                 if self._sender.handed_over:
                     _exit.forget(self)
+                    _signals.settle()
         except Exception as error:
             self._notices.tell("finish", f"finish failed with {type(error).__name__}.")
 

@@ -38,6 +38,7 @@ CLIENTS: Final = frozenset(
         "QUEUE_SIZE",
         "SPOOL_DIR",
         "SPOOL_MB",
+        "SIGNALS",
     }
 )
 

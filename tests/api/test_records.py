@@ -68,6 +68,43 @@ def test_posting_twice_changes_nothing(api: httpx.Client) -> None:
     assert posted(api, path, [])["accepted"] == 0
 
 
+def test_what_a_job_lost_is_shown(api: httpx.Client) -> None:
+    path = opened(api, {"project": "p", "name": "n", "process": {"id": "one"}})
+    text = {"Accept": "text/plain"}
+    assert api.get(f"{path}/health").json()["last"]["lost"] == 0
+    assert "missing" not in api.get(f"{path}/health", headers=text).text
+    posted(api, path, [], process="one", lost=120)
+    posted(api, path, [{"seq": 0, "step": 1, "metrics": {"lr": 0.1}}], process="one", lost=150)
+    posted(api, path, [], process="one", lost=120)  # an older post, repeated
+    posted(api, path, [], process="one")
+    posted(api, path, [{"seq": 0, "step": 2, "metrics": {"lr": 0.1}}], process="two", lost=7)  # known from now on
+    assert [(each["process"], each["lost"]) for each in api.get(path).json()["processes"]] == [("one", 150), ("two", 7)]
+    assert api.get(f"{path}/health").json()["last"]["lost"] == 157
+    assert "157 records are missing" in api.get(f"{path}/health", headers=text).text
+    api.patch(path, json={"status": "finished"}).raise_for_status()
+    posted(api, path, [], process="one", lost=151)  # out of a spool, after the end
+    assert api.get(f"{path}/health").json()["last"]["lost"] == 158
+
+
+def test_a_loss_that_cannot_be_is_refused(api: httpx.Client) -> None:
+    path = opened(api, {"project": "p", "name": "n", "process": {"id": "one"}})
+    record = {"seq": 0, "step": 1, "metrics": {"lr": 0.1}}
+    for body, pointer in (
+        ({"lost": 5}, "/process"),
+        ({"lost": 5, "process": "two"}, "/process"),
+        ({"lost": -1, "process": "one"}, "/lost"),
+        ({"lost": 1.5, "process": "one"}, "/lost"),
+        ({"lost": 10**30, "process": "one"}, "/lost"),
+        ({"lost": True, "process": "one"}, "/lost"),
+    ):
+        records = [] if body.get("process") == "two" else [record]
+        answer = api.post(f"{path}/records", json={"records": records, **body})
+        (fault,) = assert_problem(answer, 422, "invalid_input")["errors"]
+        assert fault["pointer"] == pointer
+    assert api.get(f"{path}/records").json()["items"] == []
+    assert api.get(f"{path}/health").json()["last"]["lost"] == 0
+
+
 def test_an_answer_says_what_the_rules_made_of_it(api: httpx.Client) -> None:
     path = opened(api)
     assert posted(api, path, [{"step": 1, "metrics": {"loss": 2.0}}]) == {

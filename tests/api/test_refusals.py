@@ -203,7 +203,10 @@ def test_bodies(keyless: httpx.Client, method: str, path: str, operation: dict[s
     body = assert_problem(send(f'{{"{SENTINEL}x": NaN, "nothing": [Infinity, "{SENTINEL}y"]}}'), 422, "invalid_input")
     assert f"{SENTINEL}y" not in json.dumps(body)
     assert_problem(send("{}", **{"Content-Type": "text/plain"}), 415, "unsupported_media_type")
-    assert_problem(send("{}", **{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
+    for coding in ("br", "deflate", "gzip, gzip", "zstd"):
+        answer = send("{}", **{"Content-Encoding": coding})
+        assert_problem(answer, 415, "unsupported_encoding")
+        assert answer.headers["accept-encoding"] == "gzip, identity"
     assert_problem(send(b" " * 5000), 413, "body_too_large")
     assert_problem(send(b" " * 100 for _ in range(50)), 413, "body_too_large")
     assert_problem(send("{}", Origin="https://elsewhere.example"), 403, "cross_origin")

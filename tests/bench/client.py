@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import trackside
@@ -67,8 +69,33 @@ def main() -> None:
             times.append(time.perf_counter() - began)
         return min(times)
 
-    size = sum(path.stat().st_size for path in Path(trackside.__file__).parent.rglob("*.py"))
+    imported = started("import trackside") - started("pass")
+    own, needs = _installed()
     print(
-        f"import trackside: {(started('import trackside') - started('pass')) * 1000:.0f} ms;"
-        f" {size / 1024:.0f} KiB of source"
+        f"bounds of log(): median 10 us, p99 100 us; import trackside: {imported * 1000:.0f} ms;"
+        f" installed: {own / 1024:.0f} KiB, with what it needs {(own + needs) / 1024:.0f} KiB"
     )
+
+
+def _installed() -> tuple[int, int]:
+    """Bytes of the client as a wheel installs it, and of httpx with all that it needs; without compiled files."""
+    own = sum(path.stat().st_size for path in Path(trackside.__file__).parent.rglob("*") if path.suffix != ".pyc")
+    wanted, seen = ["httpx"], set()
+    total = 0
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # needed on other systems or interpreters only
+            continue
+        total += sum(
+            Path(str(found.locate_file(file))).stat().st_size for file in found.files or () if file.suffix != ".pyc"
+        )
+        needs = [
+            re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0] for each in found.requires or () if "extra" not in each
+        ]
+        wanted += needs
+    return own, total

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.environment import clean
+from tests.client.processes import Process
 from tests.client.receiver import Receiver
 from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
 from trackside import _delivery
@@ -34,3 +35,8 @@ def receiver() -> Iterator[Receiver]:
     started = Receiver()
     yield started
     started.stop()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Process:
+    return Process(tmp_path)

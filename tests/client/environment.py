@@ -11,4 +11,4 @@ NAMES = ("RANK", "LOCAL_RANK", "PADDLE_TRAINER_ID", "SLURM_PROCID")
 def clean(spool: Path) -> dict[str, str]:
     """Return this process's environment without ranks and settings, with a spool of the test's own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("TRACKSIDE_") and key not in NAMES}
-    return {**kept, "TRACKSIDE_SPOOL_DIR": str(spool)}
+    return {**kept, "TRACKSIDE_SPOOL_DIR": str(spool), "TMPDIR": str(spool.with_name("shelter"))}

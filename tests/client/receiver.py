@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -52,6 +53,7 @@ class Receiver:
         self.runs: dict[str, dict[str, Any]] = {}
         self.ends: dict[str, dict[str, Any]] = {}
         self.records: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+        self.lost: dict[tuple[str, str], int] = {}
         self.duplicates = 0
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -61,10 +63,10 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def handle_one(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                request = Request(
-                    self.command, self.path, dict(self.headers.items()), json.loads(self.rfile.read(length) or b"{}")
-                )
+                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    raw = gzip.decompress(raw)
+                request = Request(self.command, self.path, dict(self.headers.items()), json.loads(raw or b"{}"))
                 receiver.answer(self, request)
 
             do_PUT = do_POST = do_PATCH = do_GET = handle_one  # noqa: N815
@@ -129,6 +131,8 @@ class Receiver:
                 self.ends[run_id] = request.body
                 return Reply(200, {"id": run_id, **request.body})
             stored = self.records.setdefault((run_id, request.body["process"]), {})
+            life = (run_id, request.body["process"])
+            self.lost[life] = max(self.lost.get(life, 0), request.body.get("lost", 0))
             accepted = duplicates = 0
             for record in request.body["records"]:
                 if record["seq"] in stored:

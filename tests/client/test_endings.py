@@ -9,43 +9,14 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
-import trackside
 from tests.client.environment import clean
+from tests.client.processes import CLIENT, Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, problem
-from tests.client.test_faults import free_port
-
-CLIENT = Path(trackside.__file__).parents[1]
-
-
-class Process:
-    """Runs a script as a user would, with the client on its path."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self._folder = tmp_path
-        self.spool = tmp_path / "spool"
-
-    def __call__(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        path = self._folder / "train.py"
-        path.write_text(textwrap.dedent(script))
-        return self.python(str(path), *arguments, **variables)
-
-    def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {**clean(self.spool), "PYTHONPATH": str(CLIENT), "PYTHONWARNINGS": "error", **variables}
-        return subprocess.run(
-            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Process:
-    return Process(tmp_path)
-
 
 SCRIPT = """
     import sys, time, trackside
@@ -65,11 +36,6 @@ TIMED = """
         run.log(step=step, train_loss=1.0)
     ended = time.monotonic()
 """
-
-
-def spooled_records(file: Path) -> int:
-    _, *requests = map(json.loads, file.read_text().splitlines())
-    return sum(len(request["body"].get("records", [])) for request in requests)
 
 
 def exit_time(output: str) -> float:
@@ -199,7 +165,16 @@ def test_a_folder_that_cannot_be_written_is_told(process: Process, tmp_path: Pat
 def test_a_full_spool_is_told(process: Process) -> None:
     done = process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_MB="0.001")
     assert "100 records could not be sent and are lost: the spool is full" in done.stderr
+    (file,) = process.spool.glob("*")
+    assert spooled_records(file) == 0
+    assert json.loads(file.read_text().splitlines()[2])["body"]["lost"] == 100
+
+
+def test_with_no_spool_asked_for_nothing_is_left_on_the_disk(process: Process) -> None:
+    done = process(SCRIPT, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_MB="0")
+    assert "100 records could not be sent and are lost: the spool is full" in done.stderr
     assert list(process.spool.glob("*")) == []
+    assert not process.shelter.exists()
 
 
 def test_a_forked_child_reports_nothing_and_ends_at_once(process: Process, receiver: Receiver) -> None:
@@ -298,13 +273,13 @@ def test_the_handler_of_the_page_ends_the_run_at_sigterm(process: Process, recei
     page = (CLIENT.parent / "docs" / "client.md").read_text()
     (sample,) = re.findall(r"^```python\n(import signal\n.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     script = tmp_path / "preempted.py"
-    script.write_text(sample.replace("run.finish()\n", "import time\ntime.sleep(30)\n"))
+    script.write_text(sample.replace("        if asked:", "        __import__('time').sleep(0.1)\n        if asked:"))
     environment = {**clean(process.spool), "PYTHONPATH": str(CLIENT), "TRACKSIDE_URL": receiver.url}
     child = subprocess.Popen([sys.executable, str(script)], env=environment)
     try:
         receiver.wait_for(lambda: any(r.method == "POST" for r in receiver.requests))
         child.terminate()
-        assert child.wait(10) == 128 + signal.SIGTERM
+        assert child.wait(10) == 0
     finally:
         child.kill()
         child.wait()

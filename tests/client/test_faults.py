@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
 import threading
 import time
 from pathlib import Path
@@ -14,15 +13,9 @@ import httpx
 import pytest
 
 import trackside
+from tests.client.processes import free_port
 from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _delivery
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def failing(times: int, reply: Reply, method: str = "POST") -> Any:
@@ -288,7 +281,7 @@ def test_the_service_comes_up_late(environment: Path) -> None:
         assert late.ends[run.id] == {"status": "finished"}
     finally:
         late.stop()
-    assert not environment.exists()
+    assert list(environment.glob("*")) == []
 
 
 def test_log_costs_the_same_while_the_service_hangs(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import torch
 
 import trackside
 from tests.client.environment import clean
+from tests.client.processes import CLIENT, free_port
 from tests.client.receiver import Receiver
 
-CLIENT = Path(trackside.__file__).parents[1]
 SPAWNED = """
     import sys
     import torch.distributed, torch.multiprocessing
@@ -46,7 +46,36 @@ def test_of_spawned_processes_rank_0_reports(receiver: Receiver, tmp_path: Path)
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert [run["name"] for run in receiver.runs.values()] == ["rank 0"]
+    assert [(run["name"], run["params"]) for run in receiver.runs.values()] == [("rank 0", {"world_size": 2})]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_under_torchrun_rank_0_reports_unless_all_are_asked_for(
+    receiver: Receiver, tmp_path: Path, asked: bool
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, sys, trackside\n"
+        "with trackside.Run(sys.argv[1], name=os.environ['RANK']) as run:\n"
+        "    run.log(step=0, train_loss=1.0)\n"
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+    done = subprocess.run(
+        [*torchrun, str(script), receiver.url],
+        env={
+            **clean(tmp_path / "spool"),
+            "PYTHONPATH": str(CLIENT),
+            "OMP_NUM_THREADS": "1",
+            **({"TRACKSIDE_ALL_RANKS": "1"} if asked else {}),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(run["name"] for run in receiver.runs.values()) == (["0", "1"] if asked else ["0"])
+    assert list(receiver.ends.values()) == [{"status": "finished"}] * (2 if asked else 1)
 
 
 def test_a_dtensor_is_refused_with_what_to_pass(

@@ -13,6 +13,7 @@ import pytest
 import trackside
 from tests.client.receiver import Receiver, Reply, Request
 from tests.frameworks.real_paddle import paddle
+from tests.frameworks.watching import judged, newest
 from trackside import schedules
 from trackside.callbacks.paddle import PaddleCallback, PaddleRun
 
@@ -215,6 +216,7 @@ def test_fit_reports_rates_in_use_and_each_epoch(receiver: Receiver) -> None:
     fit(callback, scheduler=scheduler)
     run_id, body = only_run(receiver)
     assert (body["project"], body["total_epochs"], body["steps_per_epoch"]) == ("digits", 3, 4)
+    assert body["params"] == {"accumulate_grad_batches": 1}
     assert body["optimizer"]["class"] == "SGD"
     assert (body["schedule"]["class"], body["schedule"]["unit"], body["schedule"]["steps_per_epoch"]) == (
         "LinearWarmup",
@@ -302,3 +304,16 @@ def test_wrong_arguments_raise_when_the_callback_is_made() -> None:
         PaddleCallback(lr_every=0)
     with pytest.raises(TypeError, match="tags"):
         PaddleCallback(tags="x")
+
+
+def test_the_right_fit_is_silent_and_the_misused_scheduler_named(url: str) -> None:
+    """`fit` steps the scheduler after every batch, and this one is built for epochs: the classic mistake."""
+    found = []
+    for built_for in ("step", "epoch"):
+        scheduler = lr.CosineAnnealingDecay(0.1, T_max=24 if built_for == "step" else 6)
+        fit(PaddleCallback(url, scheduler_unit=built_for, lr_every=1), scheduler=scheduler, epochs=6)
+        found.append(judged(url, newest(url)["id"]))
+    assert found[0] == ("on_schedule", [], [])
+    verdict, alerts, causes = found[1]
+    assert (verdict, alerts) == ("off_schedule", ["LR001"])
+    assert "stepped_per_batch" in causes

@@ -63,6 +63,7 @@ def test_torch_stepped_as_built_is_silent(url: str) -> None:
 def test_torch_stepped_per_batch_is_told(url: str) -> None:
     run = train_torch(url, step_each="batch")
     assert read(url, run, "lr")["verdict"] == "off_schedule"
+    assert "stepped_per_batch" in [cause["cause"] for cause in read(url, run, "lr")["causes"]]
     assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]
 
 
@@ -193,4 +194,5 @@ def test_paddle_stepped_as_built_is_silent(url: str) -> None:
 def test_paddle_stepped_per_batch_is_told(url: str) -> None:
     run = train_paddle(url, step_each="batch")
     assert read(url, run, "lr")["verdict"] == "off_schedule"
+    assert "stepped_per_batch" in [cause["cause"] for cause in read(url, run, "lr")["causes"]]
     assert [alert["code"] for alert in read(url, run, "health")["alerts"]] == ["LR001"]

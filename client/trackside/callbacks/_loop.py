@@ -42,14 +42,15 @@ class FitRun(Run):
 
 
 class Loop:
-    """Arguments are those of `Run` without `optimizer` and `scheduler`, and `lr_every`.
+    """Arguments are those of `Run` without `optimizer` and `scheduler`, `lr_every`, and `grad_norm`: whether the norm
+    of the gradients is reported with the rates.
 
     In a `with`, an exception that leaves the block ends the run as failed with its type and last line.
     """
 
     _framework = ""
 
-    def __init__(self, url: str | None = None, *, lr_every: int = 10, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, lr_every: int = 10, grad_norm: bool = False, **options: Any) -> None:
         super().__init__()
         if type(lr_every) is not int or lr_every < 1:
             raise ValueError("lr_every must be a whole number of at least 1")
@@ -58,6 +59,7 @@ class Loop:
         self._url = url
         self._options = options
         self._lr_every = lr_every
+        self._grad_norm = grad_norm
         self.run: FitRun | None = None
 
     def __enter__(self) -> Any:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _say, _wire
+from trackside import _gradients, _say, _wire
 from trackside.callbacks import _keras_schedules
 from trackside.callbacks._loop import FitRun, Loop, broken
 
@@ -29,7 +29,7 @@ class _ModelRun(FitRun):
 
 
 class _Fit(Loop):
-    """Reports a `keras.Model.fit`. Arguments are those of `Run` without the scheduler's, and `lr_every`.
+    """Reports a `keras.Model.fit`. Arguments are those of `Run` without the scheduler's, `lr_every` and `grad_norm`.
 
     The schedule comes from the optimizer: a `LearningRateSchedule`, or the number that it was given with what the
     `LearningRateScheduler` or `ReduceLROnPlateau` among fit's callbacks makes of it. With a callback of your own there,
@@ -39,7 +39,8 @@ class _Fit(Loop):
     The LR is read before a batch (with accumulation before an update's first), and reported every `lr_every` updates
     and at an epoch's last. Epochs count from 1, as `fit` prints them, and carry its logs (train_loss, val_loss,
     train_acc, val_acc, other metrics by their own names); steps count optimizer updates from 0. A running loss that is
-    not finite is reported at once.
+    not finite is reported at once. With `grad_norm=True` the norm of the gradients comes with the LR, before the
+    optimizer clips them, on the torch backend without accumulation (elsewhere Keras does not show them).
 
     With `stop_on="critical"` training stops after the batch (`model.stop_training`). Keras tells its callbacks of no
     exception: one that ends the script is reported, for one that is caught write `with KerasCallback(...) as callback:`
@@ -130,11 +131,32 @@ class _Fit(Loop):
         with contextlib.suppress(Exception):
             loss = (logs or {}).get("loss")
             bad = loss if broken(loss) else None
+            if self.run.used and self._grad_norm:
+                norm = self._norm()
+                if norm is not None:
+                    self.run.used["grad_norm"] = _wire.freeze(norm)
             if self.run.used or bad is not None:
                 self.run.log(step=self._at, epoch=self._epoch, train_loss=bad)
                 self.run.used = {}
             if self.run.should_stop:
                 self.model.stop_training = True
+
+    def _norm(self) -> Any | None:
+        """The norm of the gradients that the update used, where Keras leaves them to be seen."""
+        import keras
+
+        if (
+            keras.backend.backend() == "torch"
+            and self._every == 1
+            and _single(self.model.optimizer) is self.model.optimizer
+        ):
+            return _gradients.torch_norm(each.value for each in self.model.trainable_weights)
+        self._grad_norm = False
+        _say.line(
+            "no grad_norm is reported: Keras shows its gradients on the torch backend only, and there neither with "
+            "accumulation nor with loss scaling."
+        )
+        return None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the epoch's logs."""

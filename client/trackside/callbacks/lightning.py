@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _config, _exit, _optimizers, _say, _tables, schedules
+from trackside import _config, _exit, _gradients, _optimizers, _say, _tables, _wire, schedules
 from trackside.callbacks._loop import FitRun, Loop, broken
 
 __all__ = ["LightningCallback"]  # noqa: F822 - made by __getattr__
@@ -31,14 +31,15 @@ class _FitRun(FitRun):
 
 
 class _Fit(Loop):
-    """Reports a Lightning `Trainer.fit`. Arguments are those of `Run`, and `lr_every`.
+    """Reports a Lightning `Trainer.fit`. Arguments are those of `Run`, `lr_every` and `grad_norm`.
 
     Optimizer, scheduler, epochs, steps per epoch, accumulation and world size come from the trainer. What one tick of
     the scheduler is comes from its `interval`; pass `scheduler_unit` where it is built for another one, and in manual
     optimization, where Lightning does not step it. Of several optimizers the first and its scheduler are reported.
 
     The LR of every param group is read before the optimizer's step and reported, with the batch's loss as train_loss,
-    every `lr_every` updates and at an epoch's last. What the module logs comes at the end of the validation and of the
+    every `lr_every` updates and at an epoch's last; with `grad_norm=True` also the norm of the gradients, before the
+    Trainer clips them. What the module logs comes at the end of the validation and of the
     epoch, under its own names. Steps count updates and epochs from 0, as Lightning prints them.
 
     A checkpoint remembers the run: `fit(ckpt_path=...)` goes on with it, unless `run_id` or TRACKSIDE_RUN_ID says
@@ -102,6 +103,13 @@ class _Fit(Loop):
         self._stepped = True
         with contextlib.suppress(Exception):
             self._lrs = _optimizers.from_groups(self._optimizer)
+            if self._grad_norm and self._is_due(trainer):
+                norm = _gradients.of_groups(self._optimizer)
+                if norm is not None:
+                    self._lrs["grad_norm"] = _wire.freeze(norm)
+
+    def _is_due(self, trainer: Any) -> bool:
+        return self._updates % self._lr_every == 0 or bool(trainer.is_last_batch)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Report the LR that the update used and the loss, and stop where that was asked for."""
@@ -110,7 +118,7 @@ class _Fit(Loop):
         with contextlib.suppress(Exception):
             loss = _loss(outputs, trainer)
             self._losses = self._losses or loss is not None
-            due = self._stepped and (self._updates % self._lr_every == 0 or bool(trainer.is_last_batch))
+            due = self._stepped and self._is_due(trainer)
             if due or broken(loss):
                 self.run.used = self._lrs if self._stepped else {}
                 self.run.log(step=self._updates, epoch=trainer.current_epoch, train_loss=loss)

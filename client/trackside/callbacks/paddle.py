@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from trackside import _optimizers
+from trackside import _gradients, _optimizers, _wire
 from trackside.callbacks._loop import FitRun, Loop
 from trackside.run import Run
 
@@ -20,12 +20,33 @@ class PaddleRun(Run):
     """A `Run` for a plain Paddle loop; takes the same arguments, with `optimizer` required.
 
     The schedule is read from the scheduler that is the optimizer's learning rate, the LR with `optimizer.get_lr()` when
-    `log` is called: call it before `scheduler.step()`.
+    `log` is called: call it before `scheduler.step()`. With `grad_norm=True` each record carries the norm of the
+    gradients that the last update used, before the optimizer clips them.
     """
 
-    def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         options.setdefault("framework", "paddle")
         super().__init__(url, optimizer=optimizer, **options)
+        self._norm: Any = None
+        self._undo: Callable[[], None] | None = None
+        if grad_norm and self._sender is not None:
+            self._optimizer = optimizer
+            self._read_rate, self._read_lr = self._read_lr, self._rate_and_norm
+            self._undo = _gradients.before_updates(optimizer, self._measure)
+
+    def _measure(self) -> None:
+        self._norm = _gradients.paddle_norm(self._optimizer._parameter_list)
+
+    def _rate_and_norm(self) -> dict[str, Any]:
+        found = {} if self._read_rate is None else self._read_rate()
+        return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
+
+    def finish(self, status: str = "finished", reason: str | None = None) -> None:
+        """End the run as `Run.finish` does, and leave the optimizer as it was."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+        super().finish(status, reason)
 
 
 class _FitRun(FitRun):
@@ -35,12 +56,13 @@ class _FitRun(FitRun):
 
 
 class _Fit(Loop):
-    """Reports a `paddle.Model.fit`. Arguments are those of `Run`, and `lr_every`.
+    """Reports a `paddle.Model.fit`. Arguments are those of `Run`, `lr_every` and `grad_norm`.
 
-    The optimizer, its scheduler, the epochs and the steps per epoch come from the model and from `fit`.
+    The optimizer, its scheduler, the epochs, the steps per epoch and the accumulation come from the model and `fit`.
     `scheduler_unit` is "step" here, because `fit` steps the scheduler after every batch on its own; with your own
     `paddle.callbacks.LRScheduler(by_step=False, by_epoch=True)` pass "epoch". The LR is read before a batch, so it is
-    the one in use whatever the order of the callbacks; it is reported every `lr_every` batches and at an epoch's last.
+    the one in use whatever the order of the callbacks; it is reported every `lr_every` batches and at an epoch's last,
+    with `grad_norm=True` together with the norm of the gradients that the update used, before the optimizer clips.
 
     Epochs count from 1, as `fit` prints them, and carry the mean loss over their batches; steps count batches from 0. A
     batch's loss that is not finite is reported at once. With `stop_on="critical"` training stops after the batch
@@ -60,6 +82,7 @@ class _Fit(Loop):
         """Start the run."""
         self._optimizer: Any = None
         self._step = self._epoch = 0
+        self._undo: Callable[[], None] | None = None
         self._steps: int | None = None
         self._start(self._begin)
 
@@ -78,7 +101,22 @@ class _Fit(Loop):
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
+        self._with_params(options, accumulate_grad_batches=getattr(self.model, "_accumulate", None))
         self.run = _FitRun(self._url, optimizer=self._optimizer, **options)
+        if self._grad_norm and self._optimizer is not None:
+            self._undo = _gradients.before_updates(self._optimizer, self._measure)
+
+    def _measure(self) -> None:
+        if self.run is not None and self.run.used:
+            norm = _gradients.paddle_norm(self._optimizer._parameter_list)
+            if norm is not None:
+                self.run.used["grad_norm"] = _wire.freeze(norm)
+
+    def _end(self, status: str = "finished", reason: str | None = None) -> None:
+        undo, self._undo = getattr(self, "_undo", None), None
+        if undo is not None:
+            undo()
+        super()._end(status, reason)
 
     def on_epoch_begin(self, epoch: Any = None, logs: Any = None) -> None:
         """Count the epoch."""

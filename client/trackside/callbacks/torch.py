@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _optimizers
+from trackside import _gradients, _optimizers, _wire
 from trackside.run import Run
 
 __all__ = ["TorchCallback"]
@@ -31,17 +31,26 @@ class TorchCallback(Run):
                     scheduler.step()
                 run.log(epoch=epoch, step=updates, train_loss=loss)
 
-    The LR reported is the one in use at the last update. Before the first it is the current one.
+    The LR reported is the one in use at the last update. Before the first it is the current one. With `grad_norm=True`
+    each record carries the norm of the gradients that the last update used (`grad_norm`: after clipping, where the loop
+    clips, and without the factor of a gradient scaler).
     """
 
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use"}
 
-    def __init__(self, url: str | None = None, *, optimizer: Any, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)
         self._used: dict[str, Any] | None = None
+        self._norm: Any = None
         self._hook: Any = None
+        self._norm_hook: Any = None
         if self._sender is None:
             return
+        if grad_norm:
+            try:
+                self._norm_hook = optimizer.register_step_pre_hook(self._measure)
+            except Exception:
+                self._notices.tell("grad_norm", "this optimizer has no hook before its step; no grad_norm is reported.")
         register = getattr(optimizer, "register_step_post_hook", None)  # torch 2.0 and later
         if callable(register):
             with contextlib.suppress(Exception):
@@ -53,14 +62,20 @@ class TorchCallback(Run):
         with contextlib.suppress(Exception):
             self._used = _optimizers.from_groups(optimizer)
 
+    def _measure(self, optimizer: Any, *_: Any) -> None:
+        with contextlib.suppress(Exception):
+            self._norm = _gradients.of_groups(optimizer)
+
     def _last_used(self) -> dict[str, Any]:
         used = self._used
-        return _optimizers.from_groups(self._optimizer) if used is None else used
+        found = _optimizers.from_groups(self._optimizer) if used is None else used
+        return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
 
     def finish(self, status: str = "finished", reason: str | None = None) -> None:
-        """End the run as `Run.finish` does, and take the hook off the optimizer."""
-        hook, self._hook = self._hook, None
-        if hook is not None:
-            with contextlib.suppress(Exception):
-                hook.remove()
+        """End the run as `Run.finish` does, and take the hooks off the optimizer."""
+        hooks, self._hook, self._norm_hook = (self._hook, self._norm_hook), None, None
+        for hook in hooks:
+            if hook is not None:
+                with contextlib.suppress(Exception):
+                    hook.remove()
         super().finish(status, reason)

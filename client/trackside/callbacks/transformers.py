@@ -30,7 +30,8 @@ class _Train(Loop):
     scheduler; optimizer, epochs, steps per epoch, gradient accumulation and world size come from the trainer. The LR of
     every param group is read before each optimizer step and reported every `lr_every` updates and with each log. Steps
     are `global_step`, epochs fractional, as the trainer prints both. Losses and accuracies are reported as train_loss,
-    val_loss and val_acc, other metrics by their own names; the summary after the last update is left out.
+    val_loss and val_acc, other metrics by their own names (the gradients' norm among them, which the trainer logs by
+    itself); the summary after the last update is left out.
 
     A checkpoint remembers the run: `resume_from_checkpoint` goes on with it, unless `run_id` or TRACKSIDE_RUN_ID says
     otherwise. With `stop_on="critical"` training stops after the update (`control.should_training_stop`). The trainer

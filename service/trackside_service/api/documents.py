@@ -33,6 +33,7 @@ _OF_BODIES: Final[tuple[type[TracksideError], ...]] = (
     api_errors.MalformedBodyError,
     api_errors.BodyTooLargeError,
     api_errors.UnsupportedMediaError,
+    api_errors.UnsupportedEncodingError,
     errors.InvalidInputError,
 )
 _DETAILS: Final[Mapping[str, str]] = {
@@ -41,8 +42,9 @@ _DETAILS: Final[Mapping[str, str]] = {
     "internal_error": "An error that nobody foresaw. The service's log has the details.",
     "malformed_json": "The body is not JSON: expected value at line 1 column 10.",
     "cross_origin": "The page that sent this request is not Trackside's own.",
-    "body_too_large": "A body may have 33554432 bytes; send the records in several posts.",
+    "body_too_large": "A body may have 33554432 bytes, unpacked; send the records in several posts.",
     "unsupported_media_type": "Send the body with 'Content-Type: application/json'.",
+    "unsupported_encoding": "Send the body with 'Content-Encoding: gzip', or without compression.",
     "invalid_input": '/totl_epochs: is not a known field; did you mean "total_epochs"?',
     "invalid_schedule": "/schedule/params: max_lr is needed.",
     "target_refused": "The address is on a private network.",
@@ -76,6 +78,7 @@ rate with the schedule that was configured, names what went wrong, and tells peo
   accepted.
 * Unknown fields and unknown query parameters are refused, with the nearest known name.
 * Every refusal is a problem (RFC 9457, `application/problem+json`) with a stable `code`.
+* A body may be compressed: `Content-Encoding: gzip`.
 * Lists are pages: pass `next_cursor` as `cursor`. Times are RFC 3339 in UTC.
 * With a key set (`TRACKSIDE_ADMIN_KEY`), send it as `Authorization: Bearer <key>`, or as Basic's password. Without
   one, only requests to the loopback interface are answered.

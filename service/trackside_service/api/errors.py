@@ -39,10 +39,17 @@ class BodyTooLargeError(TracksideError):
 
 
 class UnsupportedMediaError(TracksideError):
-    """The body's media type is not application/json, or it is compressed."""
+    """The body's media type is not application/json."""
 
     code = "unsupported_media_type"
     title = "The body must be application/json"
+
+
+class UnsupportedEncodingError(TracksideError):
+    """The body is compressed otherwise than with gzip."""
+
+    code = "unsupported_encoding"
+    title = "The body may be compressed with gzip only"
 
 
 class NotAuthenticatedError(TracksideError):

@@ -74,7 +74,9 @@ SHOWN: Final[dict[str, Any]] = {
     **SUMMARY,
     "declaration": RUN,
     "project_rules": {},
-    "processes": [{"number": 0, "process": None, "started_at": "2026-01-31T12:00:02Z", "resumed_from_step": None}],
+    "processes": [
+        {"number": 0, "process": None, "started_at": "2026-01-31T12:00:02Z", "resumed_from_step": None, "lost": 0}
+    ],
 }
 ALERT: Final[dict[str, Any]] = {
     "id": ALERT_ID,
@@ -136,6 +138,7 @@ HEALTH: Final[dict[str, Any]] = {
         "step": None,
         "epoch": 1.0,
         "metrics": LATEST,
+        "lost": 0,
     },
 }
 HEALTH_TEXT: Final = """\

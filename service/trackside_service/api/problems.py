@@ -50,6 +50,7 @@ STATUSES: Final[Mapping[type[TracksideError], HTTPStatus]] = {
     errors.SecretKeyMissingError: HTTPStatus.CONFLICT,
     api_errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     api_errors.UnsupportedMediaError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    api_errors.UnsupportedEncodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     api_errors.WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -59,6 +60,7 @@ STATUSES: Final[Mapping[type[TracksideError], HTTPStatus]] = {
 
 _HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="trackside", Basic realm="trackside", charset="UTF-8"'},
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {"Accept": "application/json", "Accept-Encoding": "gzip, identity"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
 }
 

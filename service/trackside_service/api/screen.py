@@ -32,8 +32,12 @@ def screenful(
     symptoms: Mapping[UUID, Sequence[Alert]],
     metrics: Sequence[Metric],
     lr: Explanation | None,
+    *,
+    lost: int = 0,
 ) -> str:
-    """Return the lines, each ended by a line break. `alerts` come worst first, `symptoms` are under them."""
+    """Return the lines, each ended by a line break. `alerts` come worst first, `symptoms` are under them; `lost` is how
+    many records are missing.
+    """
     lines = [f"{run.spec.project} / {run.spec.name}   {run.status}   {run.health.upper()}"]
     if run.reason:
         lines += _wrapped(run.reason, "  ")
@@ -42,6 +46,8 @@ def screenful(
     if run.last_seen_at is not None:
         due = "" if run.deadline is None else f"; expected again by {run.deadline.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}{due}")
+    if lost:
+        lines.append(f"{lost} records are missing: the job could neither send nor keep them")
     if metrics:
         shown = "   ".join(f"{metric.name} {said(metric.value)}" for metric in metrics[:_MAX_METRICS])
         lines += _wrapped(shown, "")

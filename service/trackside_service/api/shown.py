@@ -57,6 +57,7 @@ def run_whole(run: Run, metrics: Iterable[Metric], lives: Iterable[ProcessLife])
                 "process": life.process,
                 "started_at": time_to_wire(life.started_at),
                 "resumed_from_step": life.resumed_from_step,
+                "lost": life.lost,
             }
             for life in lives
         ],
@@ -104,8 +105,8 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: (-rank(alert.severity), alert.opened_at, alert.code, alert.subject))
 
 
-def last_seen(run: Run, metrics: Sequence[Metric]) -> dict[str, Any]:
-    """Return where the run is: the furthest place at which a metric was reported."""
+def last_seen(run: Run, metrics: Sequence[Metric], lost: int) -> dict[str, Any]:
+    """Return where the run is: the furthest place at which a metric was reported; and how many records it lost."""
     last = max(metrics, key=lambda metric: metric.ordinal, default=None)
     return {
         "at": time_to_wire(run.last_seen_at),
@@ -113,6 +114,7 @@ def last_seen(run: Run, metrics: Sequence[Metric]) -> dict[str, Any]:
         "step": None if last is None else last.step,
         "epoch": None if last is None else last.epoch,
         "metrics": latest(metrics),
+        "lost": lost,
     }
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+MAX_LOST: Final = 10**12  # what a process may say it lost: the sum over a run's processes stays a 64-bit number
 
 
 @dataclass(frozen=True, slots=True)

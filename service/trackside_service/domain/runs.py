@@ -100,12 +100,16 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLife:
-    """One process of a run; a resume is a new one. `process` is None where the reporter names none (curl)."""
+    """One process of a run; a resume is a new one. `process` is None where the reporter names none (curl).
+
+    `lost`: records that it could neither send nor keep, as far as it came to say so.
+    """
 
     number: int
     process: str | None
     started_at: datetime
     resumed_from_step: int | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

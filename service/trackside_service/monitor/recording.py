@@ -17,7 +17,7 @@ from trackside_service.detection import Inspection
 from trackside_service.domain.alerts import health_of
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import ProcessLife
-from trackside_service.errors import RunNotFoundError
+from trackside_service.errors import Fault, InvalidInputError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
 from trackside_service.monitor.placing import Placed, begun, place_all
 from trackside_service.monitor.raising import judge, tell
@@ -30,13 +30,32 @@ SAVE_EVERY: Final = 50
 
 
 def record(
-    connection: sa.Connection, run_id: UUID, process: str | None, records: Sequence[Record], *, now: datetime
+    connection: sa.Connection,
+    run_id: UUID,
+    process: str | None,
+    records: Sequence[Record],
+    *,
+    now: datetime,
+    lost: int = 0,
 ) -> RecordResult:
     """Store the records that `process` (None: it has no name) reports of a run, and judge them in their order.
 
-    Metric names are taken as reported. A post without records says that the run is alive. Raises `RunNotFoundError`,
-    and `InvalidInputError` where the run would get too many metrics.
+    Metric names are taken as reported. A post without records says that the run is alive. `lost`: how many records the
+    process could neither send nor keep, in all so far. Raises `RunNotFoundError`, and `InvalidInputError` where the run
+    would get too many metrics, or the process that lost records is not known.
     """
+    result = _record(connection, run_id, process, records, now=now)
+    if lost and (process is None or not lives.note_lost(connection, run_id, process, lost)):
+        raise InvalidInputError(
+            "the process that lost records is not known",
+            faults=[Fault("/process", "name a process that the run was opened by, or that has reported")],
+        )
+    return result
+
+
+def _record(
+    connection: sa.Connection, run_id: UUID, process: str | None, records: Sequence[Record], *, now: datetime
+) -> RecordResult:
     locked = runs.lock(connection, run_id)
     if locked is None:
         raise RunNotFoundError(f"there is no run {run_id}; open it with PUT first")

@@ -76,6 +76,18 @@ def save(connection: sa.Connection, run_id: UUID, changed: Sequence[Progress]) -
         connection.execute(_SAVE, {"_run_id": run_id, "_number": progress.number, "progress": dump(progress)})
 
 
+def note_lost(connection: sa.Connection, run_id: UUID, process: str, lost: int) -> bool:
+    """Note how many records a process lost in all; the highest count holds. False where the process is not known."""
+    one = lives.c.run_id == run_id, lives.c.process == process
+    higher = sa.case((lives.c.lost < lost, lost), else_=lives.c.lost)
+    return connection.execute(sa.update(lives).where(*one).values(lost=higher)).rowcount > 0
+
+
+def lost(connection: sa.Connection, run_id: UUID) -> int:
+    """Return how many records the processes of a run have lost, as far as they came to say so."""
+    return int(connection.scalar(sa.select(sa.func.sum(lives.c.lost)).where(lives.c.run_id == run_id)) or 0)
+
+
 def keep_declaration(connection: sa.Connection, run_id: UUID, declaration: Mapping[str, Any]) -> None:
     """Write down what held for the lives so far, before the run is declared anew."""
     earlier = sa.update(lives).where(lives.c.run_id == run_id, lives.c.declaration.is_(None))
@@ -90,5 +102,5 @@ def first_of_declaration(connection: sa.Connection, run_id: UUID) -> int:
 
 
 def _stored(row: sa.Row[Any]) -> StoredLife:
-    life = ProcessLife(row.number, row.process, row.started_at, row.resumed_from_step)
+    life = ProcessLife(row.number, row.process, row.started_at, row.resumed_from_step, row.lost)
     return StoredLife(life, load(row.progress), row.declaration)

@@ -93,6 +93,8 @@ process_lives: Final = sa.Table(
     sa.Column("declaration", sa.JSON(none_as_null=True)),
     # Where the life stands (domain/lives.py): its last positions, and the sequence numbers seen, as intervals.
     sa.Column("progress", sa.JSON(), nullable=False),
+    # Records that the process could neither send nor keep, by its own count of them all.
+    sa.Column("lost", sa.BigInteger(), nullable=False, server_default="0"),
     sa.UniqueConstraint("run_id", "process", name="uq_process_lives_run_id_process"),
 )
 

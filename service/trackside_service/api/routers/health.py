@@ -24,7 +24,7 @@ from trackside_service.domain.alerts import under_causes
 from trackside_service.domain.findings import rank
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import RunNotFoundError, RunUnhealthyError
-from trackside_service.storage import alerts, metrics
+from trackside_service.storage import alerts, lives, metrics
 from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(prefix="/v1/runs", tags=["health"])
@@ -61,10 +61,11 @@ def read_health(
         counting, symptoms = under_causes(worst_first(alerts.of_run(connection, run_id, states=("open", "ended"))))
         values = metrics.of_run(connection, run_id)
         explanation = explanation_of(connection, run)
+        lost = lives.lost(connection, run_id)
     fails = fail_on is not None and rank(run.health) >= rank(fail_on)
     if preferred(request.headers.get("accept"), ("application/json", TEXT)) == TEXT:
         return PlainTextResponse(
-            screenful(run, counting, symptoms, values, explanation),
+            screenful(run, counting, symptoms, values, explanation, lost=lost),
             status_of(RunUnhealthyError) if fails else HTTPStatus.OK,
         )
     if fails:
@@ -78,5 +79,5 @@ def read_health(
         "health": run.health,
         "alerts": [alert_to_wire(alert, symptoms.get(alert.id, ())) for alert in counting],
         "lr": None if explanation is None else as_wire(explanation),
-        "last": last_seen(run, values),
+        "last": last_seen(run, values, lost),
     }

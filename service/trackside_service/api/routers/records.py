@@ -28,6 +28,7 @@ from trackside_service.domain.declarations import name_problem, parse_records
 from trackside_service.domain.metrics import canonical
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.reading import Reader
+from trackside_service.domain.records import MAX_LOST
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import BusyError, Fault, InvalidInputError, RunNotFoundError
 from trackside_service.storage import metrics, points, thinning
@@ -57,13 +58,14 @@ async def post_records(request: Request, run_id: RunId) -> Any:
     Posting the same records twice changes nothing. With `process` and `seq` that holds by number; without them a
     record at the same place with the same values is a repetition, new metrics there are added, and another value of a
     metric is a correction (both are kept, the later one is shown). A post without records says that the run is alive.
+    `lost` says how many records the process could neither send nor keep so far; the run shows it.
     """
     here = context(request)
-    process, records = _parse(await read_json(request), here.options.max_records)
+    process, records, lost = _parse(await read_json(request), here.options.max_records)
     now, began = here.now(), time.perf_counter()
     result = await committed(
         here.writer.submit(
-            lambda connection: monitor.record(connection, run_id, process, records, now=now),
+            lambda connection: monitor.record(connection, run_id, process, records, now=now, lost=lost),
             run_id,
             weight=max(1, len(records)),
         )
@@ -151,17 +153,22 @@ def read_history(
     return {"metrics": shown}
 
 
-def _parse(body: Any, limit: int) -> tuple[str | None, Any]:
+def _parse(body: Any, limit: int) -> tuple[str | None, Any, int]:
     faults: list[Fault] = []
     if isinstance(body, list):
         faults.append(Fault("", 'an object is wanted: {"records": [...]}'))
         raise InvalidInputError('A post is an object: {"records": [...]}.', faults=faults)
-    whole = Reader.of(body, "", ("process", "records"), faults)
+    whole = Reader.of(body, "", ("process", "records", "lost"), faults)
     process = whole.text("process")
     records = whole.get("records", required=True)
+    lost = whole.whole("lost", low=0, high=MAX_LOST)
+    if lost and process is None and not faults:
+        whole.fault("process", "name the process that lost records")
     if faults:
-        raise InvalidInputError("A post is an object with records, and process if you name it.", faults=faults)
-    return process, parse_records(records, limit=limit)
+        raise InvalidInputError(
+            "A post is an object with records, process if you name it, and how many it lost if any.", faults=faults
+        )
+    return process, parse_records(records, limit=limit), lost or 0
 
 
 def _page(here: Context, run_id: UUID, after: int | None, limit: int) -> dict[str, Any]:

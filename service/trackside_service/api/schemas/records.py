@@ -29,6 +29,11 @@ class RecordsBody(Body):
 
     records: list[RecordBody] = Field(max_length=20_000, description="In the order in which they were seen.")
     process: str | None = Field(None, min_length=1, max_length=200, description="The id given in PUT's `process`.")
+    lost: int | None = Field(
+        None,
+        ge=0,
+        description="Records that the process could neither send nor keep, in all so far; names the process.",
+    )
 
 
 class RecordsTaken(Shown):

@@ -123,6 +123,7 @@ class ProcessLife(Shown):
     resumed_from_step: int | None = Field(
         description="The step of the checkpoint that it resumed from; null where it did not."
     )
+    lost: int = Field(description="Records that it could neither send nor keep, as far as it came to say so.")
 
 
 class RunSummary(Shown):
@@ -163,7 +164,7 @@ class RunPage(Shown):
 
 
 class LastSeen(Shown):
-    """Where the run is."""
+    """Where the run is, and what of it is missing."""
 
     at: datetime | None = Field(description="When the service last heard of it.")
     deadline: datetime | None = Field(
@@ -172,6 +173,7 @@ class LastSeen(Shown):
     step: int | None = Field(description="Optimizer updates; null where none was given.")
     epoch: float | None = Field(description="The epoch as reported; null where none was given.")
     metrics: dict[str, LatestValue] = Field(description="The latest value of each metric, by canonical name.")
+    lost: int = Field(description="Records that its processes could neither send nor keep, as far as they say so.")
 
 
 class RunHealth(Shown):

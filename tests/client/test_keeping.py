@@ -1,0 +1,513 @@
+"""What waits is on disk while the service is away, and what no disk takes is counted and told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trackside
+from tests.client.processes import Process, free_port, spooled_records
+from tests.client.receiver import Receiver, Reply, Request, problem
+from trackside import _delivery, _keeper, _marks, _sender, _spool, _transport
+from trackside._journal import Journal
+
+RUN = "6f1f39d0-7c43-4e0e-9b1c-0f6f0d1f7a11"
+PATH = f"/v1/runs/{RUN}"
+OPENING = _spool.Request("PUT", PATH, {"project": "p", "name": "n", "process": {"id": RUN}})
+# Logs until it is killed, a record each 5 ms; says how far it is.
+ENDLESS = """
+    import sys, time, trackside
+    run = trackside.Run(sys.argv[1], name="n")
+    for step in range(100000):
+        run.log(step=step, train_loss=1.0)
+        print(step)
+        time.sleep(0.005)
+"""
+# Replays what waits, and ends.
+NEXT = """
+    import sys, time, trackside
+    with trackside.Run(sys.argv[1], name="next") as run:
+        run.log(step=0, train_loss=1.0)
+        time.sleep(float(sys.argv[2]))
+"""
+
+
+def killed(child: subprocess.Popen[str]) -> int:
+    """Let the script log for a while, kill it, and return how many records it had logged a second before."""
+    assert child.stdout is not None
+    times: list[float] = []
+    while len(times) < 300 or times[-1] - times[0] < 2.5:
+        child.stdout.readline()
+        times.append(time.monotonic())
+    child.send_signal(signal.SIGKILL)
+    ended = time.monotonic()
+    child.wait(10)
+    return sum(when < ended - 1.0 for when in times)
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        yield silent.getsockname()[1]
+
+
+@pytest.mark.parametrize("away", ["dead", "hanging"])
+def test_a_process_that_is_killed_while_the_service_is_away_loses_a_second_at_most(process: Process, away: str) -> None:
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(silent_port()) if away == "hanging" else free_port()
+        with process.started(ENDLESS, f"http://127.0.0.1:{port}") as child:
+            logged = killed(child)
+    back = Receiver(port=port)
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        (run_id,) = [run_id for run_id, run in back.runs.items() if run["name"] == "n"]
+        steps = [record["step"] for record in back.stored(run_id)]
+        assert steps == list(range(len(steps)))
+        assert len(steps) >= logged > 20
+        assert run_id not in back.ends  # the service finds out by the silence
+    finally:
+        back.stop()
+    assert list(process.spool.glob("*")) == []
+
+
+def test_a_process_that_is_killed_beside_a_service_that_is_up_loses_a_second_at_most(
+    process: Process, receiver: Receiver
+) -> None:
+    with process.started(ENDLESS, receiver.url) as child:
+        logged = killed(child)
+    (run_id,) = receiver.runs
+    # an answer that took long left a copy on the disk
+    assert process.python("-m", "trackside", "sync", "--url", receiver.url).returncode == 0
+    steps = [record["step"] for record in receiver.stored(run_id)]
+    assert steps == list(range(len(steps)))
+    assert len(steps) >= logged > 20
+
+
+def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver: Receiver) -> None:
+    receiver.behave = lambda request: Reply(503) if "old" in str(request.body) else None
+    script = """
+        import sys, trackside
+        run = trackside.Run(sys.argv[1], name="old", params={"old": 1})
+        run.log({"old": 1.0}, step=0)
+        __import__("time").sleep(30)
+    """
+    with process.started(script, receiver.url):
+        deadline = time.monotonic() + 10
+        while not list(process.spool.glob("*.live")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert process(NEXT, receiver.url, "0.5").returncode == 0
+        assert len(list(process.spool.glob("*.live"))) == 1
+
+
+def log_with_room(run: trackside.Run, step: int, most: int) -> None:
+    """Log as soon as at most so many records wait in memory: on a busy machine the sender may be late."""
+    assert run._sender is not None
+    inbox = run._sender._inbox
+    deadline = time.monotonic() + 20
+    while inbox.waiting + len(inbox.pending) > most and time.monotonic() < deadline:
+        time.sleep(0.001)
+    run.log(step=step, train_loss=1.0)
+
+
+def test_while_the_service_is_away_memory_is_relieved_by_the_disk_and_the_order_kept(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "100")
+    monkeypatch.setattr(_delivery, "BASE_DELAY_S", 0.3)
+    monkeypatch.setattr(_delivery, "LONGEST_DELAY_S", 0.3)
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(1000):
+        log_with_room(run, step, 80)
+    receiver.behave = None
+    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1000, timeout=30)
+    run.log(step=1000, train_loss=1.0)
+    run.finish()
+    arrived = [r["step"] for request in receiver.requests for r in request.body.get("records", ()) if "step" in r]
+    assert run._sender is not None
+    assert run._sender.dropped == 0
+    assert arrived[-1001:] == list(range(1001))
+    assert receiver.duplicates == 0
+    assert list(environment.glob("*")) == []
+
+
+def test_a_file_shows_that_its_process_lives(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    monkeypatch.setattr(_keeper, "TOUCH_S", 0.0)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: bool(list(environment.glob("*.live"))))
+    (file,) = environment.glob("*.live")
+    os.utime(file, (0, 0))
+    receiver.wait_for(lambda: file.stat().st_mtime > 0)
+    run.finish()
+
+
+def test_what_was_moved_to_disk_waits_there_at_the_end(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "50")
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(300):
+        log_with_room(run, step, 40)
+    run.finish()
+    files = sorted(environment.glob("*.jsonl"))
+    assert len(files) > 1
+    assert sum(map(spooled_records, files)) == 300
+    assert "300 records could not be sent in time" in capfd.readouterr().err
+    receiver.behave = None
+    with trackside.Run(receiver.url):
+        receiver.wait_for(lambda: run.id in receiver.ends)
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(300))
+
+
+def test_what_the_disk_does_not_give_back_is_left_to_another_process(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, environment: Path
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "20")
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(30):
+        log_with_room(run, step, 15)
+    (first, *_) = sorted(environment.glob("*.live"))
+    first.write_bytes(first.read_bytes().replace(b'"POST"', b'"P\0ST"'))
+    receiver.behave = None
+    run.finish()
+    assert receiver.ends[run.id] == {"status": "finished"}
+    assert len(receiver.stored(run.id)) < 30
+    assert [path.name for path in environment.glob("*")] == [first.with_suffix(".jsonl").name]
+
+
+def test_a_full_queue_is_told_to_the_service(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "100")
+    with trackside.Run(receiver.url) as run:
+        for step in range(1000):
+            run.log(step=step, train_loss=1.0)
+    stored = receiver.stored(run.id)
+    assert 100 <= len(stored) < 1000
+    assert list(receiver.lost.values()) == [1000 - len(stored)]
+
+
+def test_a_loss_is_told_before_the_end_and_more_of_it_again(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "10")
+    run = trackside.Run(receiver.url)
+    for logged in (1000, 2000):
+        for step in range(1000):
+            run.log(step=step, train_loss=1.0)
+        receiver.wait_for(lambda logged=logged: len(receiver.stored(run.id)) + sum(receiver.lost.values()) == logged)  # type: ignore[misc]
+    run.finish()
+    assert len(receiver.stored(run.id)) + sum(receiver.lost.values()) == 2000
+
+
+def test_a_service_that_does_not_ask_for_the_loss_gets_the_rest(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_QUEUE_SIZE", "10")
+    receiver.behave = lambda request: problem(422) if "lost" in request.body else None
+    with trackside.Run(receiver.url) as run:
+        for step in range(1000):
+            run.log(step=step, train_loss=1.0)
+    assert len(receiver.stored(run.id)) >= 10
+    assert receiver.ends[run.id] == {"status": "finished"}
+    assert sum("lost" in request.body for request in receiver.requests) == 1
+
+
+def test_a_record_that_is_refused_when_it_is_replayed_counts_as_lost(process: Process) -> None:
+    port = free_port()
+    script = SMALL_FILES.replace("resource.setrlimit", "# ")
+    # a full memory beside it: what the process lost itself is in the file, and these come on top
+    queue = {"TRACKSIDE_QUEUE_SIZE": "90"}
+    runs = [process(script, f"http://127.0.0.1:{port}", "0", **more).stdout.strip() for more in ({}, queue)]
+    back = Receiver(port=port)
+    back.behave = lambda request: (
+        problem(422) if any(record["step"] in (3, 80) for record in request.body.get("records", ())) else None
+    )
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        for run_id, least in zip(runs, (2, 800)):
+            (lost,) = [count for (run, _), count in back.lost.items() if run == run_id]
+            assert lost >= least
+            assert len(back.stored(run_id)) + lost == 1000
+            assert back.ends[run_id] == {"status": "finished"}
+    finally:
+        back.stop()
+
+
+def test_a_record_that_was_refused_and_is_in_a_file_is_counted_once(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, process: Process
+) -> None:
+    """Copied while the service was away, refused when it was back, and replayed with the rest of its file."""
+    monkeypatch.setattr(_sender, "LOOK_S", 0.02)
+    monkeypatch.setattr(_delivery, "BASE_PAUSE_S", 60.0)  # after the refusal it stands still
+    monkeypatch.setattr(_delivery, "LONGEST_PAUSE_S", 60.0)
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0")
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(8):
+        run.log(step=step, train_loss=1.0)
+    receiver.wait_for(lambda: any(spooled_records(file) for file in process.spool.glob("*.live")))
+
+    def refuse(request: Request) -> Reply | None:
+        return problem(422) if any(record.get("step") == 0 for record in request.body.get("records", ())) else None
+
+    receiver.behave = refuse
+    sender = run._sender
+    assert sender is not None
+    receiver.wait_for(lambda: sender.lost == 1)
+    run.finish()
+    assert process.python("-m", "trackside", "sync", "--url", receiver.url).returncode == 0
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(1, 8))
+    assert list(receiver.lost.values()) == [1]
+
+
+def test_a_record_that_the_service_refuses_counts_as_lost(receiver: Receiver) -> None:
+    receiver.behave = lambda request: (
+        problem(422) if any(record.get("step") == 3 for record in request.body.get("records", ())) else None
+    )
+    with trackside.Run(receiver.url) as run:
+        for step in range(8):
+            run.log(step=step, train_loss=1.0)
+    assert list(receiver.lost.values()) == [1]
+
+
+# -- disks that take little, or nothing --------------------------------------------------------------------------------
+
+SMALL_FILES = """
+    import resource, sys, trackside
+    run = trackside.Run(sys.argv[1], name="n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+    for step in range(1000):
+        run.log(step=step, train_loss=1.0)
+    print(run.id)
+"""
+
+
+def recovered(process: Process, port: int, run_id: str) -> tuple[int, int, str | None]:
+    """Bring the service back and replay what waits. Returns (records, told lost, status) of the run."""
+    back = Receiver(port=port)
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        end = back.ends.get(run_id, {}).get("status")
+        return len(back.stored(run_id)), sum(n for (run, _), n in back.lost.items() if run == run_id), end
+    finally:
+        back.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("size", [60_000, 1500, 900])
+def test_of_what_a_full_disk_takes_as_much_is_kept_as_fits_and_the_rest_is_counted(process: Process, size: int) -> None:
+    port = free_port()
+    done = process(SMALL_FILES, f"http://127.0.0.1:{port}", str(size))
+    assert done.returncode == 0, done.stderr
+    assert "are lost: the spool cannot be written (File too large)" in done.stderr
+    stored, lost, end = recovered(process, port, done.stdout.strip())
+    assert stored + lost == 1000
+    assert (stored > 100) == (size == 60_000)
+    assert end == "finished"
+    assert list(process.spool.glob("*")) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_a_disk_that_takes_nothing_but_a_name_still_says_how_many(process: Process) -> None:
+    port = free_port()
+    done = process(SMALL_FILES, f"http://127.0.0.1:{port}", "0")
+    assert "1000 records could not be sent and are lost" in done.stderr
+    (mark,) = process.spool.glob("*")
+    assert mark.stat().st_size == 0
+    assert recovered(process, port, done.stdout.strip()) == (0, 1000, "finished")
+    assert list(process.spool.glob("*")) == []
+
+
+def test_a_home_that_cannot_be_written_leaves_its_count_among_the_temporary_files(
+    process: Process, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    port = free_port()
+    script = SMALL_FILES.replace("resource.setrlimit", "# ")
+    done = process(script, f"http://127.0.0.1:{port}", "0", TRACKSIDE_SPOOL_DIR=str(blocker / "spool"))
+    assert done.stderr.count("1000 records could not be sent and are lost") == 1
+    (mark,) = process.shelter.glob("trackside-*/*")
+    back = Receiver(port=port)
+    try:
+        sent = process.python("-m", "trackside", "sync", "--url", back.url)
+        assert (sent.returncode, sent.stdout.split(" in ")[0]) == (0, "1 sent, 0 waiting")
+        assert list(back.lost.values()) == [1000]
+        (run,) = back.runs.values()
+        assert run["name"] == "n"
+    finally:
+        back.stop()
+    assert not mark.exists()
+
+
+def test_a_disk_that_is_full_while_the_run_lasts_is_told_once_and_memory_keeps_what_it_can(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRACKSIDE_SPOOL_MB", "0.00001")
+    monkeypatch.setattr(_sender, "LOOK_S", 0.01)
+    monkeypatch.setattr(_keeper, "ROOM_AGAIN_S", 0.0)
+    receiver.behave = lambda _: Reply(503)
+    run = trackside.Run(receiver.url)
+    for step in range(50):
+        run.log(step=step, train_loss=1.0)
+        time.sleep(0.01)
+    receiver.behave = None
+    run.finish()
+    assert len(receiver.stored(run.id)) == 50
+    assert capfd.readouterr().err.count("cannot be kept on disk and stays in memory: the spool is full") == 1
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+def journal(folder: Path, limit_mb: float = 1.0) -> Journal:
+    return Journal(folder, url="http://a", run_id=RUN, limit_mb=limit_mb, opening=OPENING)
+
+
+def post(count: int) -> _spool.Request:
+    return _spool.Request("POST", PATH + "/records", {"process": RUN, "records": [{"step": n} for n in range(count)]})
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    begun = journal(tmp_path)
+    assert begun.append([post(3), post(4)]) == 7
+    begun.hand_on()
+    (path,) = _spool.waiting(tmp_path)
+    path.write_bytes(path.read_bytes()[:-5])
+    taken = _spool.claim(path, url="http://a")
+    assert taken is not None
+    assert [request.records for request in taken.requests()] == [0, 3]
+
+
+def test_the_end_takes_the_place_of_the_latest_records(tmp_path: Path) -> None:
+    begun = journal(tmp_path, limit_mb=0.002)
+    held = begun.append(post(10) for _ in range(100))
+    assert 10 < held < 1000
+    seen = []
+
+    def last(given_up: int) -> list[_spool.Request]:
+        seen.append(given_up)
+        return [post(25)]
+
+    assert begun.conclude(last) == seen[-1] == held - begun.records > 0
+    begun.hand_on()
+    (path,) = tmp_path.glob("*.jsonl")
+    assert path.stat().st_size <= 2000
+    assert spooled_records(path) == held - seen[-1] + 25
+
+
+def test_a_file_is_its_writers_until_it_is_handed_on_or_gone(tmp_path: Path) -> None:
+    begun = journal(tmp_path)
+    assert _spool.waiting(tmp_path) == []
+    os.close(os.dup(begun._descriptor))  # as a child that ends
+    assert _spool.waiting(tmp_path) == []
+    os.close(begun._descriptor)  # as the writer that is killed
+    assert [path.suffix for path in _spool.waiting(tmp_path)] == [".jsonl"]
+
+
+def test_a_file_whose_lock_a_stray_child_holds_is_taken_when_nobody_touched_it_for_long(tmp_path: Path) -> None:
+    begun = journal(tmp_path)
+    os.utime(begun.path, (0, 0))
+    assert len(_spool.waiting(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "known"),
+    [
+        ({"project": "a/b - ü", "name": "n-%2D?"}, True),
+        ({"project": "p", "name": "ü" * 200}, True),  # cut
+        ({"project": "ü" * 100, "name": "n"}, False),  # no room for it
+    ],
+)
+def test_a_mark_says_all_in_its_name(tmp_path: Path, body: dict[str, Any], known: bool) -> None:
+    body = {**body, "process": {"id": RUN}}
+    assert _marks.leave(tmp_path, url="http://a", run_id=RUN, body=body, lost=7) is known
+    if not known:
+        return
+    (path,) = _spool.waiting(tmp_path)
+    assert _spool.claim(path, url="http://b") is None
+    taken = _spool.claim(path, url="http://a")
+    assert taken is not None
+    opening, told = taken.requests()
+    assert opening.body["project"] == body["project"]
+    assert body["name"].startswith(opening.body["name"])
+    assert told.body == {"process": RUN, "records": [], "lost": 7}
+    _spool.release(taken)
+    assert _spool.waiting(tmp_path) == [path]
+
+
+def test_a_folder_of_somebody_else_among_the_temporary_files_is_not_used(tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    _marks.shelter().parent.mkdir()
+    _marks.shelter().symlink_to(elsewhere)
+    assert not _marks.leave(blocked / "x", url="http://a", run_id=RUN, body=OPENING.body, lost=7)
+    assert list(elsewhere.iterdir()) == []
+
+
+# -- compression -------------------------------------------------------------------------------------------------------
+
+
+def log_many(url: str, monkeypatch: pytest.MonkeyPatch) -> trackside.Run:
+    monkeypatch.setattr(_sender, "GATHER_S", 0.5)
+    run = trackside.Run(url)
+    run.log(step=0, train_loss=0.0)
+    for step in range(1, 400):
+        run.log(step=step, train_loss=float(step))
+    run.finish()
+    return run
+
+
+def test_a_large_batch_is_compressed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = log_many(receiver.url, monkeypatch)
+    packed = [request for request in receiver.requests if request.headers.get("Content-Encoding") == "gzip"]
+    assert packed
+    for request in packed:
+        size = len(json.dumps(request.body, separators=(",", ":")))
+        assert size >= _transport.COMPRESS_BYTES
+        assert int(request.headers["Content-Length"]) < size / 5
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(400))
+    assert all(request.method == "POST" for request in packed)
+
+
+@pytest.mark.parametrize("status", [400, 415])
+def test_where_compression_is_not_understood_it_is_left(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def behave(request: Request) -> Reply | None:
+        return problem(status) if request.headers.get("Content-Encoding") else None
+
+    receiver.behave = behave
+    run = log_many(receiver.url, monkeypatch)
+    assert [record["step"] for record in receiver.stored(run.id)] == list(range(400))
+    assert sum("Content-Encoding" in request.headers for request in receiver.requests) == 1
+
+
+@pytest.mark.parametrize("body", [{"records": [{"a": 1}, {"b": "ü"}]}, {"process": "p", "records": []}, {"a": [1.5]}])
+def test_what_is_written_record_by_record_is_the_same_json(body: dict[str, Any]) -> None:
+    assert json.loads(_transport._encoded(body)) == body

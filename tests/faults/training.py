@@ -1,0 +1,88 @@
+"""The training that is watched: a loop without the client, and then the same work with it.
+
+Run as a script in a process of its own: `python training.py '{"url": ..., "steps": ..., ...}'`. It prints a line of
+JSON every so many steps, and how long its exit took.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+import threading
+import time
+
+BLOCK = 25
+WITHOUT = 16  # blocks of the loop without the client, before there is a run
+_ended = [0.0]
+
+
+def _tell_exit() -> None:
+    print(json.dumps({"exit_s": time.monotonic() - _ended[0]}), flush=True)
+
+
+def work(amount: int) -> int:
+    """A step of training: plain work that holds the interpreter."""
+    total = 0
+    for number in range(amount):
+        total += number * number
+    return total
+
+
+def main() -> None:
+    """Train as the argument says."""
+    want = json.loads(sys.argv[1])
+    atexit.register(_tell_exit)  # before the client's own, and so after it
+    import trackside
+
+    if want.get("file_limit") is not None:
+        import resource
+
+        import httpx  # noqa: F401 - its bytecode may be written yet
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (want["file_limit"], want["file_limit"]))
+    if want.get("no_threads"):
+        threading.stack_size(1 << 40)  # no machine has it: the system itself refuses the thread
+    clock = time.perf_counter
+    bare = []
+    for _ in range(WITHOUT):
+        began = time.thread_time()
+        for _ in range(BLOCK):
+            work(want["work"])
+        bare.append(time.thread_time() - began)
+    run = trackside.Run(want["url"], project="faults", name=want["name"])
+    print(json.dumps({"run": run.id, "bare": bare}), flush=True)
+    calls: list[float] = []
+    names = 0
+    began_all = time.process_time(), time.thread_time()
+    for block in range(0, want["steps"], BLOCK):
+        began = time.thread_time()
+        for step in range(block, block + BLOCK):
+            work(want["work"])
+            values = {"train_loss": 1.0 / (step + 1), "val_acc": 50.0}
+            if step in want.get("wide", ()):  # a run may have 10,000 metrics: the service refuses the last of these
+                values.update((f"m{names + number}", 1.0) for number in range(900))
+                names += 900
+            called = clock()
+            run.log(values, step=step)
+            calls.append(clock() - called)
+        took = time.thread_time() - began
+        own = time.thread_time() - began_all[1]
+        cpu = {"own_s": own, "others_s": time.process_time() - began_all[0] - own}
+        print(json.dumps({"at": block + BLOCK, "took": took, "calls": calls[-BLOCK:], **cpu}), flush=True)
+        if want.get("fork") and block == want["steps"] // 2 // BLOCK * BLOCK:
+            child = os.fork()
+            for extra in range(10 if child == 0 else 0):
+                run.log(step=10**6 + extra, train_loss=0.0)
+            if child == 0:
+                run.finish("failed")
+                os._exit(0)
+            os.waitpid(child, 0)
+        if want.get("pause_s"):
+            time.sleep(want["pause_s"])
+    _ended[0] = time.monotonic()
+
+
+if __name__ == "__main__":
+    main()
