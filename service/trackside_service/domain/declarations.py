@@ -90,6 +90,7 @@ def parse_run(body: object) -> RunSpec:
         tags=_tags(run),
         heartbeat_s=run.number("heartbeat_s", low=1e-3, high=1e9),
     )
+    _never_judged(run, spec)
     _refuse(faults, "The run's declaration cannot be accepted")
     return spec
 
@@ -309,6 +310,16 @@ def _rules(run: Reader) -> dict[str, RuleSetting]:
         enabled = setting.flag("enabled", default=True)
         settings[code] = RuleSetting(enabled=enabled, severity=cast("Any", severity), params=_free(setting, "params"))
     return settings
+
+
+def _never_judged(run: Reader, spec: RunSpec) -> None:
+    """Note the expectations of an epoch that the declared length does not reach."""
+    if spec.total_epochs is None or run.faults:
+        return
+    for index, one in enumerate(spec.expectations):
+        for name in ("epoch", "from_epoch"):
+            if (getattr(one, name) or 0) > spec.total_epochs:
+                run.fault(f"expectations/{index}/{name}", f"no such epoch: total_epochs is {spec.total_epochs}")
 
 
 def _expectations(run: Reader, names: Mapping[str, str]) -> tuple[Expectation, ...]:
