@@ -361,7 +361,7 @@ def _faults_of(settings: Mapping[str, RuleSetting]) -> list[Fault]:
         if code in known:
             _config(known[code], setting, faults)
         else:
-            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code, tuple(known))}"))
+            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code.upper(), tuple(known))}"))
     return faults
 
 

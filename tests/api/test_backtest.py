@@ -97,8 +97,23 @@ def test_a_plan_is_judged_too(api: httpx.Client) -> None:
         ({"rule": "ACC001", "run_ids": ["x"]}, "/run_ids/0"),
         ({"rule": "ACC001", "cursor": "WzEsMl0"}, "/cursor"),
         ({"rules": "ACC001"}, "/rule"),
+        ({"rule": "ACC001", "run_ids": []}, "/run_ids"),
+        ({"rule": "ACC001", "run_ids": ["158fd326-03cc-4620-83c0-312ff3b9efb2"]}, "/run_ids/0"),
+        ({"rule": "ACC001", "project": "p"}, "/project"),
     ],
 )
 def test_bad_requests_are_refused(api: httpx.Client, body: dict[str, Any], pointer: str) -> None:
     problem = assert_problem(api.post("/v1/rules/backtest", json=body), 422, "invalid_input")
-    assert pointer in [fault["pointer"] for fault in problem["errors"]]
+    assert (pointer, "body") in [(fault["pointer"], fault["in"]) for fault in problem["errors"]]
+
+
+def test_a_mistyped_name_is_no_rule_that_fires_nowhere(api: httpx.Client, runs: list[str]) -> None:
+    project = api.get(f"/v1/runs/{runs[0]}").json()["project"]
+    problem = assert_problem(
+        api.post("/v1/rules/backtest", json={"rule": "acc0001", "project": project + "x"}), 422, "invalid_input"
+    )
+    assert "did you mean 'ACC001'?" in problem["detail"]
+    problem = assert_problem(
+        api.post("/v1/rules/backtest", json={"rule": "ACC001", "project": project + "x"}), 422, "invalid_input"
+    )
+    assert f"did you mean {project!r}?" in problem["detail"]

@@ -20,11 +20,10 @@ from trackside_service.api.pages import Cursor, Limit, decode_time_and_id, encod
 from trackside_service.api.schemas.silences import MatchersBody, SilenceBody, SilencePage, SilenceWithMatches
 from trackside_service.api.shown import silence_to_wire
 from trackside_service.api.validation import validate
-from trackside_service.domain.reading import nearest
 from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.domain.wire import time_to_wire
-from trackside_service.errors import BusyError, Fault, InvalidInputError, SilenceNotFoundError
-from trackside_service.rules import RULES
+from trackside_service.errors import BusyError, Fault, InvalidInputError, RuleNotFoundError, SilenceNotFoundError
+from trackside_service.rules import codes_of
 from trackside_service.storage import alerts, matching, silences
 from trackside_service.storage.engine import read_transaction, write_transaction
 
@@ -180,10 +179,10 @@ def _as_shown(value: str) -> str:
 
 
 def _unknown_codes(matchers: MatchersBody) -> list[Fault]:
-    known = [rule.code for rule in RULES]
-    known += sorted({code.rstrip("0123456789") for code in known})
-    return [
-        Fault(f"/matchers/code/{place}", f"no rule or family has this code; {nearest(code.upper(), tuple(known))}")
-        for place, code in enumerate(matchers.code or ())
-        if code.upper() not in known
-    ]
+    found = []
+    for place, code in enumerate(matchers.code or ()):
+        try:
+            codes_of(code)
+        except RuleNotFoundError as error:
+            found.append(Fault(f"/matchers/code/{place}", error.detail))
+    return found
