@@ -50,7 +50,11 @@ _MARKED: Final = re.compile(r"\b(?:best|lowest|highest|previous|saving|saved|loa
 
 
 def cleaned(raw: str) -> str:
-    """Return a line as the eye sees it: a carriage return overwrites it, as progress bars do, and colours are gone."""
+    """Return a line as the eye sees it: a carriage return overwrites it, as progress bars do, and colours are gone. One
+    that ends in backspaces was taken back.
+    """
+    if raw.endswith("\b"):
+        return ""
     return _ANSI.sub("", raw.rstrip("\r\b").rsplit("\r", 1)[-1]).strip()
 
 
