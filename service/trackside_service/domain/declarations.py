@@ -123,14 +123,22 @@ def parse_record(body: object, *, pointer: str = "") -> Record:
     return record
 
 
-def parse_records(bodies: object, *, pointer: str = "/records", limit: int | None = None) -> tuple[Record, ...]:
-    """Return the records of a post, with the faults of all of them at once. Raises `InvalidInputError`."""
+def parse_records(
+    bodies: object,
+    *,
+    pointer: str = "/records",
+    limit: int | None = None,
+    beyond: str = "a post; send the rest in another",
+) -> tuple[Record, ...]:
+    """Return the records of a post, with the faults of all of them at once; `beyond` says what to do with more than
+    `limit`. Raises `InvalidInputError`.
+    """
     faults: list[Fault] = []
     if not isinstance(bodies, Sequence) or isinstance(bodies, (str, bytes)):
         _refuse([Fault(pointer, "a list of records is wanted")], _NO_RECORDS)
         return ()
     if limit is not None and len(bodies) > limit:
-        _refuse([Fault(pointer, f"at most {limit} records a post; send the rest in another")], _NO_RECORDS)
+        _refuse([Fault(pointer, f"at most {limit} records {beyond}")], _NO_RECORDS)
     records = tuple(_record(body, f"{pointer}/{index}", faults) for index, body in enumerate(bodies))
     _refuse(faults, _NO_RECORDS)
     return records
