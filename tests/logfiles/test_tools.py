@@ -265,6 +265,65 @@ TOOLS: dict[str, tuple[str, Rows]] = {
         "INFO:root:[Epoch 0] train=0.452885 val=0.526300 loss=1.505485 time: 41.090768\n",
         [(None, 0, {"train": 0.452885, "val": 0.5263, "train_loss": 1.505485})],
     ),
+    "PyTorch's MNIST example, which counts samples": (
+        "Train Epoch: 1 [0/60000 (0%)]\tLoss: 2.300000\nTrain Epoch: 1 [60000/60000 (100%)]\tLoss: 0.200000\n\n"
+        "Test set: Average loss: 0.0601, Accuracy: 9800/10000 (98%)\n",
+        [
+            (None, 1, {"train_loss": 2.3}),
+            (None, 1 + 1 / 1.01, {"train_loss": 0.2, "val_loss": 0.0601, "val_acc": 98.0}),
+        ],
+    ),
+    "a bar of training and one of testing, neither of which says so": (
+        "\nEpoch: 0\n [=>..]  Step: 50ms | Tot: 1s | Loss: 2.300 | Acc: 10.000% (13/128) 1/391 \r"
+        " [===>]  Step: 50ms | Tot: 1s | Loss: 1.300 | Acc: 50.000% (25000/50000) 391/391 \n"
+        " [===>]  Step: 10ms | Tot: 1s | Loss: 1.100 | Acc: 60.000% (6000/10000) 100/100 \nSaving..\n",
+        [(None, 0, {"train_loss": 1.3, "train_acc": 50.0}), (None, 0, {"val_loss": 1.1, "val_acc": 60.0})],
+    ),
+    "a tutorial's last line": (
+        "Epoch [1/2], Step [100/600], Loss: 2.1\nTest Accuracy of the model on the 10000 test images: 97.5 %\n",
+        [(100, 1, {"train_loss": 2.1, "val_acc": 97.5})],
+    ),
+    "accelerate's examples": (
+        "epoch 0: {'f1': 0.81, 'loss': 0.5}\nepoch 1: {'f1': 0.85, 'loss': 0.4}\n",
+        [(None, 0, {"f1": 0.81, "train_loss": 0.5}), (None, 1, {"f1": 0.85, "train_loss": 0.4})],
+    ),
+    "YOLOv5's console": (
+        "     Epoch   gpu_mem       box       obj       cls    labels  img_size\n"
+        "       0/2     3.35G   0.04209   0.06259   0.01786       260       640: 100%|████| 8/8\n"
+        "               Class     Images     Labels          P          R     mAP@.5 mAP@.5:.95: 100%|████| 4/4\n"
+        "                 all        128        929      0.577      0.414       0.46      0.279\n",
+        [
+            (
+                None,
+                0,
+                {
+                    "box_loss": 0.04209,
+                    "obj_loss": 0.06259,
+                    "cls_loss": 0.01786,
+                    "val_mAP@.5": 0.46,
+                    "val_mAP@.5:.95": 0.279,
+                },
+            )
+        ],
+    ),
+    "TensorFlow's Estimator": (
+        "INFO:tensorflow:loss = 1.3, step = 100 (1.0 sec)\n"
+        "INFO:tensorflow:Saving dict for global step 200: accuracy = 0.9, global_step = 200, loss = 0.5\n",
+        [(100, None, {"train_loss": 1.3}), (200, None, {"val_acc": 0.9, "val_loss": 0.5})],
+    ),
+    "XGBoost": (
+        "[0]\ttrain-logloss:0.68\teval-logloss:0.69\n",
+        [(0, None, {"train-logloss": 0.68, "eval-logloss": 0.69})],
+    ),
+    "an evaluation that is announced, by steps": (
+        "step 100 | loss 2.0 | lr 1e-3\nEvaluating...\nloss: 2.1 acc: 0.5\nstep 200 | loss 1.9 | lr 1e-3\nloss: 1.85\n",
+        [
+            (100, None, {"train_loss": 2.0, "lr": 0.001}),
+            (100, None, {"val_loss": 2.1, "val_acc": 0.5}),
+            (200, None, {"train_loss": 1.9, "lr": 0.001}),
+            (200, None, {"train_loss": 1.85}),
+        ],
+    ),
     "two parts of a line": (
         "[Epoch 0] train: loss=1.2, acc=0.5 | val: loss=1.3, acc=0.4\n",
         [(None, 0, {"train_loss": 1.2, "train_acc": 0.5, "val_loss": 1.3, "val_acc": 0.4})],

@@ -12,7 +12,8 @@ _NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:i
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08")
 _TIME: Final = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?")
 # What several tools write in words of their own: Epoch(val) [1][10/10], lr(CosineAnnealing): 0.1,
-# Train: [0/300][5/9], Train: 0 [ 5/390 (  1%)], 1epoch:train:1-50batch:, s:12 trl:3.2
+# Train: [0/300][5/9], Train: 0 [ 5/390 (  1%)], 1epoch:train:1-50batch:, s:12 trl:3.2, [12]  train-logloss:0.3,
+# Accuracy: 9800/10000 (98%), Accuracy of the network on the 10000 test images: 98 %
 _REWRITTEN: Final = (
     (re.compile(r"\b(epoch|iter)\((train|val|test)\)", re.IGNORECASE), r"\2 \1"),
     (re.compile(r"\blr\([A-Za-z_]\w*\)", re.IGNORECASE), "lr"),
@@ -20,17 +21,24 @@ _REWRITTEN: Final = (
     (re.compile(r"\b(train)(?:ing)?: *(\d+) +(?=\[)", re.IGNORECASE), r"\1 epoch \2 "),
     (re.compile(r"(?<!\w)(\d+)epoch(?::(?:train|valid):\d+-(\d+)batch:| results:)"), r"epoch \1 "),
     (re.compile(r"^s:(\d+)(?= te?[lr])"), r"step \1"),
+    (re.compile(r"^\[(\d+)\](?=\s+[\w-]+:[\d.])"), r"step \1"),
+    (re.compile(r"(?<=:) *\d+/\d+ \((\d+(?:\.\d+)?) ?%\)"), r" \1%"),
+    (re.compile(r"\b(accuracy) of the (?:model|network)\b[^:]*:", re.IGNORECASE), r"\1:"),
+    (re.compile(r"\bSaving dict for (?=global step)"), "eval "),
 )
 _EPOCH: Final = re.compile(
     r"(?<!\w)ep(?:och)?s?['\"]?\s*[:=#]?\s*[\[(]?\s*(\d+(?:\.\d+)?)\s*(?:(?:/|of)\s*\d+)?", re.IGNORECASE
 )
 _STEP: Final = re.compile(
     r"(?<!\w)(global[_ ]?step|step|iteration|iter|batch|update)s?['\"]?\s*[:=#]?\s*[\[(]?"
-    r"\s*(\d+)(?![\d.]*\d)\s*(?:(?:/|of)\s*(\d+))?",
+    r"\s*(\d+)(?![\d.]*\d)(?!\w)\s*(?:(?:/|of)\s*(\d+))?",
     re.IGNORECASE,
 )
 # [ 50/100], (50/100), | 50/100 |, [ 5/390 (  1%)], and tqdm's | 5/10 [00:01<00:02, ...
 _BRACKETED: Final = re.compile(r"[\[|(]\s*(\d+)\s*/\s*(\d+)\s*(?:\(\s*\d+%\))?\s*(?:[\])|]|\[\d+:\d\d)")
+# PyTorch's MNIST example counts samples, and so no updates: Train Epoch: 1 [640/60000 (1%)]
+_SAMPLES: Final = re.compile(r"\btrain epoch: \d+ \[\d+/\d+ \(\d+%\)\]", re.IGNORECASE)
+_LAST: Final = re.compile(r"\s(\d+)/(\d+)$")
 # fairseq: epoch 001:    100 / 1000 loss=9.8
 _COUNTED: Final = re.compile(r"\|:?\s+(\d+) / (\d+)\s")
 _WORD: Final = r"(?!(?:nan|inf|infinity)\b)[A-Za-z][\w@./-]{0,99}"  # bounded, or a long line costs its square
@@ -94,6 +102,7 @@ def read(line: str, units: dict[str, str]) -> tuple[Row, Literal["train", "val"]
 def _placed(line: str) -> tuple[str, Row]:
     """Take time, epoch and step out of a line."""
     row = Row()
+    samples = _SAMPLES.search(line) is not None
     stamp = _TIME.search(line)
     if stamp is not None:
         row.time = moment(stamp.group())
@@ -117,9 +126,10 @@ def _placed(line: str) -> tuple[str, Row]:
             row.step, row.of = count, of
         line = line[: step.start()] + "|" + line[step.end() :].lstrip(" ])")
         return line, row
-    found = _BRACKETED.search(line) or (_COUNTED.search(line) if row.epoch is not None else None)
-    if found is not None:
-        row.inner, row.of = whole(found.group(1)), whole(found.group(2))
+    inside = row.epoch is not None
+    found = (None if inside else _LAST.search(line)) or _BRACKETED.search(line) or (inside and _COUNTED.search(line))
+    if found:
+        row.inner, row.of = whole(found.group(1)), None if samples else whole(found.group(2))
         line = line[: found.start()] + "|" + line[found.end() :]
     return line, row
 

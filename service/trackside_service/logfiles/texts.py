@@ -30,7 +30,8 @@ _EVALUATES: Final = re.compile(
 # transformers ends with the mean loss of the whole run under the name of an epoch's loss.
 _SUMMARY: Final = re.compile(r"\*+ train metrics \*+")
 _OF_SUMMARY: Final = re.compile(r"\w+\s+=\s")
-_HEADING: Final = re.compile(r"(?:epoch|class)(?:\s+[a-z][\w()@./-]*){3,}", re.IGNORECASE)
+_HEADING: Final = re.compile(r"(?:epoch|class)(?:\s+[a-z][\w()@.:/-]*){3,}", re.IGNORECASE)
+_YOLOV5: Final = {"box": "box_loss", "obj": "obj_loss", "cls": "cls_loss"}
 _COUNT: Final = re.compile(r"\d+(?:/\d+)?")
 
 
@@ -67,7 +68,8 @@ class _Reader:
         self._sums_up = _SUMMARY.search(line) is not None
         heading = line.partition(": ")[0]
         if _HEADING.fullmatch(heading):
-            self._columns = [word if "(" in word else word.rstrip(")") for word in heading.split()]
+            words = [word if "(" in word else word.rstrip(")") for word in heading.split()]
+            self._columns = [_YOLOV5.get(word, word) for word in words]
             return
         row = self._of_table(line) or self._of_object(line) or self._of_words(line)
         if row is not None and (row.is_placed or self.rows):
@@ -101,13 +103,16 @@ class _Reader:
         if not isinstance(body, dict):
             return None
         row = row_of(body.items())
+        if not row.is_placed:  # epoch 3: {'accuracy': 0.71}
+            before, _ = lines.read(line[: line.index("{")], {})
+            row.epoch, row.step = before.epoch, before.step
         return row if row.is_placed or row.metrics else None
 
     def _of_words(self, line: str) -> Row | None:
         if _CONFIGURED.search(line):
             return None
         row, says = lines.read(line, self.units)
-        if row.epoch is not None or says == "train":
+        if row.epoch is not None or says == "train" or (row.step is not None and row.of is None):
             self._evaluates = False
         elif not row.is_placed and not row.metrics and _EVALUATES.search(line):
             self._evaluates = bool(self.rows)
@@ -146,6 +151,7 @@ def _finished(rows: Sequence[Row]) -> list[Row]:
     bars = [row for row in rows if row.of and not row.validates and not row.unsaid]
     ends = bool(bars) and all(row.inner == row.of for row in bars)
     restarts = _restarts(rows)
+    _tell_evaluations(rows)
     found: list[Row] = []
     for row in rows:
         if row.unsaid and (row.of is None or row.of != training):
@@ -159,13 +165,25 @@ def _finished(rows: Sequence[Row]) -> list[Row]:
             if last is not None and last.validates and row.step is None and row.epoch in (None, last.epoch):
                 last.metrics.update(row.metrics)  # of an evaluation's lines the last is its result
                 continue
-        elif row.epoch is None and epoch is not None and row.of is not None and (restarts or row.inner is not None):
-            row.epoch, row.inner, row.step = epoch, row.step if row.inner is None else row.inner, None
-        elif row.epoch is None or ends:
-            row.inner = row.of = None
+        else:
+            if row.epoch is None and epoch is not None and row.of is not None and (restarts or row.inner is not None):
+                row.epoch, row.inner, row.step = epoch, row.step if row.inner is None else row.inner, None
+            if row.epoch is None or ends:
+                row.inner = row.of = None
         epoch = epoch if row.epoch is None else row.epoch
         found.append(row)
     return found
+
+
+def _tell_evaluations(rows: Sequence[Row]) -> None:
+    """Mark the rows of an evaluation that nothing announces: behind an epoch's own, with another number of batches."""
+    first: int | None = None
+    for row in rows:
+        if row.epoch is not None:
+            first = row.of
+        elif row.of is not None and row.step is None and not row.validates:
+            first = first or row.of
+            row.unsaid = row.unsaid or row.of != first
 
 
 def _restarts(rows: Sequence[Row]) -> bool:
