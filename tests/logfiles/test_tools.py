@@ -425,6 +425,26 @@ def test_what_a_tool_prints_is_read(tool: str) -> None:
         assert metrics == pytest.approx(expected, nan_ok=True)
 
 
+def test_a_heading_has_no_value_behind_it() -> None:
+    assert read("Epoch 3\nEpoch mean training loss: 2.5\n")[0] == [(None, 3, {"train_loss": 2.5})]
+
+
+def test_bars_without_a_line_break_are_each_read() -> None:
+    bar = "\rEpoch 1/1:  {0}%|██  | {1}/4 [00:00<00:00, 9.0it/s, loss={2}]"
+    text = "".join(bar.format(25 * batch, batch, 2.0 / batch) for batch in (1, 2, 4))
+    assert read(text)[0] == [(0, 1, {"train_loss": 2.0}), (1, 1, {"train_loss": 1.0}), (3, 1, {"train_loss": 0.5})]
+
+
+def test_a_percent_sign_counts_for_an_evaluation_that_is_told_later() -> None:
+    text = "Epoch: 0\n [=>] Loss: 1.3 | Acc: 0.5% 391/391\n [=>] Loss: 1.1 | Acc: 0.6% 100/100\n"
+    found, log = read(text)
+    assert [metrics for _, _, metrics in found] == [
+        {"train_loss": 1.3, "train_acc": 0.5},
+        {"val_loss": 1.1, "val_acc": 0.6},
+    ]
+    assert log.units == {"acc": "percent", "val_acc": "percent"}
+
+
 @pytest.mark.parametrize(
     ("file", "metric"),
     [

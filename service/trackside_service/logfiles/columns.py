@@ -5,7 +5,7 @@ into the name of the file, or behind the name of the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
@@ -25,10 +25,10 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A header, and rows of as many cells."""
+    """The names of the columns, and each row as (column, cell) pairs."""
 
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Iterable[Iterable[tuple[str, str]]]
 
 
 def understood(header: Sequence[str], rows: Sequence[Sequence[str]], file: str | None) -> Table:
@@ -39,25 +39,24 @@ def understood(header: Sequence[str], rows: Sequence[Sequence[str]], file: str |
         key = next((place for place, name in enumerate(clean) if name in _KEYS), None)
         if key is not None:
             _refuse_several({row[place] for place, name in enumerate(clean) if name in _RUNS for row in rows})
-            return _widened(header, clean, rows, key, value)
+            return _told(header, clean, rows, key, value)
         if all(place == value or names.place_of(name) is not None for place, name in enumerate(clean)):
             named = [*header]
             named[value] = _named_by(file)
-            return Table(named, rows)
+            return _plain(named, rows)
     return _charted(header, rows)
 
 
-def _widened(header: Sequence[str], clean: Sequence[str], rows: Sequence[Sequence[str]], key: int, value: int) -> Table:
+def _plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return Table(header, (zip(header, row, strict=True) for row in rows))
+
+
+def _told(header: Sequence[str], clean: Sequence[str], rows: Sequence[Sequence[str]], key: int, value: int) -> Table:
     """A metric and its value in each row: MLflow's and pandas' long form."""
-    metrics = list(dict.fromkeys(row[key] for row in rows))
-    places = [place for place, name in enumerate(clean) if names.place_of(name) is not None]
-    at = {metric: place for place, metric in enumerate(metrics)}
-    wide = []
-    for row in rows:
-        cells = [""] * len(metrics)
-        cells[at[row[key]]] = row[value]
-        wide.append([*(row[place] for place in places), *cells])
-    return Table([*(header[place] for place in places), *metrics], wide)
+    places = [(place, header[place]) for place, name in enumerate(clean) if names.place_of(name) is not None]
+    metrics = dict.fromkeys(row[key] for row in rows)
+    told = ([*((name, row[place]) for place, name in places), (row[key], row[value])] for row in rows)
+    return Table([*(name for _, name in places), *metrics], told)
 
 
 def _named_by(file: str | None) -> str:
@@ -83,13 +82,13 @@ def _charted(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for place, column in enumerate(header):
         found = _CHARTED.fullmatch(column.strip())
         if found is None and names.place_of(names.clean(column)) is None:
-            return Table(header, rows)
+            return _plain(header, rows)
         if found is not None:
             runs.add(found["run"])
         if not column.strip().endswith(("__MIN", "__MAX")):
             kept.append((place, column if found is None else found["metric"]))
     _refuse_several(runs)
-    return Table([name for _, name in kept], [[row[place] for place, _ in kept] for row in rows])
+    return Table([name for _, name in kept], ([(name, row[place]) for place, name in kept] for row in rows))
 
 
 def _refuse_several(runs: set[str]) -> None:

@@ -64,7 +64,7 @@ def read(text: str, steps_per_epoch: int | None = None, name: str | None = None)
             else f"the header on line {first} has no row under it"
         )
     table = columns.understood(header, [cells for _, cells in whole], name)
-    rows = [row_of(zip(table.header, cells, strict=True)) for cells in table.rows]
+    rows = [row_of(entries) for entries in table.rows]
     found_names = [names.clean(column) for column in table.header]
     by_place = not any(names.place_of(one) in ("epoch", "step") for one in found_names)
     found = places.placed(rows, by_place=by_place, steps_per_epoch=steps_per_epoch)

@@ -38,14 +38,19 @@ _COUNT: Final = re.compile(r"\d+(?:/\d+)?")
 def read(text: str, steps_per_epoch: int | None = None) -> LogFile:
     """Return what the lines report as records. Raises `InvalidInputError`."""
     reader = _Reader()
-    for raw in text.split("\n"):
+    # A log without a single line break is one of bars alone, each of which overwrote the one before.
+    for raw in text.split("\n" if "\n" in text else "\r"):
         reader.add(raw)
-    found = places.placed(_finished(reader.rows), steps_per_epoch=steps_per_epoch)
+    rows = _finished(reader.rows)
+    reported = {name for row in rows for name in row.metrics}
+    units = {name: unit for name, unit in reader.units.items() if name in reported}
+    units |= {under: unit for name, unit in reader.units.items() if (under := names.of_validation(name)) in reported}
+    found = places.placed(rows, steps_per_epoch=steps_per_epoch)
     if not found.bodies:
         raise InvalidInputError(
             "no line names an epoch or a step with a metric beside it, such as: Epoch 3 lr: 0.01 loss: 1.2 acc: 71%"
         )
-    return LogFile("text", found.bodies, units=reader.units, steps_per_epoch=found.steps_per_epoch, notes=found.notes)
+    return LogFile("text", found.bodies, units=units, steps_per_epoch=found.steps_per_epoch, notes=found.notes)
 
 
 class _Reader:
@@ -66,8 +71,8 @@ class _Reader:
         if self._sums_up and _OF_SUMMARY.match(line):
             return
         self._sums_up = _SUMMARY.search(line) is not None
-        heading = line.partition(": ")[0]
-        if _HEADING.fullmatch(heading):
+        heading, _, bar = line.partition(": ")
+        if _HEADING.fullmatch(heading) and (not bar or "%|" in bar):
             words = [word if "(" in word else word.rstrip(")") for word in heading.split()]
             self._columns = [_YOLOV5.get(word, word) for word in words]
             return
