@@ -11,6 +11,7 @@ from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
 
 from trackside_service.api.routers import backtest
+from trackside_service.monitor import restoring
 
 FALL = [{"epoch": epoch, "metrics": {"val_acc": value}} for epoch, value in enumerate([0.8, 0.82, 0.5, 0.5, 0.5, 0.5])]
 STEADY = [{"epoch": epoch, "metrics": {"val_acc": 0.8 + epoch / 100}} for epoch in range(6)]
@@ -69,6 +70,17 @@ def test_pages_lead_through_all_runs_once(api: httpx.Client, runs: list[str], mo
     assert steps == [2, 1]
     assert sorted(seen) == sorted([runs[0], runs[2]])
     assert [tried(api, limit=1)["runs"], tried(api, limit=1)["next_cursor"] is None] == [1, False]
+
+
+def test_a_run_that_is_too_long_is_looked_at_in_part_and_says_so(
+    api: httpx.Client, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest, "MAX_RECORDS", 4)
+    monkeypatch.setattr(restoring, "_AT_ONCE", 2)
+    (item,) = tried(api, params={"share": 0.7}, run_ids=[runs[1]])["items"]
+    assert (item["records"], item["alerts"], item["error"]) == (4, [], "only its first 4 records were looked at")
+    found = tried(api, params={"share": 0.7})
+    assert (found["runs"], found["next_cursor"] is None) == (1, False), "the rest is for the next call"
 
 
 def test_what_was_really_raised_stands_beside_it(api: httpx.Client) -> None:

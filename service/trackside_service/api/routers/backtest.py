@@ -30,7 +30,7 @@ from trackside_service.storage import alerts, matching, runs
 from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(prefix="/v1/rules", tags=["rules"])
-# A call that has looked at so many records stops, and says where to go on.
+# A call that has looked at so many records stops, and says where to go on; of one run it looks at no more either.
 MAX_RECORDS: Final = 500_000
 _SORT: Final = "-created_at"
 
@@ -101,10 +101,10 @@ def _backtest(here: Context, body: BacktestBody) -> dict[str, Any]:
         for run in found[: body.limit]:
             if records >= MAX_RECORDS:
                 break
-            result = monitor.backtest(connection, run, chosen.code, setting)
+            result = monitor.backtest(connection, run, chosen.code, setting, most=MAX_RECORDS)
             looked, records, last = looked + 1, records + result.records, run
             fired += bool(result.alerts)
-            if result.alerts or result.faults:
+            if result.alerts or result.faults or not result.whole:
                 items.append(_item(connection, run, chosen.code, result))
     more = last is not None and looked < len(found)
     return {
@@ -171,5 +171,11 @@ def _item(connection: sa.Connection, run: Run, code: str, result: monitor.Backte
         "records": result.records,
         "raised": sum(alert.code == code for alert in alerts.of_run(connection, run.id)),
         "alerts": [replayed_alert_to_wire(alert) for alert in result.alerts],
-        "error": result.faults[0].error if result.faults else None,
+        "error": _error(result),
     }
+
+
+def _error(result: monitor.Backtest) -> str | None:
+    if result.faults:
+        return result.faults[0].error
+    return None if result.whole else f"only its first {result.records} records were looked at"

@@ -51,7 +51,7 @@ class BacktestedRun(Shown):
     records: int = Field(description="How many of its records the rule was shown.")
     raised: int = Field(description="How many alerts of this rule the run has really had.")
     alerts: list[CheckedAlert] = Field(description="What the rule would have raised, the first first.")
-    error: str | None = Field(description="Why the rule could not judge all of it, if so.")
+    error: str | None = Field(description="Why the rule did not judge all of it, if so.")
 
 
 class Backtested(Shown):
