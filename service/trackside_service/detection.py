@@ -31,6 +31,8 @@ _T = TypeVar("_T", bound=Outcome)
 _log = logging.getLogger(__name__)
 _VERSION: Final = 1
 _NONE: Final[Mapping[str, RuleSetting]] = {}
+# So many times its default is the most that a parameter may be, and this itself for those whose default is below 1.
+_MOST_TIMES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,22 @@ def configure(spec: RunSpec, project: Mapping[str, RuleSetting] = _NONE) -> RunC
         except ScheduleError as error:
             faults = [Fault(f"/schedule{fault.pointer}", fault.message) for fault in error.faults]
             raise ScheduleError(error.detail, faults=faults or [Fault("/schedule", error.detail)]) from error
+    _refuse_unused(spec)
     usable = {code: setting for code, setting in project.items() if not _faults_of({code: setting})}
     effective = {code: setting.over(usable.get(code)) for code, setting in spec.rules.items()}
     return RunContext(spec=spec, schedule=schedule, rules=check_settings({**usable, **effective}))
+
+
+def _refuse_unused(spec: RunSpec) -> None:
+    """Raise `InvalidInputError` where a run sets what its own heartbeat_s replaces."""
+    setting = spec.rules.get(silent.CODE)
+    if setting is None or spec.heartbeat_s is None:
+        return
+    unused = [name for name in ("factor", "floor_s") if name in setting.params]
+    if unused:
+        words = "heartbeat_s of the run is its limit, and this would not be used; give one of the two"
+        faults = [Fault(f"/rules/{silent.CODE}/params/{name}", words) for name in unused]
+        raise InvalidInputError(f"The rules cannot be set so: {faults[0].pointer}: {words}", faults=faults)
 
 
 def check_settings(settings: Mapping[str, RuleSetting]) -> dict[str, RuleConfig]:
@@ -346,7 +361,7 @@ def _faults_of(settings: Mapping[str, RuleSetting]) -> list[Fault]:
         if code in known:
             _config(known[code], setting, faults)
         else:
-            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code, tuple(known))}"))
+            faults.append(Fault(f"/rules/{pointer_to(code)}", f"no such rule; {nearest(code.upper(), tuple(known))}"))
     return faults
 
 
@@ -370,6 +385,11 @@ def _parameters(rule: Rule[Any, Any], setting: RuleSetting, faults: list[Fault])
             faults.append(Fault(where, "a number is wanted"))
         elif isinstance(defaults[name], int) and not isinstance(value, int):
             faults.append(Fault(where, "a whole number is wanted"))
+        elif value > _most(defaults[name]):
+            words = (
+                f"at most {_most(defaults[name]):g}: beyond it the rule could not speak; set enabled to false for that"
+            )
+            faults.append(Fault(where, words))
         else:
             values[name] = value
     if len(faults) == before:
@@ -378,6 +398,13 @@ def _parameters(rule: Rule[Any, Any], setting: RuleSetting, faults: list[Fault])
         except ValueError as error:
             faults.append(Fault(pointer, str(error)))
     return rule.parameters()
+
+
+def _most(default: float) -> float:
+    """The most that a parameter may be: a patience of a million, or a factor of a billion, is a rule that is off and
+    looks as if it watched.
+    """
+    return max(_MOST_TIMES, _MOST_TIMES * default)
 
 
 def _fingerprints(context: RunContext) -> dict[str, Any]:

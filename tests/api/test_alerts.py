@@ -33,6 +33,11 @@ def test_alerts_are_filtered_and_paged(api: httpx.Client) -> None:
     assert codes(state="ended") == [("LOSS001", "ended")]
     assert codes(severity="warning") == [("PLAN001", "open")]
     assert len(codes(severity=["warning", "critical"], state=["open", "ended"])) == 4
+    assert codes(code="PLAN") == codes(code=["plan001", "ACC"]) == [("PLAN001", "open")]
+    problem = assert_problem(api.get("/v1/alerts", params={"code": ["LOSS", "PLAN01"]}), 422, "invalid_input")
+    (fault,) = problem["errors"]
+    assert (fault["in"], fault["pointer"]) == ("query", "/code/1")
+    assert "did you mean 'PLAN001'?" in fault["detail"]
     (alert,) = api.get("/v1/alerts", params={"state": "ended"}).json()["items"]
     assert api.get(f"/v1/alerts/{alert['id']}").json() == alert
     assert_problem(api.get("/v1/alerts", params={"cursor": "WzEsMl0"}), 422, "invalid_input")

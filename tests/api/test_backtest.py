@@ -11,6 +11,7 @@ from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
 
 from trackside_service.api.routers import backtest
+from trackside_service.monitor import restoring
 
 FALL = [{"epoch": epoch, "metrics": {"val_acc": value}} for epoch, value in enumerate([0.8, 0.82, 0.5, 0.5, 0.5, 0.5])]
 STEADY = [{"epoch": epoch, "metrics": {"val_acc": 0.8 + epoch / 100}} for epoch in range(6)]
@@ -71,6 +72,17 @@ def test_pages_lead_through_all_runs_once(api: httpx.Client, runs: list[str], mo
     assert [tried(api, limit=1)["runs"], tried(api, limit=1)["next_cursor"] is None] == [1, False]
 
 
+def test_a_run_that_is_too_long_is_looked_at_in_part_and_says_so(
+    api: httpx.Client, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest, "MAX_RECORDS", 4)
+    monkeypatch.setattr(restoring, "_AT_ONCE", 2)
+    (item,) = tried(api, params={"share": 0.7}, run_ids=[runs[1]])["items"]
+    assert (item["records"], item["alerts"], item["error"]) == (4, [], "only its first 4 records were looked at")
+    found = tried(api, params={"share": 0.7})
+    assert (found["runs"], found["next_cursor"] is None) == (1, False), "the rest is for the next call"
+
+
 def test_what_was_really_raised_stands_beside_it(api: httpx.Client) -> None:
     path = opened(api, {"project": "p", "name": "nan"})
     posted(api, path, [{"step": 1, "metrics": {"loss": "NaN"}}])
@@ -97,8 +109,23 @@ def test_a_plan_is_judged_too(api: httpx.Client) -> None:
         ({"rule": "ACC001", "run_ids": ["x"]}, "/run_ids/0"),
         ({"rule": "ACC001", "cursor": "WzEsMl0"}, "/cursor"),
         ({"rules": "ACC001"}, "/rule"),
+        ({"rule": "ACC001", "run_ids": []}, "/run_ids"),
+        ({"rule": "ACC001", "run_ids": ["158fd326-03cc-4620-83c0-312ff3b9efb2"]}, "/run_ids/0"),
+        ({"rule": "ACC001", "project": "p"}, "/project"),
     ],
 )
 def test_bad_requests_are_refused(api: httpx.Client, body: dict[str, Any], pointer: str) -> None:
     problem = assert_problem(api.post("/v1/rules/backtest", json=body), 422, "invalid_input")
-    assert pointer in [fault["pointer"] for fault in problem["errors"]]
+    assert (pointer, "body") in [(fault["pointer"], fault["in"]) for fault in problem["errors"]]
+
+
+def test_a_mistyped_name_is_no_rule_that_fires_nowhere(api: httpx.Client, runs: list[str]) -> None:
+    project = api.get(f"/v1/runs/{runs[0]}").json()["project"]
+    problem = assert_problem(
+        api.post("/v1/rules/backtest", json={"rule": "acc0001", "project": project + "x"}), 422, "invalid_input"
+    )
+    assert "did you mean 'ACC001'?" in problem["detail"]
+    problem = assert_problem(
+        api.post("/v1/rules/backtest", json={"rule": "ACC001", "project": project + "x"}), 422, "invalid_input"
+    )
+    assert f"did you mean {project!r}?" in problem["detail"]

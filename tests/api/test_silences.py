@@ -93,3 +93,44 @@ def test_a_silenced_alert_is_shown_and_counts_and_is_not_sent(api: httpx.Client)
     assert len(sent) == 1
     assert api.get(f"/v1/alerts/{sent[0]['alert_id']}").json()["run_id"] in path
     assert api.delete(f"/v1/silences/{silence['id']}").status_code == 204
+
+
+def test_a_silence_says_what_it_matches_and_which_of_its_values_are_of_no_run(api: httpx.Client) -> None:
+    for name, tags in (("resnet-a", ["sweep-7"]), ("resnet-b", ["sweep-7", "night"]), ("bert", [])):
+        path = opened(api, {"project": "vision" if tags else "text", "name": name, "tags": tags})
+        posted(api, path, [{"step": 1, "metrics": {"loss": "NaN"}}])
+    run_id = path.rsplit("/", 1)[1]
+
+    def matching(**matchers: Any) -> tuple[int, int, list[tuple[str, str]]]:
+        made = silenced(api, matchers)
+        assert api.get(f"/v1/silences/{made['id']}").json() == made
+        found = made["matching"]
+        return found["runs"], found["alerts"], [(one["pointer"], one["detail"]) for one in found["unmatched"]]
+
+    assert matching(project="vision") == (2, 2, [])
+    assert matching(project=["vision", "text"], code="LOSS") == (3, 3, [])
+    assert matching(project="vision", code=["LR", "ACC001"]) == (2, 0, [])
+    assert matching(severity="warning") == (3, 0, [])
+    assert matching(tag=["sweep-7", "none"], run="resnet-b") == (
+        1,
+        1,
+        [("/matchers/tag/1", "no run has this tag so far")],
+    )
+    assert matching(tag="night") == (1, 1, [])
+    assert matching(run=run_id) == (1, 1, [])
+    assert matching(run=run_id.upper()) == (1, 1, []), "an id is an id however it is written"
+    mistyped = run_id[:-1] + ("0" if run_id[-1] != "0" else "1")
+    assert matching(run=["bert", mistyped]) == (1, 1, [("/matchers/run/1", "no run has this id or name so far")])
+    assert matching(project="visoin") == (
+        0,
+        0,
+        [("/matchers/project/0", "no run has this project so far; did you mean 'vision'?")],
+    )
+    assert matching(project="vision", run="resnet-c", tag="sweep7") == (
+        0,
+        0,
+        [
+            ("/matchers/run/0", "no run has this id or name so far; did you mean 'resnet-b'?"),
+            ("/matchers/tag/0", "no run has this tag so far; did you mean 'sweep-7'?"),
+        ],
+    )

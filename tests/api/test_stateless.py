@@ -151,9 +151,10 @@ def test_check_takes_a_long_log_and_refuses_one_that_is_too_long(api: httpx.Clie
     report = api.post("/v1/check", json={"run": run, "records": records}).json()
     assert report["lr"]["verdict"] == "on_schedule"
     assert report["lr"]["points"] == 5_000
-    answer = api.post("/v1/check", json={"run": run, "records": records * 5})
+    answer = api.post("/v1/check", json={"run": run, "records": [*records * 20, records[0]]})
     problem = assert_problem(answer, 422, "invalid_input")
     assert problem["errors"][0]["pointer"] == "/records"
+    assert "at most 100000 records a call; check a longer log with `trackside check`" in problem["detail"]
 
 
 @pytest.mark.parametrize(

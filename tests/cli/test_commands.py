@@ -165,8 +165,10 @@ def test_rule_prints_the_page_that_the_service_shows(capsys: pytest.CaptureFixtu
         assert capsys.readouterr().out.strip() == each.page.strip()
     assert cli.main(["rule"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [each.code for each in RULES]
-    assert cli.main(["rule", "NONE001"]) == 2
-    assert "LOSS001" in capsys.readouterr().err
+    assert cli.main(["rule", "LOS001"]) == 2
+    assert "did you mean 'LOSS001'?" in capsys.readouterr().err
+    assert cli.main(["rule", "zzz"]) == 2
+    assert "known are LOSS001, LR004" in capsys.readouterr().err
 
 
 def test_keys_are_fresh_and_fit(capsys: pytest.CaptureFixture[str]) -> None:

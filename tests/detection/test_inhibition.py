@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.detection.test_alerting import LATER, reconcile
 from trackside_service import alerting
-from trackside_service.domain.alerts import Alert, AlertChange, Telling, under_causes
+from trackside_service.alerting.inhibition import Inhibition
+from trackside_service.domain.alerts import Alert, AlertChange, Telling, past_of, under_causes
 from trackside_service.domain.findings import Cleared, Finding
 from trackside_service.domain.records import Position
 from trackside_service.rules import RULES
@@ -138,3 +141,37 @@ def test_the_table_names_rules_and_gives_reasons() -> None:
         assert inhibition.reason.endswith(".")
         for symptom in inhibition.symptoms:
             assert alerting.family(symptom) in {*families, "FIT", "GRAD"}, symptom
+
+
+CODES = tuple(rule.code for rule in RULES)
+PAIRS = [
+    (inhibition, code)
+    for inhibition in alerting.INHIBITIONS
+    for code in CODES
+    if (code in inhibition.symptoms or alerting.family(code) in inhibition.symptoms)
+    # The same rule about the same is one alert.
+    and not (inhibition.same_subject and code == inhibition.cause)
+]
+
+
+@pytest.mark.parametrize(("inhibition", "code"), PAIRS, ids=lambda one: getattr(one, "cause", one))
+def test_each_pair_of_the_table_hides_and_gives_back(inhibition: Inhibition, code: str) -> None:
+    subject = inhibition.subject or "val_loss"
+    other = subject if inhibition.same_subject else f"{subject} beside"
+    (cause,) = reconcile(found(inhibition.cause, 3, subject))
+    hidden, changed = reconcile(found(code, 3, other), standing=standing(cause))
+    assert (hidden.event, hidden.alert.cause_id, changed.alert.id) == ("opened", cause.alert.id, cause.alert.id)
+    past = {alert.fingerprint: past_of(alert) for alert in (cause.alert, hidden.alert)}
+    over = Cleared(inhibition.cause, subject, Position(epoch=5))
+    changes = reconcile(over, standing=standing(cause, hidden), past=past, now=LATER)
+    states = {change.alert.id: (change.alert.state, change.alert.cause_id) for change in changes}
+    assert states == {cause.alert.id: ("resolved", None), hidden.alert.id: ("open", None)}
+
+
+@pytest.mark.parametrize("cause", CODES)
+def test_what_is_not_in_the_table_stands_beside(cause: str) -> None:
+    for code in CODES:
+        holds = [one for one in alerting.INHIBITIONS if one.cause == cause and (one, code) in PAIRS]
+        if not holds and code != cause:
+            _, second = reconcile(found(cause, 3), found(code, 3))
+            assert second.alert.cause_id is None, code

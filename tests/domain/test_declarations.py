@@ -103,6 +103,8 @@ def test_every_fault_is_named_at_once_and_no_value_is_repeated() -> None:
         ({"metric": "val_acc"}, "/expectations/0"),
         ({"min": 1}, "/expectations/0/metric"),
         ({"metric": "val_acc", "min": 1, "epoch": 1, "until_epoch": 2}, "/expectations/0"),
+        ({"metric": "val_acc", "min": 1, "from_epoch": 3, "until_epoch": 2}, "/expectations/0"),
+        ({"metric": "val_acc", "min": 1, "epoch": -1}, "/expectations/0"),
         ({"metric": "val_acc", "minimum": 1}, "/expectations/0/minimum"),
         ({"metric": "val_acc", "max_above": {"metric": "x"}}, "/expectations/0/max_above/by"),
         ({"metric": "val_acc", "min": True}, "/expectations/0/min"),
@@ -111,6 +113,15 @@ def test_every_fault_is_named_at_once_and_no_value_is_repeated() -> None:
 )
 def test_an_expectation_that_says_nothing_or_too_much_is_refused(expectation: object, pointer: str) -> None:
     assert pointer in faults_of({**RUN, "expectations": [expectation]})
+
+
+@pytest.mark.parametrize("place", [{"epoch": 31}, {"from_epoch": 31}])
+def test_an_expectation_of_an_epoch_that_the_run_does_not_have_is_refused(place: dict[str, int]) -> None:
+    expectation = {"metric": "val_acc", "min": 1, **place}
+    run = {**RUN, "total_epochs": 30, "expectations": [{**expectation, **dict.fromkeys(place, 30)}, expectation]}
+    assert list(faults_of(run)) == [f"/expectations/1/{next(iter(place))}"]
+    assert parse_run({**run, "total_epochs": None}).expectations
+    assert parse_run({**run, "total_epochs": 31}).expectations
 
 
 def test_an_expectation_given_twice_is_refused_where_it_comes_again() -> None:

@@ -210,7 +210,7 @@ def test_progress_bars_and_colours_are_read_as_the_eye_reads_them() -> None:
 def test_what_does_not_fit_a_csv_is_counted() -> None:
     log = logfiles.read(b"epoch,loss,lr\n0,1.5,0.1\n<<<<<<< HEAD\n1,1.25,0.1\n=======\n2,1.0,0.1\n")
     assert len(log.records) == 3
-    assert log.notes == ("2 lines were left out: they have not as many cells as the header",)
+    assert log.notes == ("2 lines were left out: without the 3 cells of the header (the first is line 3)",)
 
 
 def test_rows_before_the_first_place_are_counted() -> None:
@@ -231,15 +231,33 @@ def test_the_first_line_may_declare_the_run() -> None:
         (b"", "empty"),
         (b" \n\t\n", "empty"),
         (b"nothing of a training\nis told here\n", "Epoch 3 lr"),
-        (b"epoch,colour\n1,red\n2,blue\n", "epoch or step"),
+        (b"epoch,colour\n1,red\n2,blue\n", "no column holds the numbers of a metric: the header names epoch, colour"),
+        (b"epoch,loss\n,1.5\n,1.25\n", "no row says where it lies: the column epoch holds no number"),
         (b'{"epoch": 1}\n{"epoch": 2}\n', "epoch or step"),
-        (b'{"epoch": 1, "loss": 1}\n{"epoch"\n', "line 2"),
+        (b'{"epoch": 1, "loss": 1}\n{"epoch"\n{"ep', "line 2"),
         (b"3\n4\n", "Epoch 3 lr"),
     ],
 )
 def test_a_file_without_a_record_is_refused_with_what_is_wanted(text: bytes, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         logfiles.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch,loss\n1\n2\n", "no row has as many cells as the header on line 1, which names 2 columns"),
+        ("# made by hand\nepoch,loss\n", "the header on line 2 has no row under it"),
+        ("0.1,2.5\n0.1,2.4\n", "line 1 is no header: the first line names the columns"),
+        ("\nloss\n2.5\n", "line 2 is no header"),
+        ("# nothing\n", "empty but for comments"),
+        ('epoch,loss\n1,"2\n', "line 2 is not CSV: unexpected end"),
+        ("epoch;loss\n1;zwei\n", "with a point before the decimals"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_with_what_to_change(text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        logfiles.read(text.encode(), name="metrics.csv")
 
 
 @pytest.mark.parametrize("form", logfiles.FORMS)

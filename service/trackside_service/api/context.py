@@ -35,6 +35,7 @@ class Options:
     admin_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = 32 * MIB
     max_records: int = 20_000
+    max_checked: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,6 +255,16 @@ SILENCE_SHOWN: Final[dict[str, Any]] = {
     "by": "ada",
     "note": "the short runs of the sweep",
 }
+SILENCE_WITH_MATCHES: Final[dict[str, Any]] = {
+    **SILENCE_SHOWN,
+    "matching": {
+        "runs": 12,
+        "alerts": 1,
+        "unmatched": [
+            {"pointer": "/matchers/tag/1", "detail": "no run has this tag so far; did you mean 'sweep-7'?"},
+        ],
+    },
+}
 CHANNEL: Final[dict[str, Any]] = {
     "kind": "webhook",
     "name": "our endpoint",

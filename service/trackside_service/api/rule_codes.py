@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
-from trackside_service.domain.reading import nearest
-from trackside_service.domain.silences import family
-from trackside_service.errors import Fault
-from trackside_service.rules import RULES
-
-_CODES: Final = [rule.code for rule in RULES]
-KNOWN: Final = (*_CODES, *sorted({family(code) for code in _CODES}))
+from trackside_service.errors import Fault, RuleNotFoundError
+from trackside_service.rules import codes_of
 
 
 def upper(codes: Iterable[str] | None) -> tuple[str, ...]:
@@ -21,8 +15,10 @@ def upper(codes: Iterable[str] | None) -> tuple[str, ...]:
 
 def unknown_codes(codes: Iterable[str] | None, pointer: str) -> list[Fault]:
     """Return a fault for each of the codes, listed at `pointer`, that no rule and no family has."""
-    return [
-        Fault(f"{pointer}/{place}", f"no rule or family has this code; {nearest(code.upper(), KNOWN)}")
-        for place, code in enumerate(codes or ())
-        if code.upper() not in KNOWN
-    ]
+    found = []
+    for place, code in enumerate(codes or ()):
+        try:
+            codes_of(code)
+        except RuleNotFoundError as error:
+            found.append(Fault(f"{pointer}/{place}", error.detail))
+    return found

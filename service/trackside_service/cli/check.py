@@ -1,9 +1,10 @@
 """`trackside check FILE`: replay a finished log through the rules, storing nothing and without a service.
 
 FILE (or - for standard input) is the JSON body of POST /v1/check; or JSON lines, of which the first may be the run's
-declaration, or {"run": ...}, and each further one a record or a flat row; or a CSV with a header; or plain text such as
-`Epoch [2] LR: 0.002000 loss 1.93 accuracy 10.00%`. A log does not know the schedule that was configured: --run names
-the declaration (the body of PUT /v1/runs/{id}). With --plan FILE is the declaration alone, judged before any training.
+declaration, or {"run": ...}, and each further one a record or a flat row; or a CSV with a header, a tracker's export
+among them; or plain text such as `Epoch [2] LR: 0.002000 loss 1.93 accuracy 10.00%`. What was read is said on stderr.
+A log does not know the schedule that was configured: --run names the declaration (the body of PUT /v1/runs/{id}). With
+--plan FILE is the declaration alone, judged before any training.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def _read(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
     """Return the run's declaration and the records: the one from --run, or from the log, or one without a schedule."""
     declared = None if arguments.run_file is None else _declared(arguments.run_file)
     length = None if declared is None else _steps_per_epoch(declared)
-    log = logfiles.read(_bytes(arguments.file), arguments.format, steps_per_epoch=length)
-    for note in log.notes:
+    log = logfiles.read(_bytes(arguments.file), arguments.format, steps_per_epoch=length, name=arguments.file)
+    for note in (*log.notes, logfiles.described(log)) if log.records else log.notes:
         sys.stderr.write(f"trackside: {note}\n")
     if log.run is not None:
         if declared is not None:

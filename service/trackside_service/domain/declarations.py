@@ -90,6 +90,7 @@ def parse_run(body: object) -> RunSpec:
         tags=_tags(run),
         heartbeat_s=run.number("heartbeat_s", low=1e-3, high=1e9),
     )
+    _never_judged(run, spec)
     _refuse(faults, "The run's declaration cannot be accepted")
     return spec
 
@@ -122,14 +123,22 @@ def parse_record(body: object, *, pointer: str = "") -> Record:
     return record
 
 
-def parse_records(bodies: object, *, pointer: str = "/records", limit: int | None = None) -> tuple[Record, ...]:
-    """Return the records of a post, with the faults of all of them at once. Raises `InvalidInputError`."""
+def parse_records(
+    bodies: object,
+    *,
+    pointer: str = "/records",
+    limit: int | None = None,
+    beyond: str = "a post; send the rest in another",
+) -> tuple[Record, ...]:
+    """Return the records of a post, with the faults of all of them at once; `beyond` says what to do with more than
+    `limit`. Raises `InvalidInputError`.
+    """
     faults: list[Fault] = []
     if not isinstance(bodies, Sequence) or isinstance(bodies, (str, bytes)):
         _refuse([Fault(pointer, "a list of records is wanted")], _NO_RECORDS)
         return ()
     if limit is not None and len(bodies) > limit:
-        _refuse([Fault(pointer, f"at most {limit} records a post; send the rest in another")], _NO_RECORDS)
+        _refuse([Fault(pointer, f"at most {limit} records {beyond}")], _NO_RECORDS)
     records = tuple(_record(body, f"{pointer}/{index}", faults) for index, body in enumerate(bodies))
     _refuse(faults, _NO_RECORDS)
     return records
@@ -309,6 +318,16 @@ def _rules(run: Reader) -> dict[str, RuleSetting]:
         enabled = setting.flag("enabled", default=True)
         settings[code] = RuleSetting(enabled=enabled, severity=cast("Any", severity), params=_free(setting, "params"))
     return settings
+
+
+def _never_judged(run: Reader, spec: RunSpec) -> None:
+    """Note the expectations of an epoch that the declared length does not reach."""
+    if spec.total_epochs is None or run.faults:
+        return
+    for index, one in enumerate(spec.expectations):
+        for name in ("epoch", "from_epoch"):
+            if (getattr(one, name) or 0) > spec.total_epochs:
+                run.fault(f"expectations/{index}/{name}", f"no such epoch: total_epochs is {spec.total_epochs}")
 
 
 def _expectations(run: Reader, names: Mapping[str, str]) -> tuple[Expectation, ...]:

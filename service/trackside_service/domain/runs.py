@@ -54,6 +54,10 @@ class Expectation:
             raise ValueError("an expectation needs at least one of min, max, max_drop, max_above")
         if self.epoch is not None and (self.from_epoch is not None or self.until_epoch is not None):
             raise ValueError("an expectation has either epoch, or from_epoch and until_epoch")
+        if self.from_epoch is not None and self.until_epoch is not None and self.from_epoch > self.until_epoch:
+            raise ValueError("from_epoch is after until_epoch")
+        if any(place is not None and place < 0 for place in (self.epoch, self.until_epoch)):
+            raise ValueError("epochs are counted from 0 or 1: none is negative")
         if self.max_drop is not None and self.max_drop < 0:
             raise ValueError("max_drop is a distance: 0 or more")
         if self.min is not None and self.max is not None and self.min > self.max:

@@ -37,6 +37,7 @@ def placed(rows: Sequence[Row], *, by_place: bool = False, steps_per_epoch: int 
     them than updates (gradient accumulation), they are counted as updates.
     """
     _tell_inner_steps(rows)
+    _tell_epochs(rows)
     batches = _length(rows)
     length = None if batches is None else steps_per_epoch or batches
     # A loop that prints "532/532" counts its batches from 1.
@@ -92,11 +93,13 @@ def _length(rows: Sequence[Row]) -> int | None:
 
 
 def _tell_inner_steps(rows: Sequence[Row]) -> None:
-    """Where `step` starts anew as the epoch goes on, it counts inside the epoch and not through the run."""
+    """Where `step` starts anew as the epoch goes on, it counts inside the epoch and not through the run. A validation's
+    is its own.
+    """
     last: Row | None = None
     restarts = goes_on = 0
     for row in rows:
-        if row.step is None or row.epoch is None:
+        if row.step is None or row.epoch is None or row.validates:
             continue
         if last is not None and last.step is not None and last.epoch is not None and row.epoch > last.epoch:
             restarts += row.step <= last.step
@@ -105,4 +108,14 @@ def _tell_inner_steps(rows: Sequence[Row]) -> None:
     if restarts > goes_on:
         for row in rows:
             if row.step is not None and row.epoch is not None:
-                row.inner, row.step = row.step, None
+                row.inner, row.step = None if row.validates else row.step, None
+
+
+def _tell_epochs(rows: Sequence[Row]) -> None:
+    """mmengine gives the evaluation after an epoch that epoch's number as its step: it lies where the epoch ended."""
+    last: Row | None = None
+    for row in rows:
+        if row.epoch is not None and row.step is not None:
+            last = row
+        elif last is not None and row.epoch is None and row.step == last.epoch and (row.step or 0) < (last.step or 0):
+            row.epoch, row.step = last.epoch, last.step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -13,6 +13,8 @@ from trackside_service.logfiles import names
 
 Form = Literal["json", "csv", "text"]
 _LARGEST: Final = 2**53
+# Columns in which mmcv, pyslowfast and hand-made loops say which data a row is about.
+_SCOPES: Final = ("mode", "_type", "phase", "split", "stage", "subset", "set")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class LogFile:
 @dataclass(slots=True)
 class Row:
     """One line of a log: its place as printed, and its metrics. `inner` counts inside the epoch, of `of` (both may be
-    unknown).
+    unknown), or, where it has no epoch, `step` counts of `of`. `validates`: it is about validation data; `unsaid`: it
+    stands in an evaluation, and does not say so itself.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -42,6 +45,8 @@ class Row:
     inner: int | None = None
     of: int | None = None
     time: datetime | None = None
+    validates: bool = False
+    unsaid: bool = False
 
     @property
     def is_placed(self) -> bool:
@@ -50,11 +55,16 @@ class Row:
 
 
 def row_of(entries: Iterable[tuple[str, object]]) -> Row:
-    """Return the row that (column, value) pairs make. What is no number is left out, as is what is no metric."""
+    """Return the row that (column, value) pairs make. What is no number is left out, as is what is no metric. Where a
+    column says which data it is about ("mode": "val"), the metrics are named after it.
+    """
     row = Row()
     for column, value in entries:
         name = names.clean(column)
         kind = names.place_of(name)
+        if isinstance(value, str) and name.lower() in _SCOPES:
+            row.validates = row.validates or names.validates(value) is True
+            continue
         if kind == "time":
             row.time = row.time or moment(value)
         elif kind is not None:
@@ -63,7 +73,18 @@ def row_of(entries: Iterable[tuple[str, object]]) -> Row:
             number = as_number(value)
             if number is not None:
                 row.metrics.setdefault(name, number)
+    if row.validates:
+        row.metrics = {name if _is_lr(name) else names.of_validation(name): one for name, one in row.metrics.items()}
     return row
+
+
+def left_out(lines: Sequence[int], why: str) -> tuple[str, ...]:
+    """Return the sentence about lines (their numbers, from 1) that were not read, if there are any."""
+    if not lines:
+        return ()
+    if len(lines) == 1:
+        return (f"line {lines[0]} was left out: {why}",)
+    return (f"{len(lines)} lines were left out: {why} (the first is line {lines[0]})",)
 
 
 def as_number(value: object) -> float | None:
@@ -121,6 +142,10 @@ def body_of(row: Row) -> dict[str, Any]:
     if row.time is not None:
         body["time"] = row.time.isoformat()
     return body
+
+
+def _is_lr(name: str) -> bool:
+    return name == "lr" or name.startswith("lr/")
 
 
 def _place(row: Row, kind: names.Place, value: object) -> None:

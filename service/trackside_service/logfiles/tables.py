@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trackside_service.errors import InvalidInputError
-from trackside_service.logfiles import names, places
-from trackside_service.logfiles.read import LogFile, as_number, row_of
+from trackside_service.logfiles import columns, names, places
+from trackside_service.logfiles.read import LogFile, as_number, left_out, row_of
 
 _SEPARATORS: Final = (",", "\t", ";")
 _LOOKED_AT: Final = 5
+_DECIMAL_COMMA: Final = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+_SHOWN: Final = 20
 
 
 def looks_like(text: str) -> bool:
     """Whether the text begins with a header of names over rows of as many cells, most of them numbers."""
-    head = [line for line in text[:65536].splitlines() if line.strip()][: _LOOKED_AT + 1]
+    head = [line for line in text[:65536].splitlines() if line.strip() and not line.startswith("#")][: _LOOKED_AT + 1]
     if len(head) < 2:
         return False
     separator = _separator(head[0])
@@ -32,37 +35,84 @@ def looks_like(text: str) -> bool:
     )
 
 
-def read(text: str, steps_per_epoch: int | None = None) -> LogFile:
-    """Return the rows as records. Raises `InvalidInputError`."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = _separator(first)
-    if separator is None:
-        raise InvalidInputError("the first line is no header: names with commas, semicolons or tabs between are wanted")
-    lines = csv.reader(io.StringIO(text.lstrip("\n\r"), newline=""), delimiter=separator, skipinitialspace=True)
-    try:
-        header = [cell.strip() for cell in next(lines)]
-        body = list(_without_repeats(lines, header))
-    except csv.Error as error:
-        raise InvalidInputError(f"line {lines.line_num} is not CSV: {error}") from None
-    rows = [row_of(zip(header, cells, strict=True)) for cells in body if len(cells) == len(header)]
-    columns = [names.clean(column) for column in header]
-    by_place = not any(names.place_of(name) in ("epoch", "step") for name in columns)
+def read(text: str, steps_per_epoch: int | None = None, name: str | None = None) -> LogFile:
+    """Return the rows as records. `name` is the file's, which says what a table of one scalar holds. Raises
+    `InvalidInputError`.
+    """
+    lines = list(_lines(text))
+    if not lines:
+        raise InvalidInputError("the file is empty but for comments")
+    first, header = lines[0]
+    body = [(number, cells) for number, cells in lines[1:] if cells != header]  # a resume may write the header again
+    if len(header) < 2 or any(as_number(cell) is not None for cell in header):
+        raise InvalidInputError(
+            f"line {first} is no header: the first line names the columns, with commas, semicolons or tabs between, "
+            "such as epoch,lr,train_loss,val_loss; write one above the numbers"
+        )
+    # A row that ends with the separator has an empty cell more than a header that does not.
+    whole = [
+        (number, cells[: len(header)])
+        for number, cells in body
+        if len(cells) == len(header) or (len(cells) > len(header) and not any(cells[len(header) :]))
+    ]
+    told = {number for number, _ in whole}
+    odd = [number for number, _ in body if number not in told]
+    if not whole:
+        raise InvalidInputError(
+            f"no row has as many cells as the header on line {first}, which names {len(header)} columns"
+            if odd
+            else f"the header on line {first} has no row under it"
+        )
+    table = columns.understood(header, [cells for _, cells in whole], name)
+    rows = [row_of(entries) for entries in table.rows]
+    found_names = [names.clean(column) for column in table.header]
+    by_place = not any(names.place_of(one) in ("epoch", "step") for one in found_names)
     found = places.placed(rows, by_place=by_place, steps_per_epoch=steps_per_epoch)
     if not found.bodies:
-        raise InvalidInputError(
-            f"no row holds a metric at a place: the header names {', '.join(columns[:20])}; "
-            "a column epoch or step, and columns such as lr, train_loss, val_acc are wanted"
-        )
-    odd = len(body) - len(rows)
-    notes = (f"{odd} lines were left out: they have not as many cells as the header",) if odd else ()
+        raise InvalidInputError(_nothing(found_names, any(row.metrics for row in rows)))
+    notes = left_out(odd, f"without the {len(header)} cells of the header")
+    if by_place:
+        notes = (*notes, "no column counts epochs or steps (epoch, step): each row is taken for an epoch, from 0")
     return LogFile("csv", found.bodies, steps_per_epoch=found.steps_per_epoch, notes=(*notes, *found.notes))
 
 
-def _without_repeats(lines: Iterator[list[str]], header: list[str]) -> Iterator[list[str]]:
-    """Rows, without empty lines and without the header where a resumed training wrote it again."""
-    for cells in lines:
-        if any(cell.strip() for cell in cells) and [cell.strip() for cell in cells] != header:
-            yield cells
+def _nothing(found: Sequence[str], has_metrics: bool) -> str:
+    """Say why no record came of a table: its places, or its metrics, hold no number."""
+    shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+    if has_metrics:
+        counting = [one for one in found if names.place_of(one) in ("epoch", "step")]
+        return f"no row says where it lies: the column {' and '.join(counting)} holds no number from 0 on"
+    return (
+        f"no column holds the numbers of a metric: the header names {shown}; "
+        "columns such as lr, train_loss, val_loss, val_acc are wanted, with a point before the decimals"
+    )
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number (from 1) and the cells of each line that has any; comments are none."""
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    separator = _separator(first)
+    if separator is None:
+        yield from (
+            (number, line.split())
+            for number, line in enumerate(text.splitlines(), start=1)
+            if line.strip() and not line.startswith("#")
+        )
+        return
+    # Strict: a quote that is never closed would take the rest of the file into one cell without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        for cells in reader:
+            trimmed = [cell.strip() for cell in cells]
+            if any(trimmed) and not trimmed[0].startswith("#"):
+                yield reader.line_num, [_decimal(cell) for cell in trimmed] if separator != "," else trimmed
+    except csv.Error as error:
+        raise InvalidInputError(f"line {reader.line_num} is not CSV: {error}") from None
+
+
+def _decimal(cell: str) -> str:
+    """0,05 is 0.05 where the comma separates no cells."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _separator(line: str) -> str | None:

@@ -19,15 +19,19 @@ from trackside_service.replay import NO_TIME
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a rule would have raised on a run. `records` is what it was shown; `faults` say that it could not judge."""
+    """What a rule would have raised on a run. `records` is what it was shown; it is not `whole` where there were more
+    than wanted; `faults` say that it could not judge.
+    """
 
     alerts: tuple[Alert, ...]
     records: int
     faults: tuple[RuleFault, ...]
+    whole: bool = True
 
 
-def backtest(connection: sa.Connection, run: Run, code: str, setting: RuleSetting) -> Backtest:
-    """Show a run's stored records, of the lives under its present declaration, to one rule under `setting`.
+def backtest(connection: sa.Connection, run: Run, code: str, setting: RuleSetting, *, most: int) -> Backtest:
+    """Show a run's stored records, of the lives under its present declaration, to one rule under `setting`: about the
+    first `most` of them.
 
     The rule is on, whatever the setting, its project or the run say. Raises `InvalidInputError` where the setting
     cannot be used.
@@ -38,17 +42,20 @@ def backtest(connection: sa.Connection, run: Run, code: str, setting: RuleSettin
     faults: list[RuleFault] = []
     outcomes: list[Outcome] = [*detection.plan(context, faults)]
     state = detection.begin(context, faults)
-    seen = 0
+    seen, is_whole = 0, True
     for some in readings(connection, run.id, 0):
+        if seen >= most:
+            is_whole = False
+            break
         inspection = detection.inspect(context, state, some)
         state, seen = inspection.state, seen + len(some)
         outcomes += inspection.outcomes
         faults += inspection.faults
-    if run.status != "running":
+    if run.status != "running" and is_whole:
         inspection = detection.conclude(context, state)
         outcomes += inspection.outcomes
         faults += inspection.faults
     numbers = count(1)
     changes = alerting.reconcile(run.id, (), outcomes, now=NO_TIME, new_id=lambda: UUID(int=next(numbers)), past={})
     found = {change.alert.id: change.alert for change in changes}
-    return Backtest(tuple(found.values()), seen, tuple(faults))
+    return Backtest(tuple(found.values()), seen, tuple(faults), is_whole)

@@ -9,6 +9,7 @@ import inspect
 from dataclasses import fields
 from typing import Any, Final
 
+from trackside_service.domain.reading import nearest
 from trackside_service.errors import RuleNotFoundError
 from trackside_service.rules import (
     abrupt_plan,
@@ -50,7 +51,18 @@ from trackside_service.rules import (
 )
 from trackside_service.rules.base import Ending, Reading, Rule, RuleConfig, RunContext, Silence
 
-__all__ = ["RULES", "Ending", "Reading", "Rule", "RuleConfig", "RunContext", "Silence", "page", "rule"]
+__all__ = [
+    "RULES",
+    "Ending",
+    "Reading",
+    "Rule",
+    "RuleConfig",
+    "RunContext",
+    "Silence",
+    "codes_of",
+    "page",
+    "rule",
+]
 
 RULES: Final[tuple[Rule[Any, Any], ...]] = (
     nonfinite_loss.RULE,
@@ -98,7 +110,17 @@ def rule(code: str) -> Rule[Any, Any]:
     try:
         return _BY_CODE[code.upper()]
     except KeyError:
-        raise RuleNotFoundError(f"No rule has this code; known are {', '.join(_BY_CODE)}") from None
+        raise RuleNotFoundError(f"No rule has this code; {nearest(code.upper(), tuple(_BY_CODE))}") from None
+
+
+def codes_of(name: str) -> tuple[str, ...]:
+    """Return the codes that a code (LOSS001) or a family (LOSS) names, in any case. Raises `RuleNotFoundError`."""
+    wanted = name.upper()
+    found = tuple(code for code in _BY_CODE if wanted in (code, code.rstrip("0123456789")))
+    if not found:
+        families = dict.fromkeys(code.rstrip("0123456789") for code in _BY_CODE)
+        raise RuleNotFoundError(f"no rule or family has this code; {nearest(wanted, (*_BY_CODE, *families))}")
+    return found
 
 
 def page(one: Rule[Any, Any]) -> str:

@@ -37,6 +37,8 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.factor <= 1 or self.back_within <= 1 or self.min_points < 1:
             raise ValueError("factor and back_within are ratios above 1, min_points is a count of 1 or more")
+        if self.back_within > self.factor:
+            raise ValueError("back_within is at most factor: else the alert is over at the next point")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ class Parameters:
             raise ValueError("patiences and expected are counts of 1 or more")
         if min(self.noise, self.sudden) < 0:
             raise ValueError("noise and sudden are 0 or more")
-        if not (0 < self.good <= 1 and 0 < self.least_best <= 1 and self.lr_change > 1):
-            raise ValueError("good and least_best lie between 0 and 1, lr_change above 1")
+        if not (0 < self.good <= 1 and 0 < self.least_best < 1 and self.lr_change > 1):
+            raise ValueError("good is above 0 and at most 1, least_best lies between 0 and 1, lr_change above 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,8 @@ class Parameters:
             raise ValueError("patience and score_patience are counts of 3 or more")
         if min(self.no_loss_patience, self.expected) < 1:
             raise ValueError("no_loss_patience and expected are factors of 1 or more")
-        if min(self.points, self.noise, self.loss_rise) < 0:
-            raise ValueError("points, noise and loss_rise are 0 or more")
+        if min(self.points, self.noise, self.loss_rise) < 0 or self.points >= 100:
+            raise ValueError("points, noise and loss_rise are 0 or more, and points below 100: no accuracy loses more")
 
 
 @dataclass(frozen=True, slots=True)

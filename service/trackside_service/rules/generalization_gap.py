@@ -72,7 +72,7 @@ class Parameters:
     no_loss_patience: int = 2
 
     def __post_init__(self) -> None:
-        if not 0 < self.gap <= self.wide_gap <= 100:
+        if not 0 < self.gap <= self.wide_gap < 100:
             raise ValueError("gap and wide_gap lie between 0 and 100 points, and gap is not the larger")
         if self.patience < 3 or self.no_loss_patience < 1:
             raise ValueError("patience is a count of 3 or more, no_loss_patience a factor of 1 or more")

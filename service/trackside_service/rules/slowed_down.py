@@ -37,6 +37,7 @@ from trackside_service.rules.places import Place, place_from, place_of, position
 CODE = "RUN004"
 SUBJECT = "pace"
 _SKIP: Final = 2  # the first intervals hold compilation and caches
+_LONGEST_WINDOW: Final = 200  # its intervals are part of the state
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Parameters:
     clears_below: float = 1.5
 
     def __post_init__(self) -> None:
-        if self.window < 3 or self.least_s < 0:
-            raise ValueError("window is a count of 3 or more, least_s is 0 or more seconds")
+        if not 3 <= self.window <= _LONGEST_WINDOW or self.least_s < 0:
+            raise ValueError(f"window is a count of 3 to {_LONGEST_WINDOW}, least_s is 0 or more seconds")
         if not 1 <= self.clears_below < self.factor:
             raise ValueError("clears_below lies from 1 on and below factor")
 

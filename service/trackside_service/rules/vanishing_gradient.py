@@ -64,6 +64,8 @@ class Parameters:
     def __post_init__(self) -> None:
         if not (self.floor >= 0 and 0 <= self.share < 1 and 0 < self.learned <= 1):
             raise ValueError("floor is 0 or more, share and learned lie between 0 and 1")
+        if not (self.floor > 0 or self.share > 0):
+            raise ValueError("of floor and share one is above 0: no norm is below 0")
         if min(self.records, self.clears_after) < 1:
             raise ValueError("records and clears_after are counts of 1 or more")
 

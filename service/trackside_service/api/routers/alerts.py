@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,13 +15,15 @@ from trackside_service.api import examples
 from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, committed, context
 from trackside_service.api.documents import operation
+from trackside_service.api.errors import InvalidParameterError
 from trackside_service.api.pages import TEXT_PATTERN, Cursor, Limit, decode_time_and_id, encode_cursor, page
 from trackside_service.api.schemas.alerts import AcknowledgeBody, Alert, AlertPage
 from trackside_service.api.validation import validate
 from trackside_service.domain.alerts import ShownState
 from trackside_service.domain.findings import Severity
 from trackside_service.domain.wire import alert_to_wire, time_to_wire
-from trackside_service.errors import AlertNotFoundError, AlertResolvedError, BusyError
+from trackside_service.errors import AlertNotFoundError, AlertResolvedError, BusyError, Fault, RuleNotFoundError
+from trackside_service.rules import codes_of
 from trackside_service.storage import alerts
 from trackside_service.storage.engine import read_transaction
 
@@ -46,7 +49,8 @@ def list_alerts(
     ] = None,
     run_id: Annotated[UUID | None, Query(description="Only this run's.", examples=[examples.RUN_ID])] = None,
     code: Annotated[
-        list[Code] | None, Query(description="Only these rules'; may be repeated.", examples=[["LOSS001"]])
+        list[Code] | None,
+        Query(description="Only these rules', or families' (LOSS); may be repeated.", examples=[["LOSS001"]]),
     ] = None,
     state: Annotated[list[ShownState] | None, Query(description="Only these; may be repeated.")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Only these; may be repeated.")] = None,
@@ -62,7 +66,7 @@ def list_alerts(
             connection,
             project=project,
             run_id=run_id,
-            code=code,
+            code=None if code is None else _codes(code),
             state=state,
             severity=severity,
             after=after,
@@ -147,6 +151,19 @@ async def take_acknowledgement_back(request: Request, alert_id: AlertId) -> Any:
         here.writer.submit(lambda connection: monitor.take_back(connection, run_id, alert_id, now=now), run_id)
     )
     return alert_to_wire(result.alert, result.symptoms)
+
+
+def _codes(names: Sequence[str]) -> list[str]:
+    """Return the codes that codes and families name. Raises `InvalidParameterError` on others."""
+    found: list[str] = []
+    for place, name in enumerate(names):
+        try:
+            found += codes_of(name)
+        except RuleNotFoundError as error:
+            raise InvalidParameterError(
+                f"Not acceptable: code/{place}: {error.detail}", faults=[Fault(f"/code/{place}", error.detail)]
+            ) from None
+    return found
 
 
 def _run_of(here: Context, alert_id: UUID) -> UUID:

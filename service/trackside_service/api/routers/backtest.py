@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
@@ -13,20 +15,22 @@ from trackside_service.api import examples
 from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
+from trackside_service.api.errors import InvalidParameterError
 from trackside_service.api.pages import encode_cursor
 from trackside_service.api.routers.runs import after_of, place_of
 from trackside_service.api.schemas.rules import BacktestBody, Backtested
 from trackside_service.api.validation import validate
 from trackside_service.domain.declarations import parse_rules
 from trackside_service.domain.runs import RuleSetting, Run
+from trackside_service.domain.silences import Matchers
 from trackside_service.domain.wire import replayed_alert_to_wire
 from trackside_service.errors import Fault, InvalidInputError, RuleNotFoundError
 from trackside_service.rules import Rule, rule
-from trackside_service.storage import alerts, runs
+from trackside_service.storage import alerts, matching, runs
 from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(prefix="/v1/rules", tags=["rules"])
-# A call that has looked at so many records stops, and says where to go on.
+# A call that has looked at so many records stops, and says where to go on; of one run it looks at no more either.
 MAX_RECORDS: Final = 500_000
 _SORT: Final = "-created_at"
 
@@ -79,11 +83,12 @@ def _backtest(here: Context, body: BacktestBody) -> dict[str, Any]:
             faults=[Fault("/rule", "a rule that judges records or the declaration is wanted")],
         )
     setting = _setting(chosen.code, body)
-    after = None if body.cursor is None else after_of(body.cursor, _SORT)
+    after = _after(body.cursor)
     looked = records = fired = 0
     items: list[dict[str, Any]] = []
     last: Run | None = None
     with read_transaction(here.engine) as connection:
+        _refuse_unknown(connection, body)
         found = runs.page(
             connection,
             project=body.project,
@@ -96,10 +101,10 @@ def _backtest(here: Context, body: BacktestBody) -> dict[str, Any]:
         for run in found[: body.limit]:
             if records >= MAX_RECORDS:
                 break
-            result = monitor.backtest(connection, run, chosen.code, setting)
+            result = monitor.backtest(connection, run, chosen.code, setting, most=MAX_RECORDS)
             looked, records, last = looked + 1, records + result.records, run
             fired += bool(result.alerts)
-            if result.alerts or result.faults:
+            if result.alerts or result.faults or not result.whole:
                 items.append(_item(connection, run, chosen.code, result))
     more = last is not None and looked < len(found)
     return {
@@ -110,6 +115,33 @@ def _backtest(here: Context, body: BacktestBody) -> dict[str, Any]:
         "items": items,
         "next_cursor": encode_cursor(place_of(last, _SORT)) if more and last is not None else None,
     }
+
+
+def _after(cursor: str | None) -> tuple[Any, UUID] | None:
+    try:
+        return None if cursor is None else after_of(cursor, _SORT)
+    except InvalidParameterError as error:
+        raise InvalidInputError(error.detail, faults=error.faults) from None  # here it is part of the body
+
+
+def _refuse_unknown(connection: sa.Connection, body: BacktestBody) -> None:
+    """Raise `InvalidInputError` on a project or a run that is not stored: no answer may look like "fires nowhere"."""
+    if body.project is None and body.run_ids is None:
+        return
+    wanted = Matchers(project=(body.project,) if body.project else (), run=tuple(map(str, body.run_ids or ())))
+    known = matching.known(connection, wanted)
+    faults = [
+        Fault(f"/run_ids/{place}", "no run has this id")
+        for place, run_id in enumerate(wanted.run)
+        if run_id not in known["run"]
+    ]
+    if body.project and body.project not in known["project"]:
+        close = difflib.get_close_matches(body.project, matching.like(connection, "project", wanted), n=1)
+        faults.append(
+            Fault("/project", "no run is of this project" + (f"; did you mean {close[0]!r}?" if close else ""))
+        )
+    if faults:
+        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
 
 
 def _rule(code: str) -> Rule[Any, Any]:
@@ -139,5 +171,11 @@ def _item(connection: sa.Connection, run: Run, code: str, result: monitor.Backte
         "records": result.records,
         "raised": sum(alert.code == code for alert in alerts.of_run(connection, run.id)),
         "alerts": [replayed_alert_to_wire(alert) for alert in result.alerts],
-        "error": result.faults[0].error if result.faults else None,
+        "error": _error(result),
     }
+
+
+def _error(result: monitor.Backtest) -> str | None:
+    if result.faults:
+        return result.faults[0].error
+    return None if result.whole else f"only its first {result.records} records were looked at"

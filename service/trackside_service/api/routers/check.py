@@ -40,10 +40,10 @@ router = APIRouter(prefix="/v1", tags=["check"])
 async def check_log(request: Request) -> Any:
     """Replay a log through the rules that watch live runs, in the order given. Nothing is stored and no clock is read.
 
-    At most 20,000 records a call.
+    At most 100,000 records a call; `trackside check` takes longer logs.
     """
     body = await read_json(request)
-    return await run_in_threadpool(_check, body, context(request).options.max_records)
+    return await run_in_threadpool(_check, body, context(request).options.max_checked)
 
 
 def _check(body: Any, limit: int) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _check(body: Any, limit: int) -> dict[str, Any]:
         raise InvalidInputError("A log is an object with run and records.", faults=faults)
     with at("/run"):
         spec, process = split_declaration(declaration)
-    parsed = parse_records(records, limit=limit)
+    parsed = parse_records(records, limit=limit, beyond="a call; check a longer log with `trackside check`")
     with at("/run"):
         report = replay.check(spec, parsed, process=None if process is None else process.id)
     return {

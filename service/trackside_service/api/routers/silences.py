@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -16,18 +18,19 @@ from trackside_service.api.context import Context, context
 from trackside_service.api.documents import operation
 from trackside_service.api.pages import Cursor, Limit, decode_time_and_id, encode_cursor, page
 from trackside_service.api.rule_codes import unknown_codes, upper
-from trackside_service.api.schemas.silences import SilenceBody, SilencePage, SilenceShown
+from trackside_service.api.schemas.silences import SilenceBody, SilencePage, SilenceWithMatches
 from trackside_service.api.shown import silence_to_wire
 from trackside_service.api.validation import validate
 from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import BusyError, Fault, InvalidInputError, SilenceNotFoundError
-from trackside_service.storage import alerts, silences
+from trackside_service.storage import alerts, matching, silences
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1/silences", tags=["silences"])
 SilenceId = Annotated[UUID, Path(description="The silence's id.", examples=[examples.SILENCE_ID])]
 LONGEST: Final = timedelta(days=36_525)
+_OF_RUNS: Final = {"project": "project", "run": "id or name", "tag": "tag"}
 
 
 @router.post(
@@ -36,8 +39,8 @@ LONGEST: Final = timedelta(days=36_525)
         summary="Make a silence",
         says="The silence.",
         status=201,
-        answer=SilenceShown,
-        example=examples.SILENCE_SHOWN,
+        answer=SilenceWithMatches,
+        example=examples.SILENCE_WITH_MATCHES,
         body=SilenceBody,
         bodies={"a run that is known to be bad": examples.SILENCE},
         problems=(BusyError,),
@@ -47,7 +50,8 @@ async def make_silence(request: Request) -> Any:
     """Send nothing about the alerts that match, until a time. They are stored, shown, and count for their run's health.
 
     What opens meanwhile and is still open then is told once the silence is over; so is the end of an alert that was
-    told before it. Alerts that match and are open already go on to be so, without reminders.
+    told before it. Alerts that match and are open already go on to be so, without reminders. `matching` says what it
+    matches now, and which of its values are of no run: a silence may be made ahead of its runs, or be mistyped.
     """
     body = validate(SilenceBody, await read_json(request))
     return await run_in_threadpool(_make, context(request), body)
@@ -90,8 +94,8 @@ def list_silences(
     **operation(
         summary="Read a silence",
         says="The silence.",
-        answer=SilenceShown,
-        example=examples.SILENCE_SHOWN,
+        answer=SilenceWithMatches,
+        example=examples.SILENCE_WITH_MATCHES,
         problems=(SilenceNotFoundError,),
     ),
 )
@@ -99,7 +103,7 @@ def read_silence(request: Request, silence_id: SilenceId) -> Any:
     """Return a silence, active or over."""
     here = context(request)
     with read_transaction(here.engine) as connection:
-        return silence_to_wire(silences.get(connection, silence_id), here.now())
+        return _with_matches(connection, silences.get(connection, silence_id), here.now())
 
 
 @router.delete(
@@ -129,10 +133,29 @@ def _make(here: Context, body: SilenceBody) -> dict[str, Any]:
         raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
     given = {name: tuple(getattr(body.matchers, name) or ()) for name in FIELDS}
     given["code"] = upper(given["code"])
+    given["run"] = tuple(_as_shown(value) for value in given["run"])
     silence = Silence(uuid4(), Matchers(**given), body.until, now, body.by, body.note)
     with write_transaction(here.engine) as connection:
         silences.insert(connection, silence)
-    return silence_to_wire(silence, now)
+    # Outside of the writing: it may look at every run.
+    with read_transaction(here.engine) as connection:
+        return _with_matches(connection, silence, now)
+
+
+def _with_matches(connection: sa.Connection, silence: Silence, now: datetime) -> dict[str, Any]:
+    counted = matching.count(connection, silence.matchers)
+    known = matching.known(connection, silence.matchers)
+    unmatched = []
+    for field, what in _OF_RUNS.items():
+        values = getattr(silence.matchers, field)
+        missing = [place for place, value in enumerate(values) if value not in known[field]]
+        others = matching.like(connection, field, silence.matchers) if missing else []
+        for place in missing:
+            close = difflib.get_close_matches(values[place], others, n=1, cutoff=0.6)
+            detail = f"no run has this {what} so far" + (f"; did you mean {close[0]!r}?" if close else "")
+            unmatched.append({"pointer": f"/matchers/{field}/{place}", "detail": detail})
+    found = {"runs": counted.runs, "alerts": counted.alerts, "unmatched": unmatched}
+    return {**silence_to_wire(silence, now), "matching": found}
 
 
 def _faults(body: SilenceBody, now: datetime) -> list[Fault]:
@@ -145,3 +168,11 @@ def _faults(body: SilenceBody, now: datetime) -> list[Fault]:
     elif body.until > now + LONGEST:
         found.append(Fault("/until", "at most a hundred years ahead"))
     return found
+
+
+def _as_shown(value: str) -> str:
+    """Return a run's id as it is shown, however it was written; a name stays as it is."""
+    try:
+        return str(UUID(value)) if len(value) == len(str(UUID(int=0))) else value
+    except ValueError:
+        return value

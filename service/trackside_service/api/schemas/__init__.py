@@ -62,7 +62,7 @@ ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     rules.Backtested,
     alerts.Alert,
     alerts.AlertPage,
-    silences.SilenceShown,
+    silences.SilenceWithMatches,
     silences.SilencePage,
     channels.ChannelMade,
     channels.ChannelRotated,

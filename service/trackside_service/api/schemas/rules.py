@@ -33,7 +33,7 @@ class BacktestBody(Body):
     params: JsonObject | None = Field(None, description="Replaces some of the rule's parameters; see GET /v1/rules.")
     project: Name | None = Field(None, description="Only the runs of this project.")
     run_ids: list[Annotated[UUID, Field(strict=False)]] | None = Field(
-        None, max_length=100, description="Only these runs."
+        None, min_length=1, max_length=100, description="Only these runs."
     )
     limit: int = Field(20, ge=1, le=100, description="How many runs at most are looked at in one call.")
     cursor: str | None = Field(
@@ -51,7 +51,7 @@ class BacktestedRun(Shown):
     records: int = Field(description="How many of its records the rule was shown.")
     raised: int = Field(description="How many alerts of this rule the run has really had.")
     alerts: list[CheckedAlert] = Field(description="What the rule would have raised, the first first.")
-    error: str | None = Field(description="Why the rule could not judge all of it, if so.")
+    error: str | None = Field(description="Why the rule did not judge all of it, if so.")
 
 
 class Backtested(Shown):

@@ -71,6 +71,27 @@ class SilenceShown(Shown):
     note: str | None = Field(description="Why.")
 
 
+class Unmatched(Shown):
+    """A value of a matcher that is of no run so far."""
+
+    pointer: str = Field(description="Where it is in the silence, as a JSON pointer.")
+    detail: str = Field(description="What is missing, and the nearest that there is.")
+
+
+class Matching(Shown):
+    """What a silence matches at the moment."""
+
+    runs: int = Field(description="The runs that fit its matchers on project, run and tag.")
+    alerts: int = Field(description="The open alerts that fit all of them.")
+    unmatched: list[Unmatched] = Field(description="Values that no run has so far: ahead of their runs, or mistyped.")
+
+
+class SilenceWithMatches(SilenceShown):
+    """A silence, and what it matches at the moment."""
+
+    matching: Matching = Field(description="What it matches at the moment.")
+
+
 class SilencePage(Shown):
     """A page of silences, the latest first."""
 
