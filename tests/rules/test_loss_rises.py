@@ -198,7 +198,7 @@ def test_values_that_are_not_finite_neither_count_nor_hide() -> None:
 
 def test_another_life_begins_anew() -> None:
     assert not codes([*epochs(train_loss=FALLING), *epochs(train_loss=[2.3, 2.1, 2.0, 1.9, 1.8, 1.7])])
-    assert codes(epochs(train_loss=[*FALLING, 2.3, 2.1, 2.0, 1.9, 1.8, 1.7]))
+    assert codes(epochs(train_loss=[*FALLING, 2.3, 2.1, 2.2, 2.3, 2.1, 2.2]))
 
 
 def test_gaps_are_no_values() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,11 +12,12 @@ from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import running
 from trackside_service.rules.base import RunContext
 from trackside_service.rules.lr_course import planned
-from trackside_service.rules.places import Place, by_batch, epoch_of
+from trackside_service.rules.places import Place, at_every_step, by_batch
+from trackside_service.rules.relearning import Dip, climbs, dipped, relearned
 from trackside_service.rules.units import scale, unit_after
 
 _LONG: Final = 8  # a dip of so many evaluations is the level of a noisy accuracy
-_WINDOW: Final = 15  # of batches, whose median is judged: of eight samples each, five still jump about
+_WINDOW: Final = 15  # of batches, whose mean is judged: of eight samples each, five still jump about
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Accuracy:
     `far_lr`: the one since then that is farthest from it; `peak_lr`: the highest up to then; `best_lr`: that at the
     best. `waited`: evaluations of the dip that the LR explains, which do not count, `waiting` whether the last is one.
     `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: of the last values, which
-    are in `window` (but what is told of), up to the dip. `open`: it has collapsed, and the alert tells of it.
+    are in `window` (but what is told of), up to the dip. `open`: it has collapsed, and the alert tells of it. `dip`:
+    how it has gone since it fell under three quarters of its best.
     """
 
     unit: MetricUnit | None = None
@@ -96,6 +99,12 @@ class Accuracy:
     chance: int = 0
     window: tuple[float, ...] = ()
     jitter: float = 0.0
+    dip: Dip | None = None
+
+    @property
+    def climbs(self) -> bool:
+        """Whether it is on its way back up from where it fell to."""
+        return self.dip is not None and climbs(self.dip, best=self.best, jitter=self.jitter)
 
 
 def with_lr(one: Accuracy, lr: float, here: Place) -> Accuracy:
@@ -148,8 +157,9 @@ def follow(
     best_lr = one.best_lr if batched == one.batched else None
     waiting = False
     window = one.window if one.open else (*one.window, value)[-running.WINDOW :]
+    dip: Dip | None = None
     if not batched or len(recent) >= _WINDOW:
-        judged = sorted(recent)[_WINDOW // 2] if batched else value
+        judged = sum(recent) / len(recent) if batched else value
         if judged > best:
             best, best_at, best_lr = judged, here, now
         if best < parameters.least_best * scale(unit):
@@ -157,13 +167,21 @@ def follow(
         elif judged >= parameters.both_share * best:
             good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
             peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
+        elif not one.open and relearned(
+            dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=one.jitter),
+            judged,
+            best=best,
+            jitter=one.jitter,
+        ):
+            best, best_at, best_lr, dip = judged, here, now, None
+            good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
         else:
             if _high(best_lr, now, peak_lr):
                 grace = max(parameters.expected * parameters.patience, one.points - one.quarter - one.waited)
                 waiting = _high(best_lr, plan, peak_lr) or one.waited < grace
             waited, counts = one.waited + waiting, 0 if waiting else 1
             quarter, quarter_since = one.quarter + counts, one.quarter_since or here
-            sure = best if batched else best - parameters.noise * one.jitter
+            sure = best - parameters.noise * one.jitter
             if judged < parameters.share * best:
                 half_since = one.half_since or here
                 half = one.half + counts if judged < parameters.share * sure else 0
@@ -194,20 +212,25 @@ def follow(
         waiting=waiting,
         chance=0,
         window=window,
-        jitter=running.jitter_of(window) if calm and not batched else one.jitter,
+        jitter=_jitter(window, recent, batched) if calm else one.jitter,
+        dip=dip,
     )
 
 
+def _jitter(window: Sequence[float], recent: Sequence[float], batched: bool) -> float:
+    """Return the standard deviation of what is judged: an evaluation, or the mean of some batches."""
+    if not batched:
+        return running.jitter_of(window)
+    return running.jitter_of(recent) / math.sqrt(max(1, len(recent)))
+
+
 def _by_batch(context: RunContext, name: str, before: Place | None, here: Place) -> bool:
-    """Say whether an accuracy comes by batch: validation only where one step follows the other in a known epoch, since
-    it may well be evaluated several times an epoch.
+    """Say whether an accuracy comes by batch: validation only where it comes at one step after the other, since it may
+    well be evaluated several times an epoch.
     """
-    per_epoch = context.spec.steps_per_epoch
     if name == TRAIN_ACC:
-        return by_batch(before, here, per_epoch)
-    if name != VAL_ACC or before is None or before[0] is None or here[0] is None:
-        return False
-    return here[0] == before[0] + 1 and epoch_of(here, per_epoch) is not None and by_batch(before, here, per_epoch)
+        return by_batch(before, here, context.spec.steps_per_epoch)
+    return name == VAL_ACC and at_every_step(before, here, context.spec.steps_per_epoch)
 
 
 def _high(best_lr: float | None, lr: float | None, peak_lr: float | None) -> bool:

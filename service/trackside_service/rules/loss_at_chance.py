@@ -20,8 +20,9 @@ one up to 20, beyond that those of well-known data sets and vocabularies, since 
 number. A loss without an accuracy is not judged while the learning rate still rises to its peak: in a warm-up it may
 well lie there. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
 (and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with an
-accuracy of at most twice 1/k. It raised nothing on 185 healthy public runs. It resolves after three losses that have
-left.
+accuracy of at most twice 1/k. While the training learns (its loss down by a tenth, or its accuracy three times 1/k), a
+validation loss has to stay for three times as long: averaged weights lag behind. A loss that is on its way down through
+ln k is not pinned to it. It raised nothing on 185 healthy public runs. It resolves after three losses that have left.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from statistics import median
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
-from trackside_service.domain.metrics import LOSSES, LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC
+from trackside_service.domain.metrics import LOSSES, LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import advice
@@ -41,7 +42,7 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.chance import accuracy_at, classes_of, loss_at
 from trackside_service.rules.lr_course import tick_of
 from trackside_service.rules.places import Place, by_batch, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import WINDOW, Series, dump_series, follow, load_series
+from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, level, load_series
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "LOSS007"
@@ -51,6 +52,10 @@ _FLAT: Final = 0.015
 _LEFT: Final = 0.03
 _IDLE_LR: Final = 1e-3
 _RISES: Final = 1e-6
+_DRIFTS: Final = 3  # times the pin: what a loss that is pinned has come down by over the whole window
+_TRAINS: Final = 0.1  # of its start: what a training loss has come down by in a run that learns
+_KNOWS: Final = 3  # times 1/k: the training accuracy of one
+_LAGS: Final = 3  # times as many evaluations
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,8 @@ def check(
         return state, ()
     for name in LOSSES:
         stuck = _stuck(context, parameters, state, name) if name in state.metrics else None
+        if stuck is not None and name == VAL_LOSS and _trains(parameters, state, stuck):
+            continue
         if stuck is not None and (stuck.accuracy is not None or not _warms_up(context, state, name, stuck.points)):
             finding = _finding(context, state, name, stuck, reading)
             return replace(state, open=name, classes=stuck.classes, left=0), [finding]
@@ -205,6 +212,32 @@ def _warms_up(context: RunContext, state: State, name: str, points: int) -> bool
     return float(schedule.lrs(last)) > float(schedule.lrs(first)) * (1 + _RISES)
 
 
+def _trains(parameters: Parameters, state: State, stuck: Stuck) -> bool:
+    """Whether the training learns meanwhile, so that the evaluation lags (a slow average of the weights) and has to be
+    at chance for longer.
+    """
+    if not (_has_come_down(state.metrics.get(TRAIN_LOSS)) or _knows(state.metrics.get(TRAIN_ACC), stuck.classes)):
+        return False
+    at_chance, within = 0, 3 * parameters.within * loss_at(stuck.classes)
+    for value in reversed(state.metrics[VAL_LOSS].series.recent):
+        if abs(value - loss_at(stuck.classes)) > within:
+            break
+        at_chance += 1
+    return at_chance < _LAGS * parameters.points
+
+
+def _has_come_down(loss: Metric | None) -> bool:
+    if loss is None or loss.series.start is None:
+        return False
+    return improvement(loss.series) >= _TRAINS * abs(loss.series.start)
+
+
+def _knows(accuracy: Metric | None, classes: int) -> bool:
+    if accuracy is None or accuracy.series.last is None:
+        return False
+    return level(accuracy.series) / scale(accuracy.unit) > _KNOWS * accuracy_at(classes)
+
+
 def _stuck(context: RunContext, parameters: Parameters, state: State, name: str) -> Stuck | None:
     one, declared = state.metrics[name], context.spec.num_classes
     last = one.series.last
@@ -247,6 +280,8 @@ def _pinned(parameters: Parameters, series: Series, window: Sequence[float], dec
     """Where no accuracy tells: every value the same to within the pin, and at ln k to within it."""
     if len(window) < parameters.points or max(window) - min(window) > parameters.pin * max(window):
         return None
+    if max(series.recent) - median(window) > _DRIFTS * parameters.pin * max(window):
+        return None  # on its way down through it
     classes = classes_of(median(window), within=parameters.pin, declared=declared)
     if classes is None or series.start is None or series.start > 1.02 * loss_at(classes):
         return None  # a loss that came down and has converged may lie anywhere
