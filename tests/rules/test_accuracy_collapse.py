@@ -281,3 +281,33 @@ def test_small_validation_sets_jump_about(classes: int) -> None:
         values = [sum(rng.random() < chance for _ in range(10)) / 10 for chance in chances]
         loss = [0.55 + 0.1 * math.exp(-epoch / 5) for epoch in range(50)]
         assert not alerts_of(epochs(val_acc=values, val_loss=loss), CODE, num_classes=classes), seed
+
+
+GOOD = [0.31, 0.52, 0.67, 0.74, 0.81, 0.83, 0.82, 0.84]
+
+
+def test_what_is_learned_again_is_no_collapse_and_what_stays_is() -> None:
+    again = [0.12, 0.18, 0.25, 0.31, 0.36, 0.41, 0.44, 0.47]
+    assert not alerts_of(epochs(val_acc=[*GOOD, *again]), CODE)
+    assert alerts_of(epochs(val_acc=[*GOOD, *[0.12, 0.13, 0.11, 0.12]]), CODE)
+
+
+def test_after_a_deep_fall_that_is_half_regained_the_best_begins_anew() -> None:
+    later = [0.21, 0.33, 0.46, 0.53, 0.52, 0.53]
+    assert not alerts_of(epochs(val_acc=[*GOOD, *later, 0.31, 0.32, 0.31, 0.33]), CODE), "half of 0.84, not of 0.53"
+    assert alerts_of(epochs(val_acc=[*GOOD, *later, 0.11, 0.12, 0.11, 0.12]), CODE)
+
+
+def test_a_quarter_lost_for_good_since_the_rate_rose_is_a_collapse_of_two_classes() -> None:
+    acc = [0.71, 0.82, 0.86, 0.88, 0.89, *[0.503, 0.498, 0.501, 0.499, 0.502, 0.5]]
+    (alert,) = alerts_of(epochs(val_acc=acc, lr=[1e-3] * 5 + [1e-2] * 6), CODE)
+    assert (alert.opened.epoch, alert.detected.epoch) == (6, 11)  # type: ignore[union-attr]
+    assert alert.evidence["lr_ratio"] == pytest.approx(10)
+    assert "since the LR rose" in alert.evidence["reason"]
+    assert not alerts_of(epochs(val_acc=acc, lr=[1e-3] * 11), CODE)
+    assert not alerts_of(epochs(val_acc=acc[:10], lr=[1e-3] * 5 + [1e-2] * 5), CODE)
+
+
+def test_the_few_samples_that_values_show_make_a_fall_to_zero_likely() -> None:
+    assert not alerts_of(epochs(val_acc=[0.25] * 5 + [0.0]), CODE), "of four samples"
+    assert alerts_of(epochs(val_acc=[0.2513] * 5 + [0.0]), CODE)

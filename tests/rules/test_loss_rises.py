@@ -226,3 +226,17 @@ def test_their_patience_can_be_set() -> None:
     rules = {SPIKES: {"params": {"epochs": 2}}}
     (alert,) = alerts_of(epochs(train_loss=[*FALLING, 1.9, 2.0]), SPIKES, rules=rules)
     assert alert.detected.epoch == 12  # type: ignore[union-attr]
+
+
+def test_a_rise_beside_which_nothing_is_lost_means_something_else() -> None:
+    rise, acc = [*FALLING, *[6.0, 6.1, 5.9, 6.0, 6.1, 6.0]], [0.2, 0.4, 0.55, 0.62, 0.7, 0.74, 0.78, 0.8, 0.81, 0.82]
+    assert "LOSS002" in codes(epochs(train_loss=rise, val_acc=[*acc, *[0.3, 0.2] * 3]))
+    assert not codes(epochs(train_loss=rise, val_acc=[*acc, *[0.81, 0.8] * 3]))
+
+
+def test_a_slow_climb_may_have_setbacks_and_is_no_single_step() -> None:
+    down = [2.0, 1.6, 1.3, 1.1, 1.0, 0.95, 0.92, 0.9]
+    climb = [0.97, 1.05, 1.02, 1.1, 1.17, 1.15, 1.22, 1.3, 1.27, 1.35]
+    step = [0.905, 0.91, 0.915, 1.3]
+    assert codes(epochs(train_loss=[*down, *climb], val_loss=[1.1 * value for value in [*down, *climb]]))
+    assert not codes(epochs(train_loss=[*down, *step], val_loss=[1.1 * value for value in [*down, *step]]))

@@ -155,8 +155,7 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
         if again:
             score, loss = running.follow(Series(), seen.score, seen.place, "higher"), Series()
     climbing = dip is not None and climbs(dip, best=state.score.best or 0.0, jitter=_NOISE * running.jitter(score))
-    if seen.val_loss is not None and math.isfinite(seen.val_loss):
-        loss = running.follow(loss, seen.val_loss, seen.place)
+    loss = running.followed(loss, seen.val_loss, seen.place)
     unit = unit_after(state.unit, seen.score) if state.name == VAL_ACC else state.unit
     at_best = score.best is None or score.best_point == score.points
     plan = planned(context, seen.place)

@@ -157,8 +157,7 @@ def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evalu
     dip, again = after_dip(state.score, state.dip, seen.score)
     if again:
         score, loss = running.follow(Series(), seen.score, seen.place, "higher"), Series()
-    if seen.val_loss is not None and math.isfinite(seen.val_loss):
-        loss = running.follow(loss, seen.val_loss, seen.place)
+    loss = running.followed(loss, seen.val_loss, seen.place)
     gap, wide, fallen = state.gap, state.wide, state.fallen
     points = _points(val, train, seen)
     if points is not None:  # an evaluation without a training accuracy says nothing
