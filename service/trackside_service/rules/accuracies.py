@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -69,9 +68,9 @@ class Accuracy:
     `recent`: the last values; `batched`: they are reported by batch. `good_lr`: the LR at the last good value;
     `far_lr`: the one since then that is farthest from it; `peak_lr`: the highest up to then; `best_lr`: that at the
     best. `waited`: evaluations of the dip that the LR explains, which do not count, `waiting` whether the last is one.
-    `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: of the last values, which
-    are in `window` (but what is told of), up to the dip. `open`: it has collapsed, and the alert tells of it. `dip`:
-    how it has gone since it fell under three quarters of its best.
+    `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: while it lies far under its best,
+    that of the last values before, which are in `window` (but what is told of). `open`: it has collapsed, and the alert
+    tells of it. `dip`: how it has gone since it fell under three quarters of its best.
     """
 
     unit: MetricUnit | None = None
@@ -152,12 +151,12 @@ def follow(
     far_lr, far_at = _farther(one, lr, lr_at)
     half = quarter = deep = waited = 0
     half_since = quarter_since = None
-    plan = planned(context, here)
-    now = plan if lr is None else lr
+    now = planned(context, here) if lr is None else lr
     best_lr = one.best_lr if batched == one.batched else None
     waiting = False
     window = one.window if one.open else (*one.window, value)[-running.WINDOW :]
     dip: Dip | None = None
+    jitter = one.jitter
     if not batched or len(recent) >= _WINDOW:
         judged = sum(recent) / len(recent) if batched else value
         if judged > best:
@@ -168,25 +167,24 @@ def follow(
             good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
             peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
         elif not one.open and relearned(
-            dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=one.jitter),
+            dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=(jitter := _jitter(one))),
             judged,
             best=best,
-            jitter=one.jitter,
+            jitter=jitter,
         ):
             best, best_at, best_lr, dip = judged, here, now, None
             good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
         else:
             if _high(best_lr, now, peak_lr):
                 grace = max(parameters.expected * parameters.patience, one.points - one.quarter - one.waited)
-                waiting = _high(best_lr, plan, peak_lr) or one.waited < grace
+                waiting = _high(best_lr, planned(context, here), peak_lr) or one.waited < grace
             waited, counts = one.waited + waiting, 0 if waiting else 1
             quarter, quarter_since = one.quarter + counts, one.quarter_since or here
-            sure = best - parameters.noise * one.jitter
+            sure = best - parameters.noise * jitter
             if judged < parameters.share * best:
                 half_since = one.half_since or here
                 half = one.half + counts if judged < parameters.share * sure else 0
                 deep = one.deep + counts if judged < parameters.deep_share * sure else 0
-    calm = half_since is None and (quarter_since is None or quarter + waited > _LONG)
     return Accuracy(
         unit=unit,
         best=best,
@@ -212,16 +210,21 @@ def follow(
         waiting=waiting,
         chance=0,
         window=window,
-        jitter=_jitter(window, recent, batched) if calm else one.jitter,
+        jitter=jitter,
         dip=dip,
     )
 
 
-def _jitter(window: Sequence[float], recent: Sequence[float], batched: bool) -> float:
-    """Return the standard deviation of what is judged: an evaluation, or the mean of some batches."""
-    if not batched:
-        return running.jitter_of(window)
-    return running.jitter_of(recent) / math.sqrt(max(1, len(recent)))
+def _jitter(one: Accuracy) -> float:
+    """Return the standard deviation of what is judged (an evaluation, or the mean of some batches) before it fell: as
+    it is known since the fall began, unless that has lasted for so long that it is the accuracy's own level.
+    """
+    falls = one.half_since is not None or (one.quarter_since is not None and one.quarter + one.waited <= _LONG)
+    if falls:
+        return one.jitter
+    if not one.batched:
+        return running.jitter_of(one.window)
+    return running.jitter_of(one.recent) / math.sqrt(max(1, len(one.recent)))
 
 
 def _by_batch(context: RunContext, name: str, before: Place | None, here: Place) -> bool:

@@ -209,7 +209,7 @@ def _reason(
         if after.chance == 1:
             largest = max((one - other for one, other in pairwise(before.window)), default=0.0)
             usual = min(_level(before), median(before.window[-_FEW:] or (last,)))
-            noisy = usual - last <= max(parameters.sudden * before.jitter, 2 * largest) or _by_luck(before, usual, last)
+            noisy = usual - last <= max(parameters.sudden * after.jitter, 2 * largest) or _by_luck(before, usual, last)
             at_once = not (noisy or refuted or after.waiting)
         else:
             at_once = after.chance >= patience and not after.climbs

@@ -158,8 +158,7 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
     loss = running.followed(loss, seen.val_loss, seen.place)
     unit = unit_after(state.unit, seen.score) if state.name == VAL_ACC else state.unit
     at_best = score.best is None or score.best_point == score.points
-    plan = planned(context, seen.place)
-    lr = plan if seen.lr is None else seen.lr
+    lr = planned(context, seen.place) if seen.lr is None else seen.lr
     best_lr, best_train_loss = (lr, seen.train_loss) if at_best else (state.best_lr, state.best_train_loss)
     worse, calm, by_plan = running.NONE, 0, 0
     if _is_worse(parameters, seen, name=state.name, unit=unit, score=score, loss=loss):
@@ -167,7 +166,8 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
         rising = lr is not None and state.last_lr is not None and lr > 1.001 * state.last_lr
         higher = lr is not None and best_lr is not None and lr > 2 * best_lr
         calm = state.calm + (not (rising or higher or climbing))
-        by_plan = state.by_plan + (higher and plan is not None and best_lr is not None and plan > 2 * best_lr)
+        plan = planned(context, seen.place) if higher else None
+        by_plan = state.by_plan + (plan is not None and best_lr is not None and plan > 2 * best_lr)
     return State(
         gathered, state.name, unit, score, loss, worse, calm, lr, best_lr, best_train_loss, state.open, by_plan, dip
     )
