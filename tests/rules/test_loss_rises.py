@@ -59,7 +59,7 @@ def test_by_batch_it_takes_eight_records_and_noise_takes_none(seed: int) -> None
 
 
 def test_ten_times_as_far_takes_three_values() -> None:
-    (alert,) = alerts_of(epochs(train_loss=[*FALLING, 900.0, 1e5, 1e4]), DIVERGES)
+    (alert,) = alerts_of(epochs(train_loss=[*FALLING, 90.0, 1e4, 1e3]), DIVERGES)
     assert (alert.opened.epoch, alert.detected.epoch) == (11, 13)  # type: ignore[union-attr]
     (alert,) = alerts_of(steps(train_loss=[2.3, 2.4, 2.5, 90.0, 700.0, 9e4]), DIVERGES)
     assert (alert.opened.step, alert.detected.step) == (3, 5)  # type: ignore[union-attr]
@@ -240,3 +240,16 @@ def test_a_slow_climb_may_have_setbacks_and_is_no_single_step() -> None:
     step = [0.905, 0.91, 0.915, 1.3]
     assert codes(epochs(train_loss=[*down, *climb], val_loss=[1.1 * value for value in [*down, *climb]]))
     assert not codes(epochs(train_loss=[*down, *step], val_loss=[1.1 * value for value in [*down, *step]]))
+
+
+def test_a_hundred_times_the_start_twice_in_a_row_is_enough_in_the_shortest_log() -> None:
+    (alert,) = alerts_of(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 1.1e6]), DIVERGES)
+    assert (alert.opened.epoch, alert.detected.epoch, alert.severity) == (4, 5, "critical")  # type: ignore[union-attr]
+    assert not codes(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 0.8, 1100.0, 0.7]))
+    assert not codes(epochs(train_loss=[1e-5, 2e-5, 0.3, 0.2, 0.1])), "it has yet to get its size"
+    assert not codes(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 1.1e6], reward=[1.0] * 5))
+
+
+def test_a_divergence_told_at_once_resolves_when_the_loss_is_back() -> None:
+    told = reloaded(DIVERGES, epochs(train_loss=[0.69, 0.9, 300.0, 400.0, *[0.7] * 4]))
+    assert told == [("Finding", "train_loss"), ("Cleared", "train_loss")]

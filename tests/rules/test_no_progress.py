@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from typing import Any
 
@@ -169,7 +168,7 @@ def test_a_training_loss_of_which_nothing_tells_the_epochs_shows_progress() -> N
 
 
 def test_a_loss_below_zero_has_no_size_to_take_a_share_of() -> None:
-    slow = [10.0 + 0.05 * math.sin(place) - 0.006 * place for place in range(14)]
+    slow = [10.0 + 0.02 * (-1) ** place - 0.002 * place for place in range(14)]
     assert alerts_of(epochs(train_loss=slow, val_loss=slow), CODE)
     below = [value - 20 for value in slow]
     assert not alerts_of(epochs(train_loss=below, val_loss=below), CODE)
@@ -177,3 +176,10 @@ def test_a_loss_below_zero_has_no_size_to_take_a_share_of() -> None:
 
 def test_validation_at_every_step_is_that_of_a_batch() -> None:
     assert not alerts_of(steps(1, val_acc=[0.0] * 40), CODE)
+
+
+def test_what_comes_down_slowly_and_surely_makes_progress() -> None:
+    slow = [1.2 - 0.0006 * place for place in range(12)]
+    assert not alerts_of(epochs(train_loss=slow, val_loss=slow), CODE), "half a percent, without noise"
+    noisy = [value + 0.002 * (-1) ** place for place, value in enumerate(slow)]
+    assert alerts_of(epochs(train_loss=noisy, val_loss=noisy), CODE)

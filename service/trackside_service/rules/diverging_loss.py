@@ -2,9 +2,10 @@
 
 **What.** `train_loss` is far above where it began and stays there: for four epochs (eight records and more where
 several are reported an epoch) above its start by half of the improvement so far, by half of the start or the best
-itself, and by eight times its noise, whichever is the most. Or it climbs slowly: epoch by epoch for four epochs, while
-every other loss and accuracy that is reported is worse than its best as well, and the learning rate has not risen;
-that is a warning only. With setbacks on the way (of less than half of the climb) it takes eight epochs.
+itself, and by eight times its noise, whichever is the most. Or it is, twice in a row, a hundred times what it began at,
+however short the log. Or it climbs slowly: epoch by epoch for four epochs, while every other loss and accuracy that is
+reported is worse than its best as well, and the learning rate has not risen; that is a warning only. With setbacks on
+the way (of less than half of the climb) it takes eight epochs.
 
 **Why it matters.** Overfitting makes the validation worse while the training loss falls. Where the training loss itself
 climbs, the updates no longer lead downhill: the steps are too large, and nothing that comes later mends the weights.
@@ -41,9 +42,25 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
 from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
-from trackside_service.rules.running import Better, Series, dump_series, follow, improvement, jitter, level, load_series
+from trackside_service.rules.running import (
+    NONE,
+    Better,
+    Series,
+    Streak,
+    dump_series,
+    dump_streak,
+    extended,
+    follow,
+    improvement,
+    jitter,
+    level,
+    load_series,
+    load_streak,
+)
 
 CODE = "LOSS002"
+_TWICE: Final = 2
+_TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
 _NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
 _AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
@@ -55,7 +72,8 @@ class Parameters:
     `epochs`: values in a row where one is reported an epoch, and epochs of a slow climb. `records`: values in a row
     where several are (in a log of hundreds and more one for each fifty, up to 64), after at least `least_records`. Of
     either, three are enough where the loss is ten times as far up as it has to be. `share`: what a slow climb takes
-    back of the improvement so far, at least, of every metric. `clears_after`: values in a row halfway back to the best
+    back of the improvement so far, at least, of every metric. `beyond`: times the first two values, for two in a row,
+    are enough at any time. `clears_after`: values in a row halfway back to the best
     after which the alert resolves.
     """
 
@@ -63,13 +81,14 @@ class Parameters:
     records: int = 8
     least_records: int = 12
     share: float = 0.2
+    beyond: float = 100.0
     clears_after: int = 4
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.records, self.least_records, self.clears_after) < 1:
             raise ValueError("epochs, records, least_records and clears_after are counts of 1 or more")
-        if not 0 < self.share <= 1:
-            raise ValueError("share lies between 0 and 1")
+        if not 0 < self.share <= 1 or self.beyond <= 1:
+            raise ValueError("share lies between 0 and 1, beyond is a ratio above 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +112,20 @@ class Climb:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The first two values, and how many in a row up to now were far beyond them."""
+
+    first: tuple[float, ...] = ()
+    beyond: Streak = NONE
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """The loss as LOSS003 sees it, and by epochs."""
+    """The loss as LOSS003 sees it, and by epochs, and as it began."""
 
     fast: loss_rises.State = field(default_factory=loss_rises.State)
     climb: Climb = field(default_factory=Climb)
+    begun: Begun = field(default_factory=Begun)
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -113,16 +141,20 @@ def check(
     climb = state.climb
     if fast.meaningless:
         return State(fast, climb), ()
+    begun = _begun(parameters, state.begun, reading)
     if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
         climb = Climb(limit=climb.limit)
     climb = _followed(context, climb, fast, reading)
-    state = State(fast, climb)
+    state = State(fast, climb, begun)
     over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
     if over:
         state = replace(state, climb=replace(climb, limit=None))
     if event == "rises":
         limit = divergence_limit(fast.calm)
         return replace(state, fast=loss_rises.opened(fast, limit)), [_fast(context, fast, limit, reading)]
+    if begun.beyond.count == _TWICE and not fast.open:
+        limit = parameters.beyond * max(begun.first)
+        return replace(state, fast=loss_rises.opened(fast, limit)), [_away(context, state, limit, reading)]
     if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
         return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
     if fast.open or state.climb.limit is not None or not _climbs(parameters, climb, fast):
@@ -130,6 +162,20 @@ def check(
     assert climb.epochs.last is not None
     halfway = (climb.base + climb.epochs.last) / 2
     return replace(state, climb=replace(climb, limit=halfway)), [_slow(context, fast, climb, reading)]
+
+
+def _begun(parameters: Parameters, begun: Begun, reading: Reading) -> Begun:
+    value = reading.record.metrics.get(TRAIN_LOSS)
+    if reading.starts_life:
+        begun = Begun()
+    if value is None or not math.isfinite(value):
+        return begun
+    if len(begun.first) < _TWICE:
+        return Begun((*begun.first, value))
+    if begun.beyond.count == 0 and value < parameters.beyond * max(begun.first):
+        return begun
+    far = value >= parameters.beyond * max(begun.first) and max(begun.first) >= _TINY
+    return Begun(begun.first, extended(begun.beyond, far, place_of(reading.record)))
 
 
 def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading: Reading) -> Climb:
@@ -227,6 +273,31 @@ def _fast(context: RunContext, fast: loss_rises.State, limit: float, reading: Re
     )
 
 
+def _away(context: RunContext, state: State, limit: float, reading: Reading) -> Finding:
+    first, now = max(state.begun.first), reading.record.metrics[TRAIN_LOSS]
+    lr = state.fast.course.last
+    rate = "" if lr is None else f" The learning rate is {lr:.6g}."
+    return Finding(
+        code=CODE,
+        subject=TRAIN_LOSS,
+        severity="critical",
+        title=f"{TRAIN_LOSS} diverges: {now:.4g}, where it began at {first:.4g}",
+        detail=f"{TRAIN_LOSS} began at {first:.4g}, has been more than a hundred times that since "
+        f"{say(state.begun.beyond.since)}, and is {now:.4g} now.{rate}",
+        advice=_advice(context),
+        opened=position(state.begun.beyond.since),
+        detected=reading.record.position,
+        evidence={
+            "metric": TRAIN_LOSS,
+            "value": now,
+            "limit": limit,
+            "start": first,
+            "in_a_row": state.begun.beyond.count,
+            "lr": None if lr is None else to_wire(lr),
+        },
+    )
+
+
 def _slow(context: RunContext, fast: loss_rises.State, climb: Climb, reading: Reading) -> Finding:
     now = climb.epochs.last
     others = {
@@ -270,6 +341,7 @@ def dump(state: State) -> dict[str, Any]:
     climb = state.climb
     return {
         "fast": loss_rises.dump(state.fast),
+        "begun": [state.begun.first, dump_streak(state.begun.beyond)],
         "filling": dump_filling(climb.filling),
         "epochs": dump_series(climb.epochs),
         "climb": [
@@ -284,7 +356,8 @@ def load(data: Mapping[str, Any]) -> State:
     rises, base, since, base_lr, worse, limit, *steps = data["climb"]
     filling, epochs = load_filling(data["filling"]), load_series(data["epochs"])
     climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit, *steps)
-    return State(loss_rises.load(data["fast"]), climb)
+    first, beyond = data["begun"]
+    return State(loss_rises.load(data["fast"]), climb, Begun(tuple(first), load_streak(beyond)))
 
 
 RULE = Rule(

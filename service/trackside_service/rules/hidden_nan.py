@@ -2,8 +2,8 @@
 
 **What.** The training loss falls from a sound value to exactly 0.0 and stays there, or is 0.0 from the first record on
 while the accuracy is low or the gradient norm is NaN or 0; or a loss arrives at exactly ln k for k classes and stays
-(all outputs are alike); or it stands at the ceiling at which a framework cuts the logarithm of zero (87.3365, also
-many times over; 16.1181); or it is the same number in every digit, record after record.
+(all outputs are alike); or it stands at the ceiling at which a framework cuts the logarithm of zero (87.3365, also many
+times over; 16.1181); or it is the same number in every digit, record after record.
 
 **Why it matters.** Some loops print 0, the last mean or a ceiling in place of NaN. Nothing that compares losses sees
 it: 0 is even the best loss of all. The run is as dead as one whose loss is NaN.

@@ -19,10 +19,11 @@ the gradient norm, try a third of the rate and three times as much, with a warm-
 one up to 20, beyond that those of well-known data sets and vocabularies, since every loss is near the logarithm of some
 number. A loss without an accuracy is not judged while the learning rate still rises to its peak: in a warm-up it may
 well lie there. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
-(and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with an
-accuracy of at most twice 1/k. While the training learns (its loss down by a tenth, or its accuracy three times 1/k), a
-validation loss has to stay for three times as long: averaged weights lag behind. A loss that is on its way down through
-ln k is not pinned to it. It raised nothing on 185 healthy public runs. It resolves after three losses that have left.
+(and ten points) above 1/k, both without a trend, or four of either loss within three in a thousand; for 50 and more,
+three are within three in a thousand of ln k with an accuracy of at most twice 1/k. While the training learns (its loss
+down by a tenth, or its accuracy three times 1/k), a validation loss has to stay for three times as long: averaged
+weights lag behind. A loss that is on its way down through ln k is not pinned to it. It raised nothing on 185 healthy
+public runs. It resolves after three losses that have left.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ _LAGS: Final = 3  # times as many evaluations
 class Parameters:
     """What counts as stuck.
 
-    `epoch`, `step`: from the one or the other on it is late enough. `points`: evaluations in a row; `many_points`: the
+    `epoch`, `step`: from the one or the other on it is late enough. `points`: evaluations in a row; `tight_points`: the
+    same where those of training and validation are all within `many_within`; `many_points`: the
     same where there are 50 classes or more and validation accuracy agrees. `within`, `many_within`: relative distances
     from ln k, for few classes and for many. `pin`: the relative spread that is enough where no accuracy is reported.
     `clears_after`: values in a row away from ln k after which the alert resolves.
@@ -71,6 +73,7 @@ class Parameters:
     epoch: int = 3
     step: int = 5000
     points: int = 6
+    tight_points: int = 4
     many_points: int = 3
     within: float = 0.01
     many_within: float = 3e-3
@@ -78,10 +81,10 @@ class Parameters:
     clears_after: int = 3
 
     def __post_init__(self) -> None:
-        if min(self.epoch, self.step) < 0 or min(self.points, self.many_points) < 2:
-            raise ValueError("epoch and step are 0 or more, points and many_points 2 or more")
-        if max(self.points, self.many_points) > WINDOW or self.clears_after < 1:
-            raise ValueError(f"points and many_points are at most {WINDOW}, clears_after is 1 or more")
+        if min(self.epoch, self.step) < 0 or min(self.points, self.tight_points, self.many_points) < 2:
+            raise ValueError("epoch and step are 0 or more, points, tight_points and many_points 2 or more")
+        if max(self.points, self.tight_points, self.many_points) > WINDOW or self.clears_after < 1:
+            raise ValueError(f"points, tight_points and many_points are at most {WINDOW}, clears_after is 1 or more")
         if not 0 < min(self.within, self.many_within, self.pin) <= max(self.within, self.many_within, self.pin) < 0.1:
             raise ValueError("within, many_within and pin lie between 0 and 0.1")
 
@@ -264,8 +267,10 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, name: str)
         if not at_chance or not all(_guesses(state.metrics[each], classes, points) for each in accuracies):
             return None
         return Stuck(classes, points, min(accuracies))
-    window = values if one.batched else few
-    if len(window) < (WINDOW if one.batched else parameters.points):
+    window, enough = (values, WINDOW) if one.batched else (few, parameters.points)
+    if not one.batched and all(_is_tight(parameters, state.metrics.get(each), classes) for each in LOSSES):
+        window, enough = few[-parameters.tight_points :], parameters.tight_points
+    if len(window) < enough:
         return None
     low, high, chance = (1 - parameters.within), _ABOVE, loss_at(classes)
     middle = median(window) if one.batched else None
@@ -274,6 +279,13 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, name: str)
     if not all(_near(state.metrics[each], classes, len(window)) for each in accuracies):
         return None
     return Stuck(classes, len(window), min(accuracies))
+
+
+def _is_tight(parameters: Parameters, loss: Metric | None, classes: int) -> bool:
+    """Whether a loss has hardly moved from ln k over its last values."""
+    values = () if loss is None else loss.series.recent[-parameters.tight_points :]
+    within = parameters.many_within * loss_at(classes)
+    return len(values) == parameters.tight_points and all(abs(each - loss_at(classes)) <= within for each in values)
 
 
 def _pinned(parameters: Parameters, series: Series, window: Sequence[float], declared: int | None) -> Stuck | None:

@@ -1,9 +1,9 @@
 """LOSS005: the training makes no progress.
 
 **What.** Over ten reported values and more, one an epoch, nothing is better than at the start: the losses have come
-down by less than one part in a hundred and the accuracies have not risen by two points (where a single metric tells
-of the run, by less than three in a thousand), nor are the losses much worse. Only values at a learning rate of a
-tenth of its peak or more count, and none in the first fifth of the run.
+down by less than one part in a hundred and the accuracies have not risen by two points (where a single metric tells of
+the run, or a loss comes down without noise, by less than three in a thousand), nor are the losses much worse. Only
+values at a learning rate of a tenth of its peak or more count, and none in the first fifth of the run.
 
 **Why it matters.** The job costs as much as one that learns. No error is raised, and the numbers look calm.
 
@@ -41,12 +41,13 @@ from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, g
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course, share_of_peak
 from trackside_service.rules.places import Place, at_every_step, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import Series, dump_series, follow, improvement, load_series
+from trackside_service.rules.running import Series, dump_series, follow, improvement, jitter, load_series
 from trackside_service.rules.units import declared_unit, scale, unit_after
 
 CODE = "LOSS005"
 _LOW_LR: Final = 1e-3
 _FROM_THE_START: Final = 2  # the epoch of the first value, in a log that begins with the run
+_STEADY: Final = 10.0  # times its jitter: what a loss comes down by that goes slowly, and surely
 _FLAT: Final = 3.0  # times the share: a loss that is worse by more goes somewhere, if not down
 _NAMES: Final = (*LOSSES, *ACCURACIES)
 _TRAINING: Final = (TRAIN_LOSS, TRAIN_ACC)
@@ -195,7 +196,9 @@ def _idle(context: RunContext, parameters: Parameters, state: State, here: Place
             if one.best <= 0:
                 return False  # a loss that falls below zero has no size to take a share of
             flat = max(one.recent) - one.start <= _FLAT * share * abs(one.start)
-            if not flat or improvement(one) > share * abs(one.start):
+            gained = improvement(one)
+            steady = gained > parameters.alone * abs(one.start) and gained > _STEADY * jitter(one)
+            if not flat or steady or gained > share * abs(one.start):
                 return False
             continue
         whole = scale(state.units.get(name))
