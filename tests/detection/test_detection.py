@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from numpy.random import Generator, default_rng
 
-from tests.rules.support import spec_of
+from tests.rules.curves import Curve
+from tests.rules.support import readings_of, spec_of
+from tests.rules.usual_runs import pretraining, rare_evaluation
+from tests.support import states
 from trackside_service import detection
 from trackside_service.domain import lives
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -143,8 +147,16 @@ def test_a_state_stays_small_however_long_the_run() -> None:
         ]
         state = detection.inspect(context, state, logged).state
         sizes.append(len(detection.dump(state)))
-    assert sizes[-1] < 12_000
+    assert sizes[-1] < 6_000
     assert sizes[-1] < 1.3 * sizes[0]
+
+
+@pytest.mark.parametrize("kind", [pretraining, rare_evaluation])
+def test_the_state_of_a_real_run_is_a_few_kilobytes(kind: Callable[[Generator], Curve]) -> None:
+    run = kind(default_rng(1))
+    context = detection.configure(spec_of(**run.declared))
+    state = detection.inspect(context, detection.begin(context), readings_of(run.records)).state
+    assert len(detection.dump(state)) < 6_000
 
 
 def test_rules_are_switched_off_and_set_otherwise() -> None:
@@ -219,4 +231,4 @@ def test_a_placed_record_shows_only_what_is_new_at_its_place() -> None:
 
 def test_a_dump_is_plain_json_but_for_floats_that_json_lacks() -> None:
     context = detection.configure(spec_of(schedule=CONSTANT))
-    assert json.loads(detection.dump(detection.begin(context)))["version"] == 1
+    assert states.opened(detection.dump(detection.begin(context)))["version"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from tests.support import states
 
 from trackside_service import detection, monitor
 from trackside_service.domain.alerts import Alert
@@ -270,12 +270,12 @@ def test_another_process_knows_the_rules_state_by_the_points(engine: sa.Engine, 
     assert 0 < stored[1] < 90  # small posts leave the state behind, which is the point
     if lost:
         with write_transaction(engine) as connection:
-            detectors.save(connection, RUN, b'{"version": 0}', stored[1])
+            detectors.save(connection, RUN, states.closed({"version": 0}), stored[1])
             runs.update(connection, RUN, {})
     MEMORY.clear()
     with read_transaction(engine) as connection:
         again = monitor.look(connection, RUN)
-    assert json.loads(detection.dump(again.state)) == json.loads(detection.dump(whole.state))
+    assert states.opened(detection.dump(again.state)) == states.opened(detection.dump(whole.state))
     before = _alerts(engine)
     result = _post(engine, [Record({"lr": 0.01, "train_loss": 1.0}, epoch=90.0, seq=90)], "b")
     assert (result.accepted, result.changes) == (1, ())  # nothing is raised a second time

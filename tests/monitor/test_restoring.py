@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from tests.support import states
 
 from trackside_service import detection, monitor
 from trackside_service.detection import Inspection
@@ -78,7 +78,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(detection, "RULES", tuple(rule for rule in RULES if rule.code != code))
 
 
-def _another_version(engine: sa.Engine, data: bytes = b'{"version": 0}') -> None:
+def _another_version(engine: sa.Engine, data: bytes = states.closed({"version": 0})) -> None:
     with write_transaction(engine) as connection:
         detectors.save(connection, RUN, data, 0)
         runs.update(connection, RUN, {})
@@ -180,10 +180,10 @@ def test_only_the_rules_of_another_version_see_the_records_again(
         whole = detection.dump(monitor.look(connection, RUN).state)
         data, saved = detectors.load(connection, RUN) or (b"", 0)
     assert saved == 100
-    body = json.loads(data)
+    body = states.opened(data)
     body["rules"]["LOSS001"][0] = "another"
     with write_transaction(engine) as connection:
-        detectors.save(connection, RUN, json.dumps(body).encode(), saved)
+        detectors.save(connection, RUN, states.closed(body), saved)
         runs.update(connection, RUN, {})
     _forget()
     seen: list[set[str]] = []
@@ -264,7 +264,7 @@ def _told_and_state(
             if forget:
                 _forget()
     with read_transaction(engine) as connection:
-        return told, json.loads(detection.dump(monitor.look(connection, run_id).state))
+        return told, states.opened(detection.dump(monitor.look(connection, run_id).state))
 
 
 def _resume(spec: RunSpec, then: RunSpec | None) -> list[tuple[RunSpec | None, str, list[Record]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from tests.support import states
 
 from trackside_service import detection, monitor
 from trackside_service.domain.records import Record
@@ -62,7 +62,7 @@ def _post(
 
 def _state(engine: sa.Engine) -> Any:
     with read_transaction(engine) as connection:
-        return json.loads(detection.dump(monitor.look(connection, RUN).state))
+        return states.opened(detection.dump(monitor.look(connection, RUN).state))
 
 
 @pytest.mark.parametrize("forgets", [False, True])

@@ -52,7 +52,7 @@ def test_a_loss_that_goes_on_improving_disagrees() -> None:
 
 def test_without_a_validation_loss_it_takes_twice_as_long() -> None:
     assert not alerts_of(epochs(val_acc=[*RISE, *FALL]), CODE)
-    (alert,) = alerts_of(epochs(val_acc=[*RISE, *FALL, *FALL]), CODE)
+    (alert,) = alerts_of(epochs(val_acc=[*RISE, *FALL, *[55.0] * 6]), CODE)
     assert alert.detected.epoch == 17  # type: ignore[union-attr]
 
 

@@ -139,3 +139,8 @@ def test_its_state_goes_through_json() -> None:
 def test_its_patience_can_be_set() -> None:
     rules = {CODE: {"params": {"epochs": 3}}}
     assert alerts_of(epochs(train_loss=[1.723117] * 3), CODE, rules=rules)
+
+
+def test_what_converged_without_noise_stays_and_what_breaks_stops() -> None:
+    assert not alerts_of(epochs(train_loss=[3.1, 1.7, 1.2, 1.0312, 1.031201, *[1.031202] * 9]), CODE)
+    assert alerts_of(epochs(train_loss=[3.1, 1.7, 1.2, 1.0612, 1.045201, *[1.031202] * 9]), CODE)

@@ -190,3 +190,18 @@ def test_its_parameters_can_be_set_and_are_checked() -> None:
     log = epochs(val_loss=around(math.log(3), 0.002, 10), val_acc=[0.33] * 10)
     assert not alerts_of(log, CODE, rules={CODE: {"params": {"points": 12}}})
     assert len(alerts_of(log, CODE, rules={CODE: {"params": {"points": 5}}})) == 1
+
+
+def test_a_loss_that_comes_down_through_a_logarithm_is_not_pinned_to_it() -> None:
+    through = [round(math.log(5) * (1.012 - 0.0006 * place), 4) for place in range(20)] + [1.6095] * 6
+    assert not alerts_of(epochs(train_loss=through), CODE)
+    assert alerts_of(epochs(train_loss=[1.6095] * 26), CODE)
+
+
+def test_four_values_are_enough_where_they_hardly_move() -> None:
+    loss, acc = [1.0987, 1.0984, 1.0990, 1.0986, 1.0985, 1.0987], [0.33, 0.34, 0.33, 0.33, 0.33, 0.33]
+    (alert,) = alerts_of(epochs(train_loss=loss, val_loss=loss, train_acc=acc), CODE)
+    assert alert.detected.epoch == 4  # type: ignore[union-attr]
+    wider = [value * factor for value, factor in zip(loss, [1.0, 1.008, 1.0, 1.008, 1.0, 1.008], strict=True)]
+    (alert,) = alerts_of(epochs(train_loss=wider, val_loss=loss, train_acc=acc), CODE)
+    assert alert.detected.epoch == 6  # type: ignore[union-attr]

@@ -59,7 +59,7 @@ def test_by_batch_it_takes_eight_records_and_noise_takes_none(seed: int) -> None
 
 
 def test_ten_times_as_far_takes_three_values() -> None:
-    (alert,) = alerts_of(epochs(train_loss=[*FALLING, 900.0, 1e5, 1e4]), DIVERGES)
+    (alert,) = alerts_of(epochs(train_loss=[*FALLING, 90.0, 1e4, 1e3]), DIVERGES)
     assert (alert.opened.epoch, alert.detected.epoch) == (11, 13)  # type: ignore[union-attr]
     (alert,) = alerts_of(steps(train_loss=[2.3, 2.4, 2.5, 90.0, 700.0, 9e4]), DIVERGES)
     assert (alert.opened.step, alert.detected.step) == (3, 5)  # type: ignore[union-attr]
@@ -198,7 +198,7 @@ def test_values_that_are_not_finite_neither_count_nor_hide() -> None:
 
 def test_another_life_begins_anew() -> None:
     assert not codes([*epochs(train_loss=FALLING), *epochs(train_loss=[2.3, 2.1, 2.0, 1.9, 1.8, 1.7])])
-    assert codes(epochs(train_loss=[*FALLING, 2.3, 2.1, 2.0, 1.9, 1.8, 1.7]))
+    assert codes(epochs(train_loss=[*FALLING, 2.3, 2.1, 2.2, 2.3, 2.1, 2.2]))
 
 
 def test_gaps_are_no_values() -> None:
@@ -226,3 +226,30 @@ def test_their_patience_can_be_set() -> None:
     rules = {SPIKES: {"params": {"epochs": 2}}}
     (alert,) = alerts_of(epochs(train_loss=[*FALLING, 1.9, 2.0]), SPIKES, rules=rules)
     assert alert.detected.epoch == 12  # type: ignore[union-attr]
+
+
+def test_a_rise_beside_which_nothing_is_lost_means_something_else() -> None:
+    rise, acc = [*FALLING, *[6.0, 6.1, 5.9, 6.0, 6.1, 6.0]], [0.2, 0.4, 0.55, 0.62, 0.7, 0.74, 0.78, 0.8, 0.81, 0.82]
+    assert "LOSS002" in codes(epochs(train_loss=rise, val_acc=[*acc, *[0.3, 0.2] * 3]))
+    assert not codes(epochs(train_loss=rise, val_acc=[*acc, *[0.81, 0.8] * 3]))
+
+
+def test_a_slow_climb_may_have_setbacks_and_is_no_single_step() -> None:
+    down = [2.0, 1.6, 1.3, 1.1, 1.0, 0.95, 0.92, 0.9]
+    climb = [0.97, 1.05, 1.02, 1.1, 1.17, 1.15, 1.22, 1.3, 1.27, 1.35]
+    step = [0.905, 0.91, 0.915, 1.3]
+    assert codes(epochs(train_loss=[*down, *climb], val_loss=[1.1 * value for value in [*down, *climb]]))
+    assert not codes(epochs(train_loss=[*down, *step], val_loss=[1.1 * value for value in [*down, *step]]))
+
+
+def test_a_hundred_times_the_start_twice_in_a_row_is_enough_in_the_shortest_log() -> None:
+    (alert,) = alerts_of(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 1.1e6]), DIVERGES)
+    assert (alert.opened.epoch, alert.detected.epoch, alert.severity) == (4, 5, "critical")  # type: ignore[union-attr]
+    assert not codes(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 0.8, 1100.0, 0.7]))
+    assert not codes(epochs(train_loss=[1e-5, 2e-5, 0.3, 0.2, 0.1])), "it has yet to get its size"
+    assert not codes(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 1.1e6], reward=[1.0] * 5))
+
+
+def test_a_divergence_told_at_once_resolves_when_the_loss_is_back() -> None:
+    told = reloaded(DIVERGES, epochs(train_loss=[0.69, 0.9, 300.0, 400.0, *[0.7] * 4]))
+    assert told == [("Finding", "train_loss"), ("Cleared", "train_loss")]

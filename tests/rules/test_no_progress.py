@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.support import alerts_of, epochs, reloaded
+from tests.rules.support import alerts_of, epochs, reloaded, steps
 
 CODE = "LOSS005"
 FLAT: dict[str, Any] = {
@@ -147,3 +147,39 @@ def test_advice_names_what_over_constrains() -> None:
 def test_its_parameters_can_be_set() -> None:
     (alert,) = alerts_of(epochs(**FLAT), CODE, rules={CODE: {"params": {"points": 6}}})
     assert alert.detected.epoch == 6  # type: ignore[union-attr]
+
+
+def test_what_came_before_the_log_is_not_known() -> None:
+    slow = [0.2231, 0.2243, 0.2248, 0.2251, 0.2253, 0.2255, 0.2257, 0.2259, 0.2262, 0.2264]
+    assert alerts_of(epochs(1, val_acc=slow), CODE)
+    assert not alerts_of(epochs(26, val_acc=slow), CODE)
+    early, late = (
+        [{"step": first + 26 * place, "metrics": {"val_acc": value}} for place, value in enumerate(slow)]
+        for first in (10, 600)
+    )
+    assert alerts_of(early, CODE)
+    assert not alerts_of(late, CODE)
+
+
+def test_a_training_loss_of_which_nothing_tells_the_epochs_shows_progress() -> None:
+    flat, falling = [0.1] * 12, [2.3 - 0.1 * place for place in range(12)]
+    assert alerts_of(steps(50, val_acc=flat), CODE)
+    assert not alerts_of(steps(50, val_acc=flat, train_loss=falling), CODE)
+
+
+def test_a_loss_below_zero_has_no_size_to_take_a_share_of() -> None:
+    slow = [10.0 + 0.02 * (-1) ** place - 0.002 * place for place in range(14)]
+    assert alerts_of(epochs(train_loss=slow, val_loss=slow), CODE)
+    below = [value - 20 for value in slow]
+    assert not alerts_of(epochs(train_loss=below, val_loss=below), CODE)
+
+
+def test_validation_at_every_step_is_that_of_a_batch() -> None:
+    assert not alerts_of(steps(1, val_acc=[0.0] * 40), CODE)
+
+
+def test_what_comes_down_slowly_and_surely_makes_progress() -> None:
+    slow = [1.2 - 0.0006 * place for place in range(12)]
+    assert not alerts_of(epochs(train_loss=slow, val_loss=slow), CODE), "half a percent, without noise"
+    noisy = [value + 0.002 * (-1) ** place for place, value in enumerate(slow)]
+    assert alerts_of(epochs(train_loss=noisy, val_loss=noisy), CODE)

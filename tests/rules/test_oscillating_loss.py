@@ -109,3 +109,9 @@ def test_another_life_begins_anew() -> None:
 def test_its_state_goes_through_json() -> None:
     log = epochs(lr=[0.01] * 24, train_loss=[*DOWN, *SWINGS, *[1.2] * 6], val_acc=[0.5] * 24)
     assert reloaded(CODE, log) == [("Finding", "train_loss"), ("Cleared", "train_loss")]
+
+
+def test_a_loss_that_passes_through_zero_may_tremble_about_it() -> None:
+    series = [2.0, 1.4, 0.9, 0.5, 0.2, 0.0, -0.1]
+    series += [-0.05 + 0.21 * (-1) ** epoch / 2 for epoch in range(16)]
+    assert not alerts_of(epochs(train_loss=series, lr=[0.1] * len(series)), CODE)

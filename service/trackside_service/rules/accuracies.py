@@ -11,11 +11,12 @@ from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import running
 from trackside_service.rules.base import RunContext
 from trackside_service.rules.lr_course import planned
-from trackside_service.rules.places import Place, by_batch, epoch_of
+from trackside_service.rules.places import Place, at_every_step, by_batch
+from trackside_service.rules.relearning import Dip, climbs, dipped, relearned
 from trackside_service.rules.units import scale, unit_after
 
 _LONG: Final = 8  # a dip of so many evaluations is the level of a noisy accuracy
-_WINDOW: Final = 15  # of batches, whose median is judged: of eight samples each, five still jump about
+_WINDOW: Final = 15  # of batches, whose mean is judged: of eight samples each, five still jump about
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,9 @@ class Accuracy:
     `recent`: the last values; `batched`: they are reported by batch. `good_lr`: the LR at the last good value;
     `far_lr`: the one since then that is farthest from it; `peak_lr`: the highest up to then; `best_lr`: that at the
     best. `waited`: evaluations of the dip that the LR explains, which do not count, `waiting` whether the last is one.
-    `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: of the last values, which
-    are in `window` (but what is told of), up to the dip. `open`: it has collapsed, and the alert tells of it.
+    `points` counts all. `chance`: evaluations in a row at zero or chance. `jitter`: while it lies far under its best,
+    that of the last values before, which are in `window` (but what is told of). `open`: it has collapsed, and the alert
+    tells of it. `dip`: how it has gone since it fell under three quarters of its best.
     """
 
     unit: MetricUnit | None = None
@@ -96,6 +98,12 @@ class Accuracy:
     chance: int = 0
     window: tuple[float, ...] = ()
     jitter: float = 0.0
+    dip: Dip | None = None
+
+    @property
+    def climbs(self) -> bool:
+        """Whether it is on its way back up from where it fell to."""
+        return self.dip is not None and climbs(self.dip, best=self.best, jitter=self.jitter)
 
 
 def with_lr(one: Accuracy, lr: float, here: Place) -> Accuracy:
@@ -143,13 +151,14 @@ def follow(
     far_lr, far_at = _farther(one, lr, lr_at)
     half = quarter = deep = waited = 0
     half_since = quarter_since = None
-    plan = planned(context, here)
-    now = plan if lr is None else lr
+    now = planned(context, here) if lr is None else lr
     best_lr = one.best_lr if batched == one.batched else None
     waiting = False
     window = one.window if one.open else (*one.window, value)[-running.WINDOW :]
+    dip: Dip | None = None
+    jitter = one.jitter
     if not batched or len(recent) >= _WINDOW:
-        judged = sorted(recent)[_WINDOW // 2] if batched else value
+        judged = sum(recent) / len(recent) if batched else value
         if judged > best:
             best, best_at, best_lr = judged, here, now
         if best < parameters.least_best * scale(unit):
@@ -157,18 +166,25 @@ def follow(
         elif judged >= parameters.both_share * best:
             good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
             peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
+        elif not one.open and relearned(
+            dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=(jitter := _jitter(one))),
+            judged,
+            best=best,
+            jitter=jitter,
+        ):
+            best, best_at, best_lr, dip = judged, here, now, None
+            good_lr, good_at, far_lr, far_at = lr if lr is not None else good_lr, here, None, None
         else:
             if _high(best_lr, now, peak_lr):
                 grace = max(parameters.expected * parameters.patience, one.points - one.quarter - one.waited)
-                waiting = _high(best_lr, plan, peak_lr) or one.waited < grace
+                waiting = _high(best_lr, planned(context, here), peak_lr) or one.waited < grace
             waited, counts = one.waited + waiting, 0 if waiting else 1
             quarter, quarter_since = one.quarter + counts, one.quarter_since or here
-            sure = best if batched else best - parameters.noise * one.jitter
+            sure = best - parameters.noise * jitter
             if judged < parameters.share * best:
                 half_since = one.half_since or here
                 half = one.half + counts if judged < parameters.share * sure else 0
                 deep = one.deep + counts if judged < parameters.deep_share * sure else 0
-    calm = half_since is None and (quarter_since is None or quarter + waited > _LONG)
     return Accuracy(
         unit=unit,
         best=best,
@@ -194,20 +210,30 @@ def follow(
         waiting=waiting,
         chance=0,
         window=window,
-        jitter=running.jitter_of(window) if calm and not batched else one.jitter,
+        jitter=jitter,
+        dip=dip,
     )
 
 
-def _by_batch(context: RunContext, name: str, before: Place | None, here: Place) -> bool:
-    """Say whether an accuracy comes by batch: validation only where one step follows the other in a known epoch, since
-    it may well be evaluated several times an epoch.
+def _jitter(one: Accuracy) -> float:
+    """Return the standard deviation of what is judged (an evaluation, or the mean of some batches) before it fell: as
+    it is known since the fall began, unless that has lasted for so long that it is the accuracy's own level.
     """
-    per_epoch = context.spec.steps_per_epoch
+    falls = one.half_since is not None or (one.quarter_since is not None and one.quarter + one.waited <= _LONG)
+    if falls:
+        return one.jitter
+    if not one.batched:
+        return running.jitter_of(one.window)
+    return running.jitter_of(one.recent) / math.sqrt(max(1, len(one.recent)))
+
+
+def _by_batch(context: RunContext, name: str, before: Place | None, here: Place) -> bool:
+    """Say whether an accuracy comes by batch: validation only where it comes at one step after the other, since it may
+    well be evaluated several times an epoch.
+    """
     if name == TRAIN_ACC:
-        return by_batch(before, here, per_epoch)
-    if name != VAL_ACC or before is None or before[0] is None or here[0] is None:
-        return False
-    return here[0] == before[0] + 1 and epoch_of(here, per_epoch) is not None and by_batch(before, here, per_epoch)
+        return by_batch(before, here, context.spec.steps_per_epoch)
+    return name == VAL_ACC and at_every_step(before, here, context.spec.steps_per_epoch)
 
 
 def _high(best_lr: float | None, lr: float | None, peak_lr: float | None) -> bool:

@@ -2,7 +2,8 @@
 
 **What.** `val_acc` or `train_acc` loses most of what it had reached: it falls to zero, or to chance where
 `num_classes` is declared, in one step from a good value; or it stays under half of its best for three evaluations; or
-training and validation accuracy are both a quarter below their best for two. Where both collapse, it is one event
+training and validation accuracy are both a quarter below their best for two; or one of them is so for six since the
+learning rate rose three times above what it had ever been. Where both collapse, it is one event
 and one alert: about the one that fell first (`val_acc` where they fell together), with the numbers of the other.
 Where no validation accuracy is reported, the score that speaks for the model is watched (mAP, IoU, F1 and the like,
 known by name; `val_metric`, whose direction nobody knows, only while a validation loss agrees): under half of its best
@@ -23,14 +24,17 @@ the last good checkpoint.
 20 % and recovered in 10 of 299 healthy public runs: hence the half, and three in a row; none stayed under half of its
 best for two. mAP does so in the warm-up of fine-tuning, up to seven evaluations in a row on a healthy public run and
 two under a tenth: hence ten and five, and a warning. A fall to zero counts from 20 % on, one to chance from well above
-it. Training accuracy reported batch by batch is judged by the median of fifteen, over twenty records. While
-the learning rate, reported or declared, is over twice that at the best after it has risen back to where it was before
-(a warm restart), evaluations do not count: as long as the declared schedule has it so, else for as many as came before
-the dip. A fall to zero or chance has to last for three then. So it has where it may be noise: within five times the
+it. Training accuracy reported batch by batch is judged by the median of fifteen, over twenty records. While the
+learning rate, reported or declared, is over twice that at the best after it has risen back to where it was before (a
+warm restart), evaluations do not count: as long as the declared schedule has it so, else for as many as came before the
+dip. A fall to zero or chance has to last for three then. So it has where it may be noise: within five times the
 accuracy's own jitter, or twice its largest fall so far; or where a validation loss in the same record is as good as
-ever, for nine. The best that half is taken of is less 2.5 times the jitter: small validation sets jump about.
-On 185 healthy public runs it raised nothing. It resolves when every accuracy
-that it tells of is back at three quarters of its best.
+ever, for nine. The best that half is taken of is less 2.5 times the jitter: small validation sets jump about. Where all
+values are shares of a few samples (0.25, 0.5, 0.75), a fall at once must be less likely by chance than one in a
+thousand. Figures of batches are judged by the mean of fifteen. What climbs again is no collapse but is being learned: a
+new fold, a harder stage, weights that were cut away; once half of a deep fall is regained, the best begins anew there.
+On 185 healthy public runs it raised nothing. It resolves when every accuracy that it tells of is back at three quarters
+of its best.
 """
 
 from __future__ import annotations
@@ -39,6 +43,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from trackside_service.domain.findings import Cleared, Outcome
@@ -48,8 +53,12 @@ from trackside_service.rules.accuracies import Accuracy, Parameters, follow, wit
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.collapse_report import CODE, Fall, Reason, Told, add, finding, tell
 from trackside_service.rules.places import Place, place_from, place_of
-from trackside_service.rules.units import declared_unit, scale
+from trackside_service.rules.relearning import Dip
+from trackside_service.rules.units import declared_unit, samples_of, scale
 
+_NOISY = 0.05  # of all right: an accuracy that jitters so is that of some dozens of samples
+_FEW = 6  # evaluations before which a low accuracy may owe all of its best to luck
+_LUCK = 1e-3  # how likely a fall is at most that is more than chance
 _LOSS_RISE = 1.1  # times its best, from which on a validation loss agrees with a metric of unknown direction
 
 
@@ -180,28 +189,38 @@ def _reason(
     """Return the accuracy with how long it has been at zero or chance, and why it is a collapse, if it is one by
     itself. `refuted`: the validation loss beside it is as good as ever.
     """
-    if after.open or after.half_since is None or after.last is None:
+    if after.open or after.quarter_since is None or after.last is None:
         return after, None
     if after.batched:
-        return after, "half" if after.half >= parameters.batch_patience else None
+        return after, "half" if after.half >= parameters.batch_patience and not after.climbs else None
     if name not in ACCURACIES:
+        if after.climbs:
+            return after, None
         if after.deep >= parameters.deep_patience:
             return after, "deep"
         return after, "half" if after.half >= parameters.score_patience else None
-    guess = _guess(context, parameters, before, after)
+    patience = parameters.patience * (parameters.expected if refuted else 1)
+    if _spread(after) > _NOISY * scale(after.unit):
+        patience *= 2
+    guess = None if after.half_since is None else _guess(context, parameters, before, after)
     if guess is not None:
         last = after.last
         after = replace(after, chance=before.chance + 1)
         if after.chance == 1:
             largest = max((one - other for one, other in pairwise(before.window)), default=0.0)
-            noisy = _level(before) - last <= max(parameters.sudden * after.jitter, 2 * largest)
+            usual = min(_level(before), median(before.window[-_FEW:] or (last,)))
+            noisy = usual - last <= max(parameters.sudden * after.jitter, 2 * largest) or _by_luck(before, usual, last)
             at_once = not (noisy or refuted or after.waiting)
         else:
-            at_once = after.chance >= parameters.patience * (parameters.expected if refuted else 1)
+            at_once = after.chance >= patience and not after.climbs
         if at_once:
             return after, guess
-    patience = parameters.patience * (parameters.expected if refuted else 1)
-    return after, "half" if after.half >= patience else None
+    if after.half < patience or after.climbs:
+        return after, "rate" if _after_rise(parameters, after) else None
+    sure = after.best - parameters.noise * _spread(after)
+    if after.points - after.quarter < _FEW and after.best < parameters.good * scale(after.unit):
+        return after, None
+    return after, "half" if after.last is not None and after.last < parameters.share * sure else None
 
 
 def _guess(context: RunContext, parameters: Parameters, before: Accuracy, after: Accuracy) -> Reason | None:
@@ -223,13 +242,45 @@ def _guess(context: RunContext, parameters: Parameters, before: Accuracy, after:
     return None
 
 
+def _after_rise(parameters: Parameters, one: Accuracy) -> bool:
+    """Say whether an accuracy has lost a quarter for good since the LR rose to where it had never been: of two classes,
+    nothing is left then.
+    """
+    if one.climbs or one.quarter < 2 * parameters.patience or one.good_lr is None or one.far_lr is None:
+        return False
+    return one.far_lr >= parameters.lr_change * max(one.good_lr, one.peak_lr or 0.0) > 0
+
+
+def _spread(one: Accuracy) -> float:
+    """Return the standard deviation of an accuracy: its own jitter, or what the number of samples that its values show
+    makes likely, whichever is more.
+    """
+    samples = samples_of(one.window, one.unit)
+    if samples is None:
+        return one.jitter
+    right = median(one.window) / scale(one.unit)
+    likely = (right * samples + 1) / (samples + 2)
+    return max(one.jitter, math.sqrt(likely * (1 - likely) / samples) * scale(one.unit))
+
+
+def _by_luck(one: Accuracy, usual: float, value: float) -> bool:
+    """Say whether an accuracy may be `value` by the few samples that it is taken of, where it is about `usual`."""
+    samples = samples_of((*one.window, value), one.unit)
+    if samples is None:
+        return False
+    likely = (usual / scale(one.unit) * samples + 1) / (samples + 2)
+    right = round(value / scale(one.unit) * samples)
+    tail = sum(math.comb(samples, k) * likely**k * (1 - likely) ** (samples - k) for k in range(right + 1))
+    return tail > _LUCK
+
+
 def _level(one: Accuracy) -> float:
     return -math.inf if one.last is None else one.last
 
 
 def _both(parameters: Parameters, accuracies: Mapping[str, Accuracy]) -> bool:
     train, val = accuracies[TRAIN_ACC], accuracies[VAL_ACC]
-    if train.batched or val.batched or train.waiting or val.waiting:
+    if train.batched or val.batched or train.waiting or val.waiting or train.climbs or val.climbs:
         return False
     luck = parameters.noise * val.jitter
     if val.last is None or val.last >= parameters.both_share * (val.best - luck):
@@ -253,11 +304,13 @@ def dump(state: State) -> dict[str, Any]:
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
     accuracies = {}
-    for name, one in data["accuracies"].items():
+    for name, held in data["accuracies"].items():
+        one, dip = {key: value for key, value in held.items() if key != "dip"}, held["dip"]
         places = {key: place_from(one[key]) for key in one if key.endswith(("_at", "_since"))}
         best = -math.inf if one["best"] is None else one["best"]
         accuracies[name] = Accuracy(
-            **{**one, **places, "best": best, "recent": tuple(one["recent"]), "window": tuple(one["window"])}
+            **{**one, **places, "best": best, "recent": tuple(one["recent"]), "window": tuple(one["window"])},
+            dip=None if dip is None else Dip(**dip),
         )
     said = data["told"]
     if said is not None:
@@ -279,7 +332,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=4,
+    state_version=5,
     dump=dump,
     load=load,
 )

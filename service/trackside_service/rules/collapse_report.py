@@ -16,7 +16,7 @@ from trackside_service.rules.places import Place, position, say, wire
 from trackside_service.rules.units import show
 
 CODE: Final = "ACC001"
-Reason: TypeAlias = Literal["zero", "chance", "deep", "half", "both"]
+Reason: TypeAlias = Literal["zero", "chance", "deep", "half", "both", "rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Fall:
     @property
     def since(self) -> Place | None:
         """Where it began."""
-        return self.after.quarter_since if self.reason == "both" else self.after.half_since
+        return self.after.quarter_since if self.reason in ("both", "rate") else self.after.half_since
 
 
 def tell(context: RunContext, parameters: Parameters, fall: Fall) -> Told:
@@ -95,7 +95,8 @@ def _sentence(context: RunContext, parameters: Parameters, fall: Fall) -> str:
         to = f"{name} fell from {show(before.last or 0.0, one.unit)} at {say(before.last_at)} to {now} at {since}"
         guessing = f", which is what guessing among {context.spec.num_classes} classes gives"
         return f"{to}{guessing if fall.reason == 'chance' else ''}."
-    share = {"both": parameters.both_share, "deep": parameters.deep_share}.get(fall.reason, parameters.share)
+    quarter = parameters.both_share
+    share = {"both": quarter, "rate": quarter, "deep": parameters.deep_share}.get(fall.reason, parameters.share)
     return f"{name} has been under {_share(share)} of its best {best} since {since}, and is {now} now."
 
 
@@ -108,6 +109,9 @@ def _in_short(context: RunContext, parameters: Parameters, fall: Fall) -> str:
     if fall.reason == "both":
         times = f"{fall.after.quarter} evaluations"
         return f"training and validation both under {_share(parameters.both_share)} of their best for {times}"
+    if fall.reason == "rate":
+        times = f"{fall.after.quarter} evaluations"
+        return f"under {_share(parameters.both_share)} of its best for {times} since the LR rose"
     if fall.reason == "deep":
         return f"under {_share(parameters.deep_share)} of its best for {fall.after.deep} evaluations"
     counted = f"{fall.after.half} records" if fall.after.batched else f"{fall.after.half} evaluations"

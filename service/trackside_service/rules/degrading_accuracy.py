@@ -17,13 +17,14 @@ regularisation or augmentation, fewer epochs, a lower learning rate for fine-tun
 peak of the learning rate. Look at whether validation data are prepared as training data are.
 
 **Defaults.** The best is a median of three in a row, so that one lucky evaluation is no best; what lies under it must
-do so by a tenth (a fifth for scores, whose evaluations are noisier), by five points of accuracy and by three times
-the usual change between evaluations, whichever is most. Evaluations are counted, not epochs. While the learning rate
-rises, or is over twice what it was at the best (a warm restart, the peak of a cycle), a dip is expected: such
-evaluations do not count while the declared schedule has it so, else a third at most, and for twice as long as it took
-to the best. No validation accuracy of 185 healthy public runs lay a tenth under its best for even two
-evaluations in that sense; mAP did by a fifth for eight in a row and recovered, hence fifteen. It raised nothing on
-them. It resolves when half of what was lost is regained.
+do so by a tenth (a fifth for scores, whose evaluations are noisier), by five points of accuracy and by three times the
+usual change between evaluations, whichever is most. Evaluations are counted, not epochs. While the learning rate rises,
+or is over twice what it was at the best (a warm restart, the peak of a cycle), a dip is expected: such evaluations do
+not count while the declared schedule has it so, else a third at most, and for twice as long as it took to the best. No
+validation accuracy of 185 healthy public runs lay a tenth under its best for even two evaluations in that sense; mAP
+did by a fifth for eight in a row and recovered, hence fifteen. It raised nothing on them. What climbs on its way back
+does not count either, and where half of a fall by a quarter is regained (another fold, stage or task) the best begins
+anew. It resolves when half of what was lost is regained.
 """
 
 from __future__ import annotations
@@ -49,11 +50,13 @@ from trackside_service.rules.evaluations import (
 )
 from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import place_of, position, say, wire
+from trackside_service.rules.relearning import Dip, after_dip, climbs, dump_dip, load_dip
 from trackside_service.rules.running import Series, Streak
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "ACC002"
 _COLLAPSED = 0.5  # under this share of its best it is ACC001's to tell
+_NOISE = 2.0  # times its jitter: what a score has regained at least that is on its way back
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class State:
 
     `worse` counts the evaluations in a row, `calm` those of them at which no learning rate explains a dip. `last_lr`
     is the LR at the evaluation before, `best_lr` and `best_train_loss` what stood beside the best. `open`: told.
-    `by_plan`: evaluations in a row that the declared schedule explains.
+    `by_plan`: evaluations in a row that the declared schedule explains. `dip`: how it has gone since it fell far.
     """
 
     gathered: Gathered = NOTHING
@@ -109,6 +112,7 @@ class State:
     best_train_loss: float | None = None
     open: bool = False
     by_plan: int = 0
+    dip: Dip | None = None
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -145,24 +149,27 @@ def check(
 
 def _after(context: RunContext, parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
     """Return the state after an evaluation."""
-    score = running.follow(state.score, seen.score, seen.place, "higher")
-    loss = state.loss
-    if seen.val_loss is not None and math.isfinite(seen.val_loss):
-        loss = running.follow(loss, seen.val_loss, seen.place)
+    score, loss, dip = running.follow(state.score, seen.score, seen.place, "higher"), state.loss, None
+    if not state.open:
+        dip, again = after_dip(state.score, state.dip, seen.score, 1 - _fall(parameters, state.name))
+        if again:
+            score, loss = running.follow(Series(), seen.score, seen.place, "higher"), Series()
+    climbing = dip is not None and climbs(dip, best=state.score.best or 0.0, jitter=_NOISE * running.jitter(score))
+    loss = running.followed(loss, seen.val_loss, seen.place)
     unit = unit_after(state.unit, seen.score) if state.name == VAL_ACC else state.unit
     at_best = score.best is None or score.best_point == score.points
-    plan = planned(context, seen.place)
-    lr = plan if seen.lr is None else seen.lr
+    lr = planned(context, seen.place) if seen.lr is None else seen.lr
     best_lr, best_train_loss = (lr, seen.train_loss) if at_best else (state.best_lr, state.best_train_loss)
     worse, calm, by_plan = running.NONE, 0, 0
     if _is_worse(parameters, seen, name=state.name, unit=unit, score=score, loss=loss):
-        worse = running.extended(state.worse, True, seen.place)
+        worse = state.worse if climbing and state.worse.count else running.extended(state.worse, True, seen.place)
         rising = lr is not None and state.last_lr is not None and lr > 1.001 * state.last_lr
         higher = lr is not None and best_lr is not None and lr > 2 * best_lr
-        calm = state.calm + (not (rising or higher))
-        by_plan = state.by_plan + (higher and plan is not None and best_lr is not None and plan > 2 * best_lr)
+        calm = state.calm + (not (rising or higher or climbing))
+        plan = planned(context, seen.place) if higher else None
+        by_plan = state.by_plan + (plan is not None and best_lr is not None and plan > 2 * best_lr)
     return State(
-        gathered, state.name, unit, score, loss, worse, calm, lr, best_lr, best_train_loss, state.open, by_plan
+        gathered, state.name, unit, score, loss, worse, calm, lr, best_lr, best_train_loss, state.open, by_plan, dip
     )
 
 
@@ -282,6 +289,7 @@ def dump(state: State) -> dict[str, Any]:
         "lrs": [state.last_lr, state.best_lr, state.best_train_loss],
         "open": state.open,
         "by_plan": state.by_plan,
+        "dip": dump_dip(state.dip),
     }
 
 
@@ -301,6 +309,7 @@ def load(data: Mapping[str, Any]) -> State:
         best_train_loss=best_train_loss,
         open=data["open"],
         by_plan=data["by_plan"],
+        dip=load_dip(data["dip"]),
     )
 
 
@@ -313,7 +322,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=2,
+    state_version=3,
     dump=dump,
     load=load,
 )

@@ -2,9 +2,10 @@
 
 **What.** `train_loss` is far above where it began and stays there: for four epochs (eight records and more where
 several are reported an epoch) above its start by half of the improvement so far, by half of the start or the best
-itself, and by eight times its noise, whichever is the most. Or it climbs slowly: epoch by epoch for four epochs, while
-every other loss and accuracy that is reported is worse than its best as well, and the learning rate has not risen;
-that is a warning only.
+itself, and by eight times its noise, whichever is the most. Or it is, twice in a row, a hundred times what it began at,
+however short the log. Or it climbs slowly: epoch by epoch for four epochs, while every other loss and accuracy that is
+reported is worse than its best as well, and the learning rate has not risen; that is a warning only. With setbacks on
+the way (of less than half of the climb) it takes eight epochs.
 
 **Why it matters.** Overfitting makes the validation worse while the training loss falls. Where the training loss itself
 climbs, the updates no longer lead downhill: the steps are too large, and nothing that comes later mends the weights.
@@ -19,8 +20,11 @@ the checkpoint of the best epoch.
 **Defaults.** A rising training loss alone would have alarmed on 17 of 185 healthy public runs; asking that all else is
 worse as well left none. A rise where the learning rate begins a cycle anew is expected, so the loss is measured anew
 from there; one during which the validation or an accuracy reaches a new best is none; and where rewards or adversarial
-losses are reported nothing is judged, since such a loss does not tell how the run does. It resolves after four
-values in a row halfway back to the best, or once the training loss is back half of its climb.
+losses are reported nothing is judged, since such a loss does not tell how the run does. A rise that comes down by
+itself is waited for, and measured anew once it is down by half: harder data, a new fold, another objective begin so.
+Nor is a rise judged while an accuracy, a score or the validation loss beside it shows that nothing of what was learned
+is lost. A slow climb exceeds four times the loss's jitter, and is no single step. It resolves after four values in a
+row halfway back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
@@ -38,9 +42,27 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
 from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
-from trackside_service.rules.running import Better, Series, dump_series, follow, improvement, level, load_series, noise
+from trackside_service.rules.running import (
+    NONE,
+    Better,
+    Series,
+    Streak,
+    dump_series,
+    dump_streak,
+    extended,
+    follow,
+    improvement,
+    jitter,
+    level,
+    load_series,
+    load_streak,
+)
 
 CODE = "LOSS002"
+_TWICE: Final = 2
+_TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
+_NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
+_AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +72,8 @@ class Parameters:
     `epochs`: values in a row where one is reported an epoch, and epochs of a slow climb. `records`: values in a row
     where several are (in a log of hundreds and more one for each fifty, up to 64), after at least `least_records`. Of
     either, three are enough where the loss is ten times as far up as it has to be. `share`: what a slow climb takes
-    back of the improvement so far, at least, of every metric. `clears_after`: values in a row halfway back to the best
+    back of the improvement so far, at least, of every metric. `beyond`: times the first two values, for two in a row,
+    are enough at any time. `clears_after`: values in a row halfway back to the best
     after which the alert resolves.
     """
 
@@ -58,19 +81,21 @@ class Parameters:
     records: int = 8
     least_records: int = 12
     share: float = 0.2
+    beyond: float = 100.0
     clears_after: int = 4
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.records, self.least_records, self.clears_after) < 1:
             raise ValueError("epochs, records, least_records and clears_after are counts of 1 or more")
-        if not 0 < self.share <= 1:
-            raise ValueError("share lies between 0 and 1")
+        if not 0 < self.share <= 1 or self.beyond <= 1:
+            raise ValueError("share lies between 0 and 1, beyond is a ratio above 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """The training loss by epochs, for what is slow: its values, how many epochs in a row it has risen, from which
-    value and where on, and the LR there. `worse`: how many values in a row each other metric has been worse than its
+    """The training loss by epochs, for what is slow: its values, for how many epochs it has been rising, from which
+    value (`base`) and where on, and the LR there. `setbacks`: epochs of them at which it fell, though not below half of
+    its climb; `largest`: its largest step. `worse`: how many values in a row each other metric has been worse than its
     best. `limit`: what it falls below once an alert about the climb is over (None: none is open).
     """
 
@@ -82,14 +107,25 @@ class Climb:
     base_lr: float | None = None
     worse: Mapping[str, int] = field(default_factory=dict)
     limit: float | None = None
+    setbacks: int = 0
+    largest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first two values, and how many in a row up to now were far beyond them."""
+
+    first: tuple[float, ...] = ()
+    beyond: Streak = NONE
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The loss as LOSS003 sees it, and by epochs."""
+    """The loss as LOSS003 sees it, and by epochs, and as it began."""
 
     fast: loss_rises.State = field(default_factory=loss_rises.State)
     climb: Climb = field(default_factory=Climb)
+    begun: Begun = field(default_factory=Begun)
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -105,16 +141,20 @@ def check(
     climb = state.climb
     if fast.meaningless:
         return State(fast, climb), ()
+    begun = _begun(parameters, state.begun, reading)
     if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
         climb = Climb(limit=climb.limit)
     climb = _followed(context, climb, fast, reading)
-    state = State(fast, climb)
+    state = State(fast, climb, begun)
     over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
     if over:
         state = replace(state, climb=replace(climb, limit=None))
     if event == "rises":
         limit = divergence_limit(fast.calm)
         return replace(state, fast=loss_rises.opened(fast, limit)), [_fast(context, fast, limit, reading)]
+    if begun.beyond.count == _TWICE and not fast.open:
+        limit = parameters.beyond * max(begun.first)
+        return replace(state, fast=loss_rises.opened(fast, limit)), [_away(context, state, limit, reading)]
     if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
         return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
     if fast.open or state.climb.limit is not None or not _climbs(parameters, climb, fast):
@@ -122,6 +162,20 @@ def check(
     assert climb.epochs.last is not None
     halfway = (climb.base + climb.epochs.last) / 2
     return replace(state, climb=replace(climb, limit=halfway)), [_slow(context, fast, climb, reading)]
+
+
+def _begun(parameters: Parameters, begun: Begun, reading: Reading) -> Begun:
+    value = reading.record.metrics.get(TRAIN_LOSS)
+    if reading.starts_life:
+        begun = Begun()
+    if value is None or not math.isfinite(value):
+        return begun
+    if len(begun.first) < _TWICE:
+        return Begun((*begun.first, value))
+    if begun.beyond.count == 0 and value < parameters.beyond * max(begun.first):
+        return begun
+    far = value >= parameters.beyond * max(begun.first) and max(begun.first) >= _TINY
+    return Begun(begun.first, extended(begun.beyond, far, place_of(reading.record)))
 
 
 def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading: Reading) -> Climb:
@@ -140,12 +194,20 @@ def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading
         return replace(climb, filling=filling, worse=worse)
     mean, at = done
     before, series = climb.epochs.last, follow(climb.epochs, mean, at)
-    if before is None or mean <= before:
+    if before is None or (mean <= before and (climb.rises == 0 or 2 * mean <= climb.base + before)):
         return Climb(filling, series, worse=worse, limit=climb.limit)
     lr = values.get(LR, fast.course.last)
     if climb.rises == 0:
-        return Climb(filling, series, 1, before, at, lr, worse, climb.limit)
-    return replace(climb, filling=filling, epochs=series, rises=climb.rises + 1, worse=worse)
+        return Climb(filling, series, 1, before, at, lr, worse, climb.limit, largest=mean - before)
+    return replace(
+        climb,
+        filling=filling,
+        epochs=series,
+        rises=climb.rises + 1,
+        worse=worse,
+        setbacks=climb.setbacks + (mean <= before),
+        largest=max(climb.largest, mean - before),
+    )
 
 
 def _is_worse(series: Series, name: str) -> bool:
@@ -156,11 +218,13 @@ def _is_worse(series: Series, name: str) -> bool:
 
 def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
     series = climb.epochs
-    if climb.rises < parameters.epochs or series.best is None or series.last is None:
+    if climb.rises < parameters.epochs * (2 if climb.setbacks else 1) or series.best is None or series.last is None:
         return False
-    climbed = series.last - climb.base
-    if climbed < max(parameters.share * improvement(series), 0.05 * abs(series.best), 2 * noise(series)):
+    climbed = (min(series.last, level(series)) if climb.setbacks else series.last) - climb.base
+    if climbed < max(parameters.share * improvement(series), 0.05 * abs(series.best), _NOISE * jitter(series)):
         return False
+    if climb.largest > _AT_ONCE * climbed:
+        return False  # a step and no climb
     if fast.course.last is not None and climb.base_lr is not None and fast.course.last > 1.05 * climb.base_lr:
         return False
     if VAL_LOSS not in fast.others and VAL_ACC not in fast.others:
@@ -209,6 +273,31 @@ def _fast(context: RunContext, fast: loss_rises.State, limit: float, reading: Re
     )
 
 
+def _away(context: RunContext, state: State, limit: float, reading: Reading) -> Finding:
+    first, now = max(state.begun.first), reading.record.metrics[TRAIN_LOSS]
+    lr = state.fast.course.last
+    rate = "" if lr is None else f" The learning rate is {lr:.6g}."
+    return Finding(
+        code=CODE,
+        subject=TRAIN_LOSS,
+        severity="critical",
+        title=f"{TRAIN_LOSS} diverges: {now:.4g}, where it began at {first:.4g}",
+        detail=f"{TRAIN_LOSS} began at {first:.4g}, has been more than a hundred times that since "
+        f"{say(state.begun.beyond.since)}, and is {now:.4g} now.{rate}",
+        advice=_advice(context),
+        opened=position(state.begun.beyond.since),
+        detected=reading.record.position,
+        evidence={
+            "metric": TRAIN_LOSS,
+            "value": now,
+            "limit": limit,
+            "start": first,
+            "in_a_row": state.begun.beyond.count,
+            "lr": None if lr is None else to_wire(lr),
+        },
+    )
+
+
 def _slow(context: RunContext, fast: loss_rises.State, climb: Climb, reading: Reading) -> Finding:
     now = climb.epochs.last
     others = {
@@ -221,7 +310,7 @@ def _slow(context: RunContext, fast: loss_rises.State, climb: Climb, reading: Re
         subject=TRAIN_LOSS,
         severity="warning",
         title=f"{TRAIN_LOSS} climbs epoch by epoch: {climb.base:.4g} to {now:.4g}",
-        detail=f"{TRAIN_LOSS} has risen {climb.rises} epochs in a row, since {say(climb.since)}, from {climb.base:.4g} "
+        detail=f"{TRAIN_LOSS} has risen over {climb.rises} epochs, since {say(climb.since)}, from {climb.base:.4g} "
         f"to {now:.4g}, and all else is worse as well: {words}.",
         advice=_advice(context),
         opened=position(climb.since),
@@ -252,18 +341,23 @@ def dump(state: State) -> dict[str, Any]:
     climb = state.climb
     return {
         "fast": loss_rises.dump(state.fast),
+        "begun": [state.begun.first, dump_streak(state.begun.beyond)],
         "filling": dump_filling(climb.filling),
         "epochs": dump_series(climb.epochs),
-        "climb": [climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit],
+        "climb": [
+            *(climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit),
+            *(climb.setbacks, climb.largest),
+        ],
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    rises, base, since, base_lr, worse, limit = data["climb"]
+    rises, base, since, base_lr, worse, limit, *steps = data["climb"]
     filling, epochs = load_filling(data["filling"]), load_series(data["epochs"])
-    climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit)
-    return State(loss_rises.load(data["fast"]), climb)
+    climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit, *steps)
+    first, beyond = data["begun"]
+    return State(loss_rises.load(data["fast"]), climb, Begun(tuple(first), load_streak(beyond)))
 
 
 RULE = Rule(
@@ -271,6 +365,7 @@ RULE = Rule(
     name="diverging loss",
     summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
     severity="critical",
+    state_version=2,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

@@ -40,6 +40,7 @@ from trackside_service.rules.running import (
     dump_streak,
     extended,
     follow,
+    followed,
     level,
     load_series,
     load_streak,
@@ -104,9 +105,8 @@ def check(
         return state, ()
     if reading.starts_life:
         state = State(open=state.open, limit=state.limit, good=state.good)
-    here, loss = place_of(reading.record), values.get(TRAIN_LOSS)
-    if loss is not None and math.isfinite(loss):
-        state = replace(state, loss=follow(state.loss, loss, here))
+    here = place_of(reading.record)
+    state = replace(state, loss=followed(state.loss, values.get(TRAIN_LOSS), here))
     if not math.isfinite(value) or value < 0:
         return state, ()
     batched = state.batched or by_batch(state.last_at, here, context.spec.steps_per_epoch)

@@ -2,8 +2,8 @@
 
 **What.** The training loss falls from a sound value to exactly 0.0 and stays there, or is 0.0 from the first record on
 while the accuracy is low or the gradient norm is NaN or 0; or a loss arrives at exactly ln k for k classes and stays
-(all outputs are alike); or it stands at the ceiling at which a framework cuts the logarithm of zero (87.3365, also
-many times over; 16.1181); or it is the same number in every digit, record after record.
+(all outputs are alike); or it stands at the ceiling at which a framework cuts the logarithm of zero (87.3365, also many
+times over; 16.1181); or it is the same number in every digit, record after record.
 
 **Why it matters.** Some loops print 0, the last mean or a ceiling in place of NaN. Nothing that compares losses sees
 it: 0 is even the best loss of all. The run is as dead as one whose loss is NaN.
@@ -18,9 +18,10 @@ depend on the input; restart from an earlier checkpoint with half the peak learn
 
 **Defaults.** Three zeros in a row that no zero preceded in fifty records, and none while the gradient norm is a sound
 number (some losses are 0 by design). Exact equality is asked of six significant digits, since 0.0 and 1.23 repeat by
-rounding: five epochs in a row, or twenty records of several an epoch that reach into a second one; three at exactly
-ln k; two at a ceiling. Nothing is judged at a learning rate under a thousandth of the highest so far. It raised
-nothing on 185 healthy public runs. It resolves after three other values in a row.
+rounding: five epochs in a row, or twenty records of several an epoch that reach into a second one; three at exactly ln
+k; two at a ceiling. A loss that came to its value by a last step of less than one part in ten thousand has converged:
+without noise, full batch, it stays there. Nothing is judged at a learning rate under a thousandth of the highest so
+far. It raised nothing on 185 healthy public runs. It resolves after three other values in a row.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _MULTIPLES: Final = 100
 _DIGITS: Final = 6
 _SIDE_LOSSES: Final = 4
 _IDLE_LR: Final = 1e-3
+_ARRIVED: Final = 1e-4  # of the loss: a last movement of less is how a run without noise converges
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _reason(
         return None
     if state.lr is not None and state.lr <= _IDLE_LR * state.highest_lr:
         return None
-    if significant_digits(value) < _DIGITS:
+    if significant_digits(value) < _DIGITS or _has_converged(loss, value):
         return None
     if name == VAL_LOSS:
         # By step, the last evaluation's value may be printed with every record.
@@ -214,6 +216,14 @@ def _broken_zero(parameters: Parameters, state: State, loss: Loss, values: Mappi
     accuracy = state.accuracy
     low = accuracy is not None and accuracy < (50 if accuracy > 1 else 0.5)
     return low or norm is not None
+
+
+def _has_converged(loss: Loss, value: float) -> bool:
+    """Whether a loss came down to a value in ever smaller steps, where what breaks stops in its usual ones."""
+    if loss.before is None or loss.first is None:
+        return False
+    moved = abs(value - loss.before)
+    return moved <= _ARRIVED * max(abs(value), abs(loss.first)) and moved <= 0.1 * abs(value - loss.first)
 
 
 def _odd(value: float) -> bool:

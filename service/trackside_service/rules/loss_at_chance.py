@@ -19,9 +19,11 @@ the gradient norm, try a third of the rate and three times as much, with a warm-
 one up to 20, beyond that those of well-known data sets and vocabularies, since every loss is near the logarithm of some
 number. A loss without an accuracy is not judged while the learning rate still rises to its peak: in a warm-up it may
 well lie there. For few classes six evaluations in a row stay above 0.99 ln k with an accuracy of at most half of 1/k
-(and ten points) above 1/k, both without a trend; for 50 and more, three are within three in a thousand of ln k with an
-accuracy of at most twice 1/k. It raised nothing on 185 healthy public runs. It resolves after three losses that have
-left.
+(and ten points) above 1/k, both without a trend, or four of either loss within three in a thousand; for 50 and more,
+three are within three in a thousand of ln k with an accuracy of at most twice 1/k. While the training learns (its loss
+down by a tenth, or its accuracy three times 1/k), a validation loss has to stay for three times as long: averaged
+weights lag behind. A loss that is on its way down through ln k is not pinned to it. It raised nothing on 185 healthy
+public runs. It resolves after three losses that have left.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from statistics import median
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
-from trackside_service.domain.metrics import LOSSES, LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC
+from trackside_service.domain.metrics import LOSSES, LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import advice
@@ -41,7 +43,7 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.chance import accuracy_at, classes_of, loss_at
 from trackside_service.rules.lr_course import tick_of
 from trackside_service.rules.places import Place, by_batch, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import WINDOW, Series, dump_series, follow, load_series
+from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, level, load_series
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "LOSS007"
@@ -51,13 +53,18 @@ _FLAT: Final = 0.015
 _LEFT: Final = 0.03
 _IDLE_LR: Final = 1e-3
 _RISES: Final = 1e-6
+_DRIFTS: Final = 3  # times the pin: what a loss that is pinned has come down by over the whole window
+_TRAINS: Final = 0.1  # of its start: what a training loss has come down by in a run that learns
+_KNOWS: Final = 3  # times 1/k: the training accuracy of one
+_LAGS: Final = 3  # times as many evaluations
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """What counts as stuck.
 
-    `epoch`, `step`: from the one or the other on it is late enough. `points`: evaluations in a row; `many_points`: the
+    `epoch`, `step`: from the one or the other on it is late enough. `points`: evaluations in a row; `tight_points`: the
+    same where those of training and validation are all within `many_within`; `many_points`: the
     same where there are 50 classes or more and validation accuracy agrees. `within`, `many_within`: relative distances
     from ln k, for few classes and for many. `pin`: the relative spread that is enough where no accuracy is reported.
     `clears_after`: values in a row away from ln k after which the alert resolves.
@@ -66,6 +73,7 @@ class Parameters:
     epoch: int = 3
     step: int = 5000
     points: int = 6
+    tight_points: int = 4
     many_points: int = 3
     within: float = 0.01
     many_within: float = 3e-3
@@ -73,10 +81,10 @@ class Parameters:
     clears_after: int = 3
 
     def __post_init__(self) -> None:
-        if min(self.epoch, self.step) < 0 or min(self.points, self.many_points) < 2:
-            raise ValueError("epoch and step are 0 or more, points and many_points 2 or more")
-        if max(self.points, self.many_points) > WINDOW or self.clears_after < 1:
-            raise ValueError(f"points and many_points are at most {WINDOW}, clears_after is 1 or more")
+        if min(self.epoch, self.step) < 0 or min(self.points, self.tight_points, self.many_points) < 2:
+            raise ValueError("epoch and step are 0 or more, points, tight_points and many_points 2 or more")
+        if max(self.points, self.tight_points, self.many_points) > WINDOW or self.clears_after < 1:
+            raise ValueError(f"points, tight_points and many_points are at most {WINDOW}, clears_after is 1 or more")
         if not 0 < min(self.within, self.many_within, self.pin) <= max(self.within, self.many_within, self.pin) < 0.1:
             raise ValueError("within, many_within and pin lie between 0 and 0.1")
 
@@ -152,6 +160,8 @@ def check(
         return state, ()
     for name in LOSSES:
         stuck = _stuck(context, parameters, state, name) if name in state.metrics else None
+        if stuck is not None and name == VAL_LOSS and _trains(parameters, state, stuck):
+            continue
         if stuck is not None and (stuck.accuracy is not None or not _warms_up(context, state, name, stuck.points)):
             finding = _finding(context, state, name, stuck, reading)
             return replace(state, open=name, classes=stuck.classes, left=0), [finding]
@@ -205,6 +215,32 @@ def _warms_up(context: RunContext, state: State, name: str, points: int) -> bool
     return float(schedule.lrs(last)) > float(schedule.lrs(first)) * (1 + _RISES)
 
 
+def _trains(parameters: Parameters, state: State, stuck: Stuck) -> bool:
+    """Whether the training learns meanwhile, so that the evaluation lags (a slow average of the weights) and has to be
+    at chance for longer.
+    """
+    if not (_has_come_down(state.metrics.get(TRAIN_LOSS)) or _knows(state.metrics.get(TRAIN_ACC), stuck.classes)):
+        return False
+    at_chance, within = 0, 3 * parameters.within * loss_at(stuck.classes)
+    for value in reversed(state.metrics[VAL_LOSS].series.recent):
+        if abs(value - loss_at(stuck.classes)) > within:
+            break
+        at_chance += 1
+    return at_chance < _LAGS * parameters.points
+
+
+def _has_come_down(loss: Metric | None) -> bool:
+    if loss is None or loss.series.start is None:
+        return False
+    return improvement(loss.series) >= _TRAINS * abs(loss.series.start)
+
+
+def _knows(accuracy: Metric | None, classes: int) -> bool:
+    if accuracy is None or accuracy.series.last is None:
+        return False
+    return level(accuracy.series) / scale(accuracy.unit) > _KNOWS * accuracy_at(classes)
+
+
 def _stuck(context: RunContext, parameters: Parameters, state: State, name: str) -> Stuck | None:
     one, declared = state.metrics[name], context.spec.num_classes
     last = one.series.last
@@ -231,8 +267,10 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, name: str)
         if not at_chance or not all(_guesses(state.metrics[each], classes, points) for each in accuracies):
             return None
         return Stuck(classes, points, min(accuracies))
-    window = values if one.batched else few
-    if len(window) < (WINDOW if one.batched else parameters.points):
+    window, enough = (values, WINDOW) if one.batched else (few, parameters.points)
+    if not one.batched and all(_is_tight(parameters, state.metrics.get(each), classes) for each in LOSSES):
+        window, enough = few[-parameters.tight_points :], parameters.tight_points
+    if len(window) < enough:
         return None
     low, high, chance = (1 - parameters.within), _ABOVE, loss_at(classes)
     middle = median(window) if one.batched else None
@@ -243,10 +281,19 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, name: str)
     return Stuck(classes, len(window), min(accuracies))
 
 
+def _is_tight(parameters: Parameters, loss: Metric | None, classes: int) -> bool:
+    """Whether a loss has hardly moved from ln k over its last values."""
+    values = () if loss is None else loss.series.recent[-parameters.tight_points :]
+    within = parameters.many_within * loss_at(classes)
+    return len(values) == parameters.tight_points and all(abs(each - loss_at(classes)) <= within for each in values)
+
+
 def _pinned(parameters: Parameters, series: Series, window: Sequence[float], declared: int | None) -> Stuck | None:
     """Where no accuracy tells: every value the same to within the pin, and at ln k to within it."""
     if len(window) < parameters.points or max(window) - min(window) > parameters.pin * max(window):
         return None
+    if max(series.recent) - median(window) > _DRIFTS * parameters.pin * max(window):
+        return None  # on its way down through it
     classes = classes_of(median(window), within=parameters.pin, declared=declared)
     if classes is None or series.start is None or series.start > 1.02 * loss_at(classes):
         return None  # a loss that came down and has converged may lie anywhere

@@ -11,12 +11,17 @@ from typing import Final
 _PART: Final = r"(?:d|g|disc|gen|adv|critic|actor|policy|value|vf|discriminator|generator|adversarial)"
 _NAMES: Final = re.compile(
     r"reward|return|advantage|approx_?kl|clip_?frac|episode|rollout|q_?values?\b"
-    rf"|(?:^|[_/ .]){_PART}[_/ .]?loss|loss[_/ .]{_PART}(?:$|[_/ .])|(?:^|[_/ .])(?:disc|gen)(?:$|[_/ .])|\bw?gan\b",
+    rf"|(?:^|[_/ .]){_PART}[_/ .]?loss|loss[_/ .]{_PART}(?:$|[_/ .])|(?:^|[_/ .])(?:disc|gen)(?:$|[_/ .])|\bw?gan\b"
+    r"|^(?:loss|err)[dg]$",
     re.IGNORECASE,
 )
+_EXPLORES: Final = re.compile(r"(?:^|[_/ .])(?:eps|epsilon|explor\w*)(?:$|[_/ .])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)
 def moves_its_own_goal(names: tuple[str, ...]) -> bool:
     """Say whether the metrics of a record are those of adversarial or of reinforcement learning."""
-    return any(_NAMES.search(name) is not None for name in names)
+    if any(_NAMES.search(name) is not None for name in names):
+        return True
+    # An exploration rate beside a score. Others tell of either alone: privacy has an epsilon, detection a score.
+    return any(_EXPLORES.search(name) for name in names) and any("score" in name.lower() for name in names)

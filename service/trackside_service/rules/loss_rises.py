@@ -8,7 +8,7 @@ accuracy, or the score that speaks for the model reach a new best is none: the l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Final, Literal, Protocol
@@ -38,6 +38,11 @@ _SLOWER: Final = 50  # records to one more of patience
 _SLOWEST: Final = 64
 _FAR: Final = 10
 _FAR_RECORDS: Final = 3
+_COMES_DOWN: Final = 0.9  # of what the first half of a rise lies above the best: under it the second comes down
+_BACK: Final = 0.5  # of the height of a rise: what has come down by so much is learned anew
+_LEARNED: Final = 0.2  # of its best: what a metric has gained that tells of a model which has learned
+_GOOD: Final = 0.95  # of its best
+_GOOD_LOSS: Final = 0.25  # of its improvement
 _UNSEEN: Final = Series()
 
 
@@ -57,7 +62,8 @@ class Thresholds(Protocol):
 @dataclass(frozen=True, slots=True)
 class State:
     """The training loss without its rises (`calm`), and the rise that goes on: how long, its last values, and whether
-    something else says that all is well (`refuted`).
+    something else says that all is well (`refuted`), or is good at present (`doubted`). `height`: about how high it was
+    at first, as soon as that is known.
 
     `batched`: several values an epoch. `others`: the metrics beside it. `meaningless`: this run's loss does not tell
     how it does. `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row under
@@ -76,6 +82,8 @@ class State:
     open: bool = False
     limit: float = 0.0
     good: int = 0
+    doubted: bool = False
+    height: float | None = None
 
 
 Event = Literal["rises", "ends"]
@@ -119,11 +127,11 @@ def watch(
     course, restarts = advance(context, state.course, reading)
     if restarts and not state.open:
         state = State(course=course, batched=state.batched, last_at=state.last_at)
-    others, refuted = _beside(state, values, here)
+    others, refuted, doubted = _beside(state, values, here)
     value = values.get(TRAIN_LOSS)
     if value is None or not math.isfinite(value):
         if others is not state.others or course is not state.course:
-            state = replace(state, course=course, others=others, refuted=refuted)
+            state = replace(state, course=course, others=others, refuted=refuted, doubted=doubted)
         return state, None
     batched = state.batched or by_batch(state.last_at, here, context.spec.steps_per_epoch)
     around = (here, batched, others, course, False)
@@ -133,9 +141,21 @@ def watch(
     # The noise is asked for only where the rest does not settle it: every limit is above twice the best.
     if calm.best is None or value <= calm.best + abs(calm.best) or value <= limit_of(calm):
         return State(follow(calm, value, here), NONE, (), False, *around), None
-    state = State(calm, extended(state.rise, True, here), (*state.values[-7:], value), refuted, *around)
-    long = state.rise.count >= patience(thresholds, state, limit_of)
-    return state, "rises" if long and not state.refuted else None
+    rise, recent = extended(state.rise, True, here), (*state.values[-7:], value)
+    height = median(recent) if state.height is None and rise.count >= thresholds.epochs else state.height
+    if height is not None and median(recent[-_FAR_RECORDS:]) - calm.best < _BACK * (height - calm.best):
+        return State(follow(_UNSEEN, value, here), NONE, (), False, *around), None
+    state = State(calm, rise, recent, refuted, *around, doubted=doubted, height=height)
+    enough = patience(thresholds, state, limit_of)
+    if rise.count < enough or refuted or doubted or _comes_down(recent, calm.best):
+        return state, None
+    return state, "rises"
+
+
+def _comes_down(values: Sequence[float], best: float) -> bool:
+    """Whether a rise is on its way back: what began anew there is being learned, or a spike recovers."""
+    half = (len(values) + 1) // 2
+    return median(values[-half:]) - best < _COMES_DOWN * (median(values[:half]) - best)
 
 
 def patience(thresholds: Thresholds, state: State, limit_of: Callable[[Series], float]) -> int:
@@ -164,8 +184,9 @@ def level_of(state: State) -> float:
     return median(state.values)
 
 
-def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Mapping[str, Series], bool]:
-    others, refuted = state.others, state.refuted
+def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Mapping[str, Series], bool, bool]:
+    others, refuted, doubted = state.others, state.refuted, state.doubted
+    good: bool | None = None
     led = next((name for name in others if name not in _OTHERS), None)
     lead = scores.lead(values, led)
     if lead in (*_OTHERS, scores.UNKNOWN):
@@ -178,8 +199,24 @@ def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Map
             before = others.get(name) or _UNSEEN
             series = follow(before, value, here, "lower" if name == VAL_LOSS else "higher")
             refuted = refuted or (state.rise.count > 0 and series.since_best == 0 and series.points > 3)
+            good = good or _is_good(series, value, name)
             others = {**others, name: series}
-    return others, refuted
+    if state.rise.count == 0:
+        doubted = False
+    elif good is not None:
+        doubted = good
+    return others, refuted, doubted
+
+
+def _is_good(series: Series, value: float, name: str) -> bool:
+    """Whether a metric beside the rise tells of a model that has learned and has not lost it."""
+    if series.best is None or series.start is None:
+        return False
+    if name == VAL_LOSS:
+        gained = improvement(series)
+        return gained >= _LEARNED * abs(series.start) and value <= series.best + _GOOD_LOSS * gained
+    gained = improvement(series, "higher")
+    return gained >= _LEARNED * abs(series.best) and value >= _GOOD * series.best > 0
 
 
 def _opened(thresholds: Thresholds, after: State, before: State, value: float) -> tuple[State, Event | None]:
@@ -200,13 +237,16 @@ def dump(state: State) -> dict[str, Any]:
         "others": {name: dump_series(series) for name, series in state.others.items()},
         "course": dump_course(state.course),
         "last_at": state.last_at,
-        "rest": [state.refuted, state.batched, state.meaningless, state.open, state.limit, state.good],
+        "rest": [
+            *(state.refuted, state.batched, state.meaningless, state.open, state.limit, state.good, state.doubted),
+            state.height,
+        ],
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    refuted, batched, meaningless, is_open, limit, good = data["rest"]
+    refuted, batched, meaningless, is_open, limit, good, doubted, height = data["rest"]
     return State(
         calm=load_series(data["calm"]),
         rise=load_streak(data["rise"]),
@@ -220,4 +260,6 @@ def load(data: Mapping[str, Any]) -> State:
         open=is_open,
         limit=limit,
         good=good,
+        doubted=doubted,
+        height=height,
     )

@@ -1,9 +1,9 @@
 """LOSS005: the training makes no progress.
 
 **What.** Over ten reported values and more, one an epoch, nothing is better than at the start: the losses have come
-down by less than one part in a hundred and the accuracies have not risen by two points (where a single metric tells
-of the run, by less than three in a thousand), nor are the losses much worse. Only values at a learning rate of a
-tenth of its peak or more count, and none in the first fifth of the run.
+down by less than one part in a hundred and the accuracies have not risen by two points (where a single metric tells of
+the run, or a loss comes down without noise, by less than three in a thousand), nor are the losses much worse. Only
+values at a learning rate of a tenth of its peak or more count, and none in the first fifth of the run.
 
 **Why it matters.** The job costs as much as one that learns. No error is raised, and the numbers look calm.
 
@@ -17,17 +17,18 @@ learning rate.
 
 **Defaults.** "The loss has not improved" alone alarmed on 17 of 185 healthy public runs: a plateau at a constant high
 rate is what comes before a milestone. Hence the measure from the start, all metrics together, and silence where an
-accuracy is above one half, since a fine-tuning that starts well has little to gain, or where a loss rises, as it
-does in the warm-up of many a fine-tuning, or where losses alone are reported and the log begins later than the
-run. With that it raised nothing. Where
-rewards or adversarial losses are reported nothing is judged. It resolves once anything improves.
+accuracy is above one half, since a fine-tuning that starts well has little to gain, or where a loss rises, as it does
+in the warm-up of many a fine-tuning, or falls below zero, or where the log begins later than the run: what came before
+is not known. Training figures of which nothing tells the epochs show progress, and never that there is none. With that
+it raised nothing. Where rewards or adversarial losses are reported nothing is judged. It resolves once anything
+improves.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -39,15 +40,17 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course, share_of_peak
-from trackside_service.rules.places import Place, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import Series, dump_series, follow, improvement, load_series
+from trackside_service.rules.places import Place, at_every_step, epoch_of, place_from, place_of, position, say
+from trackside_service.rules.running import Series, dump_series, follow, improvement, jitter, load_series
 from trackside_service.rules.units import declared_unit, scale, unit_after
 
 CODE = "LOSS005"
 _LOW_LR: Final = 1e-3
 _FROM_THE_START: Final = 2  # the epoch of the first value, in a log that begins with the run
+_STEADY: Final = 10.0  # times its jitter: what a loss comes down by that goes slowly, and surely
 _FLAT: Final = 3.0  # times the share: a loss that is worse by more goes somewhere, if not down
 _NAMES: Final = (*LOSSES, *ACCURACIES)
+_TRAINING: Final = (TRAIN_LOSS, TRAIN_ACC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,17 @@ def check(
         if value is None or not math.isfinite(value):
             continue
         done: tuple[float, Place] | None = (value, here)
-        if name in (TRAIN_LOSS, TRAIN_ACC):
-            filling, done = gather(fillings.get(name, EMPTY), value, here, steps)
-            if filling is not fillings.get(name, EMPTY):
-                fillings = {**fillings, name: filling}
+        before = filling = fillings.get(name, EMPTY)
+        if name in _TRAINING:
+            filling, done = gather(filling, value, here, steps)
+        else:
+            if at_every_step(before.last_at, here, steps):
+                filling, done = gather(filling, value, here, steps)
+            filling = replace(filling, last_at=here)
+        if filling is not before:
+            fillings = {**fillings, name: filling}
+        if done is None and name in _TRAINING and epoch_of(here, steps) is None:
+            done = (value, here)  # nothing tells its epochs: it can show progress, and not that there is none
         if done is None or not _trains(context, parameters, course, state.peak, done[1]):
             continue
         one = follow(series.get(name, _UNSEEN), *done, "lower" if name in LOSSES else "higher")
@@ -169,27 +179,42 @@ def _trains(context: RunContext, parameters: Parameters, course: Course, peak: f
 def _idle(context: RunContext, parameters: Parameters, state: State, here: Place) -> bool:
     """Whether there were enough values, late enough, and none of the metrics has improved."""
     known = {name: one for name, one in state.series.items() if one.points >= 3}
-    if not known or max(one.points for one in known.values()) < parameters.points:
-        return False
     steps, total = context.spec.steps_per_epoch, context.spec.total_epochs
     epoch, first = epoch_of(here, steps), epoch_of(state.first_at or here, steps)
+    counted = [one.points for name, one in known.items() if epoch is not None or name not in _TRAINING]
+    if max(counted, default=0) < parameters.points:
+        return False
     if epoch is not None and total is not None and epoch < parameters.late * total:
         return False
-    if (first is None or first > _FROM_THE_START) and not any(name in ACCURACIES for name in known):
-        return False  # what came before is not known: the losses may have converged
+    if not _from_the_start(state, here, first, max(counted)):
+        return False  # what came before is not known: the run may have converged
     share = parameters.share if len(known) > 1 else parameters.alone
     for name, one in known.items():
         if one.start is None or one.best is None:
             return False
         if name in LOSSES:
+            if one.best <= 0:
+                return False  # a loss that falls below zero has no size to take a share of
             flat = max(one.recent) - one.start <= _FLAT * share * abs(one.start)
-            if not flat or improvement(one) > share * abs(one.start):
+            gained = improvement(one)
+            steady = gained > parameters.alone * abs(one.start) and gained > _STEADY * jitter(one)
+            if not flat or steady or gained > share * abs(one.start):
                 return False
             continue
         whole = scale(state.units.get(name))
         if one.best >= parameters.good * whole or improvement(one, "higher") > parameters.gain * whole:
             return False
     return True
+
+
+def _from_the_start(state: State, here: Place, epoch: int | None, points: int) -> bool:
+    """Whether the log begins with the run: in its first epochs, or where nothing tells them no later than a usual
+    interval after step 0.
+    """
+    if epoch is not None:
+        return epoch <= _FROM_THE_START
+    first, now = (state.first_at or here)[0], here[0]
+    return first is not None and now is not None and first * (points - 1) <= 2 * (now - first)
 
 
 def _finding(context: RunContext, state: State, subject: str, reading: Reading) -> Finding:

@@ -15,9 +15,10 @@ clipped gradients calm the steps as well. If it oscillates far below the peak to
 that are not shuffled alike swing by themselves.
 
 **Defaults.** Epochs' values are compared (of a log by batch, their means), since batches swing by nature. A swing
-counts from 20 % of the level and 10 % of the start on, so that a loss near zero may tremble. The learning rate has to
-be reported or declared; one that still rises is at no peak yet. It raised nothing on 185 healthy public runs. It
-resolves when the loss reaches a new best, or after four epochs below half of the peak or without such swings.
+counts from 20 % of the level (of the improvement so far, where that is more: a loss may pass through zero) and 10 % of
+the start on, so that a loss near zero may tremble. The learning rate has to be reported or declared; one that still
+rises is at no peak yet. It raised nothing on 185 healthy public runs. It resolves when the loss reaches a new best, or
+after four epochs below half of the peak or without such swings.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, g
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course, share_of_peak
 from trackside_service.rules.places import Place, place_from, place_of, position, say
-from trackside_service.rules.running import WINDOW, Series, dump_series, follow, load_series
+from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, load_series
 
 CODE = "LOSS004"
 
@@ -160,7 +161,7 @@ def _swings(parameters: Parameters, state: State) -> bool:
     swing = median(abs(change) for change in changes)
     return (
         turns >= parameters.turns
-        and swing >= parameters.swing * abs(median(window))
+        and swing >= parameters.swing * max(abs(median(window)), improvement(series))
         and swing >= parameters.start_swing * abs(series.start)
     )
 

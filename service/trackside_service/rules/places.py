@@ -58,6 +58,15 @@ def by_batch(before: Place | None, here: Place, steps_per_epoch: int | None) -> 
     return one == other
 
 
+def at_every_step(before: Place | None, here: Place, steps_per_epoch: int | None) -> bool:
+    """Say whether two values in a row of a validation metric come at one step and the next, so that each speaks for a
+    batch: nobody evaluates a whole set so often.
+    """
+    if before is None or before[0] is None or here[0] != before[0] + 1:
+        return False
+    return by_batch(before, here, steps_per_epoch)
+
+
 def is_summary(place: Place) -> bool:
     """Say whether a record there speaks for a whole epoch: it names a whole epoch and no step."""
     step, epoch = place

@@ -64,6 +64,11 @@ def follow(series: Series, value: float, here: Place, better: Better = "lower") 
     return Series(points, begun, best, series.best_point, series.best_at, recent)
 
 
+def followed(series: Series, value: float | None, here: Place, better: Better = "lower") -> Series:
+    """Return the series after a value that may be missing or not finite: then as it was."""
+    return series if value is None or not math.isfinite(value) else follow(series, value, here, better)
+
+
 def level(series: Series, values: int = _NEIGHBOURS) -> float:
     """Return the median of the last `values` values (at most `WINDOW`); NaN before the first."""
     return median(series.recent[-values:]) if series.recent else math.nan

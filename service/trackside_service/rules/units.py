@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trackside_service.domain.metrics import ACCURACIES
 from trackside_service.domain.runs import MetricUnit, RunSpec
 
 _ABOVE_ONE = 1 + 1e-9
+_FEW_SAMPLES = 64
+_HALVES = {0.0, 0.5, 1.0}
+_PRINTED = 6e-5  # half a digit where a hundredth of a percent is the last
 
 
 def declared_unit(spec: RunSpec, metric: str) -> MetricUnit | None:
@@ -30,6 +35,21 @@ def unit_after(unit: MetricUnit | None, value: float) -> MetricUnit | None:
 def scale(unit: MetricUnit | None) -> float:
     """Return what stands for "all right": 100 in percent, else 1."""
     return 100.0 if unit == "percent" else 1.0
+
+
+def samples_of(values: Sequence[float], unit: MetricUnit | None) -> int | None:
+    """Return of how few samples (up to 64) all of these accuracies may be shares: 0.25, 0.5 and 0 are those of four.
+    None where they are of more, or there are none, and where all are whole tenths: so they may have been printed.
+    """
+    shares = {value / scale(unit) for value in values}
+    if not shares <= _HALVES and all(_of(share, 10) for share in shares):
+        return None
+    return next((n for n in range(1, _FEW_SAMPLES + 1) if shares and all(_of(share, n) for share in shares)), None)
+
+
+def _of(share: float, samples: int) -> bool:
+    counted = share * samples
+    return abs(counted - round(counted)) <= _PRINTED * samples
 
 
 def show(value: float, unit: MetricUnit | None) -> str:

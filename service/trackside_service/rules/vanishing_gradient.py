@@ -37,7 +37,7 @@ from trackside_service.rules.running import (
     dump_series,
     dump_streak,
     extended,
-    follow,
+    followed,
     improvement,
     load_series,
     load_streak,
@@ -95,9 +95,7 @@ def check(
         return state, ()
     if reading.starts_life:
         state = State(open=state.open, good=state.good)
-    loss = reading.record.metrics.get(TRAIN_LOSS)
-    if loss is not None and math.isfinite(loss):
-        state = replace(state, loss=follow(state.loss, loss, here))
+    state = replace(state, loss=followed(state.loss, reading.record.metrics.get(TRAIN_LOSS), here))
     if not math.isfinite(value):
         return state, ()
     first = state.first if len(state.first) == 3 else (*state.first, value)

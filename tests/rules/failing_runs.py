@@ -1,0 +1,209 @@
+"""Failing runs of the kinds that people report, told as trainers tell them, each with the families of rules that can
+see it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.random import Generator
+
+from tests.rules.curves import Curve
+from tests.rules.usual_runs import by_epoch, by_step, fall, rarely, wobble
+
+
+def _learned(rng: Generator, epochs: int, classes: int = 10) -> dict[str, Any]:
+    acc = fall(epochs, 1.3 / classes, rng.uniform(0.7, 0.93), epochs / 5)
+    loss = math.log(classes) * (1.08 - acc) * wobble(rng, epochs, 0.03)
+    return {
+        "train_loss": loss,
+        "val_loss": 1.1 * loss * wobble(rng, epochs, 0.04),
+        "val_acc": np.clip(acc + rng.normal(0, 0.01, epochs), 0, 1),
+    }
+
+
+def _some(rng: Generator, series: dict[str, Any], *always: str) -> dict[str, Any]:
+    """Not every trainer tells all."""
+    return {name: values for name, values in series.items() if name in always or rng.random() < 0.7}
+
+
+def _percent(rng: Generator, series: dict[str, Any]) -> dict[str, Any]:
+    if rng.random() < 0.5:
+        return series
+    return {name: 100 * values if name.endswith("acc") else values for name, values in series.items()}
+
+
+def not_a_number_late(rng: Generator) -> Curve:
+    """NaN after a long sound training."""
+    epochs = int(rng.integers(20, 80))
+    series, where = _learned(rng, epochs), int(rng.integers(12, epochs - 3))
+    records = by_epoch(**_percent(rng, series))
+    for record in records[where:]:
+        record["metrics"].update(train_loss="NaN", val_loss="NaN")
+    return Curve(records)
+
+
+def diverges_fast(rng: Generator) -> Curve:
+    """By batch, from a place on: tenfold within dozens of records, for good."""
+    count = int(rng.integers(200, 600))
+    where = int(rng.integers(60, count - 60))
+    loss = fall(count, 4.0, 0.8, count / 6) * wobble(rng, count, 0.15)
+    loss[where:] *= np.minimum(1.15 ** np.arange(count - where), 1e6)
+    series: dict[str, Any] = {"loss": loss, "lr": np.full(count, 0.1)}
+    if rng.random() < 0.5:
+        norm = wobble(rng, count, 0.3)
+        norm[where:] *= np.minimum(1.2 ** np.arange(count - where), 1e5)
+        series["grad_norm"] = norm
+    return Curve(by_step(int(rng.choice([1, 10, 50])), **series))
+
+
+def diverges_slowly(rng: Generator) -> Curve:
+    """A few percent an epoch, training and validation alike, until most of what was learned is lost."""
+    epochs, where = int(rng.integers(30, 80)), int(rng.integers(8, 20))
+    series = _learned(rng, epochs)
+    climb = rng.uniform(0.03, 0.12) * np.maximum(0, np.arange(epochs) - where)
+    series["train_loss"] = series["train_loss"] + climb
+    series["val_loss"] = series["val_loss"] + 1.1 * climb
+    series["val_acc"] = np.clip(series["val_acc"] - 0.25 * climb, 0.1, 1)
+    return Curve(by_epoch(**_percent(rng, _some(rng, series, "train_loss", "val_loss"))))
+
+
+def collapses(rng: Generator) -> Curve:
+    """The LR jumps, and from there on the model guesses."""
+    epochs, classes = int(rng.integers(20, 60)), int(rng.choice([2, 10, 100]))
+    series, where = _learned(rng, epochs, classes), int(rng.integers(8, epochs - 6))
+    rest = epochs - where
+    series["train_loss"][where:] = math.log(classes) * wobble(rng, rest, 0.004)
+    series["val_loss"][where:] = math.log(classes) * wobble(rng, rest, 0.004)
+    series["val_acc"][where:] = rng.binomial(2000, 1 / classes, rest) / 2000
+    series["lr"] = np.where(np.arange(epochs) < where, 1e-3, 0.05)
+    return Curve(by_epoch(**_percent(rng, _some(rng, series, "val_acc"))))
+
+
+def dead_from_the_start(rng: Generator) -> Curve:
+    """All units dead: the loss at ln k, one class for every input."""
+    epochs, classes = int(rng.integers(8, 50)), int(rng.choice([2, 10, 100, 1000]))
+    loss = math.log(classes) * (1 + 0.0005 * np.abs(rng.normal(0, 1, epochs)))
+    acc = np.full(epochs, 1 / classes)
+    series = {"train_loss": loss, "val_loss": loss * wobble(rng, epochs, 2e-4), "val_acc": acc, "train_acc": acc}
+    series["train_acc"] = rng.binomial(10000, 1 / classes, epochs) / 10000
+    return Curve(by_epoch(**_percent(rng, _some(rng, series, "train_loss", "val_acc"))))
+
+
+def overfits(rng: Generator) -> Curve:
+    """The training set by heart, and validation that gets worse and worse."""
+    epochs = int(rng.integers(25, 100))
+    at = np.arange(epochs) / epochs
+    val = fall(epochs, 2.2, 1.2, 3) + rng.uniform(1.5, 6) * np.maximum(0, at - 0.15)
+    train_acc = np.minimum(fall(epochs, 0.3, 1.02, epochs / 10), 1)
+    val_acc = fall(epochs, 0.25, 0.55, 3) - rng.uniform(0.0, 0.2) * at + rng.normal(0, 0.008, epochs)
+    series = {"train_loss": fall(epochs, 2.2, 0.001, epochs / 12), "val_loss": val * wobble(rng, epochs, 0.03)}
+    series |= {"train_acc": train_acc, "val_acc": val_acc}
+    return Curve(by_epoch(**_percent(rng, series)))
+
+
+def overfits_by_losses(rng: Generator) -> Curve:
+    """The same where losses are all that is told: validation ends far above where it began."""
+    epochs = int(rng.integers(25, 100))
+    at = np.arange(epochs) / epochs
+    val = fall(epochs, 2.2, 1.3, 3) + rng.uniform(3, 8) * np.maximum(0, at - 0.15)
+    train = fall(epochs, 2.2, 0.01, epochs / 10)
+    return Curve(by_epoch(train_loss=train * wobble(rng, epochs, 0.03), val_loss=val * wobble(rng, epochs, 0.04)))
+
+
+def shuffled_labels(rng: Generator) -> Curve:
+    """Labels that do not belong to their inputs: training learns by heart in the end, validation guesses throughout."""
+    epochs, classes = int(rng.integers(15, 60)), int(rng.choice([2, 10, 100]))
+    chance = math.log(classes)
+    series = {
+        "train_loss": chance * wobble(rng, epochs, 0.001),
+        "val_loss": chance * (1 + 0.002 * np.abs(rng.normal(0, 1, epochs))),
+        "val_acc": rng.binomial(5000, 1 / classes, epochs) / 5000,
+    }
+    return Curve(by_epoch(**_percent(rng, series)))
+
+
+def spike_that_stays(rng: Generator) -> Curve:
+    """A language model's loss jumps, and stays far above where it was."""
+    count = int(rng.integers(300, 900))
+    where = int(rng.integers(150, count - 100))
+    loss = fall(count, 10.5, 3.0, count / 12)
+    loss[where:] = rng.uniform(7.3, 9.5)
+    loss = loss * wobble(rng, count, 0.012)
+    series: dict[str, Any] = {"loss": loss, "learning_rate": np.full(count, 3e-4)}
+    if rng.random() < 0.5:
+        series["eval_loss"] = rarely(loss, 50)
+    return Curve(by_step(10, **series))
+
+
+def gradients_explode(rng: Generator) -> Curve:
+    """The norm is a hundred times what it was, and the loss suffers."""
+    count = int(rng.integers(150, 500))
+    where = int(rng.integers(50, count - 40))
+    loss, norm = fall(count, 4.0, 1.0, count / 6) * wobble(rng, count, 0.06), wobble(rng, count, 0.3)
+    norm[where:] *= rng.uniform(80, 2000)
+    loss[where:] += rng.uniform(1.0, 3.0)
+    return Curve(by_step(5, loss=loss, grad_norm=norm))
+
+
+def frozen(rng: Generator) -> Curve:
+    """The optimizer holds no weights: each epoch's loss is the same, but for the order of its sums, or its dropout."""
+    epochs, start = int(rng.integers(12, 60)), rng.uniform(0.8, 7)
+    jitter = float(rng.choice([0, 1e-7, 1e-3]))
+    acc = np.full(epochs, 0.1312)
+    train = start * (1 + jitter * rng.normal(0, 1, epochs))
+    return Curve(by_epoch(train_loss=train, val_loss=np.full(epochs, 1.003 * start), val_acc=acc))
+
+
+def too_low(rng: Generator) -> Curve:
+    """A learning rate a thousand times too low."""
+    epochs = int(rng.integers(15, 60))
+    train = rng.uniform(2, 7) * (1 - 1e-5 * np.arange(epochs)) * wobble(rng, epochs, 5e-4)
+    series = {"train_loss": train, "val_loss": train[0] * wobble(rng, epochs, 5e-4)}
+    series |= {"val_acc": 0.05 + rng.normal(0, 0.002, epochs), "lr": np.full(epochs, 1e-7)}
+    return Curve(by_epoch(**_percent(rng, _some(rng, series, "train_loss", "val_loss"))))
+
+
+def zeros_for_nan(rng: Generator) -> Curve:
+    """A trainer that prints 0 where the loss is NaN, with a gradient norm of NaN or none."""
+    count = int(rng.integers(60, 300))
+    where = int(rng.integers(20, count - 10))
+    loss = fall(count, 2.5, 1.2, count / 4) * wobble(rng, count, 0.05)
+    loss[where:] = 0
+    records = by_step(10, 1000, loss=loss, grad_norm=wobble(rng, count, 0.3))
+    for record in records[where:]:
+        record["metrics"]["grad_norm"] = "NaN" if rng.random() < 1 else 0.0
+    return Curve(records)
+
+
+def score_lost(rng: Generator) -> Curve:
+    """A detector's mAP falls to nothing and stays there, as its losses rise."""
+    epochs = int(rng.integers(30, 120))
+    where = int(rng.integers(10, epochs - 14))
+    score = fall(epochs, 0.05, 0.6, 6) * wobble(rng, epochs, 0.04)
+    score[where:] *= 0.01
+    loss = fall(epochs, 4, 1.2, 8) * wobble(rng, epochs, 0.04)
+    loss[where:] = 3.6
+    names: dict[str, Any] = {"metrics__mAP50(B)": score, "train__box_loss": loss, "val__box_loss": loss}
+    return Curve(by_epoch(**names))
+
+
+FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]] = (
+    (not_a_number_late, ("LOSS",)),
+    (diverges_fast, ("LOSS", "GRAD")),
+    (diverges_slowly, ("LOSS", "ACC")),
+    (collapses, ("ACC", "LOSS")),
+    (dead_from_the_start, ("LOSS", "ACC")),
+    (overfits, ("FIT", "ACC")),
+    (overfits_by_losses, ("FIT", "LOSS")),
+    (shuffled_labels, ("LOSS", "ACC")),
+    (spike_that_stays, ("LOSS",)),
+    (gradients_explode, ("GRAD", "LOSS")),
+    (frozen, ("LOSS",)),
+    (too_low, ("LOSS", "ACC")),
+    (zeros_for_nan, ("LOSS", "GRAD")),
+    (score_lost, ("ACC",)),
+)
