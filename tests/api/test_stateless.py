@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from tests.api.test_health import STEP_LR
 from tests.support.problems import assert_problem
 from tests.support.service import service
 
+from trackside_service.api.written import previewed
 from trackside_service.rules import RULES
+from trackside_service.schedules import preview
 
 CONSTANT = {"kind": "constant", "lr": 0.0003}
 
@@ -24,6 +28,29 @@ def api(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iter
     path.write_bytes(sqlite_template.read_bytes())
     with service(f"sqlite:///{path}") as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+def test_a_million_updates_are_previewed_in_pieces(api: httpx.Client) -> None:
+    cycle = {"framework": "torch", "class": "OneCycleLR", "params": {"max_lr": 0.1, "total_steps": 10**6}}
+    answer = api.post("/v1/schedules/preview", json={"schedule": {**cycle, "unit": "step"}, "total": 10**6})
+    assert answer.status_code == 200
+    assert "content-length" not in answer.headers
+    wanted = preview({**cycle, "unit": "step"}, steps=None, total=10**6, metric=None)
+    assert answer.json() == {"lrs": wanted[0]}
+    groups = {**cycle, "unit": "step", "base_lr": [0.1, 0.1], "params": {"max_lr": [0.1, 0.2], "total_steps": 15_000}}
+    answer = api.post("/v1/schedules/preview", json={"schedule": groups, "total": 15_000})
+    both = preview(groups, steps=None, total=15_000, metric=None)
+    assert answer.json() == {"lrs": both[0], "groups": both}
+
+
+def test_writing_a_preview_takes_a_fraction_of_its_memory() -> None:
+    lrs = np.linspace(0.0, 0.1, 500_000)
+    tracemalloc.start()
+    length = sum(map(len, previewed([lrs], listed=False)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert length > 5_000_000
+    assert peak < length / 3
 
 
 def test_preview(api: httpx.Client) -> None:

@@ -95,6 +95,25 @@ def test_the_names_and_their_parameters_are_those_of_transformers() -> None:
                 assert ours[each.value][name].default == param.default, (each.value, name)
 
 
+def test_the_functions_and_their_parameters_are_those_that_get_scheduler_calls() -> None:
+    optimization = importlib.import_module("transformers.optimization")
+    framework = next(each for each in FRAMEWORKS if each.framework == "transformers")
+    ours = {spec.name: spec for spec in framework.classes if spec.restated is not None}
+    called = {function.__name__: each.value for each, function in optimization.TYPE_TO_SCHEDULER_FUNCTION.items()}
+    assert {name: spec.restated({})["params"]["name"] for name, spec in ours.items() if spec.restated} == called
+    inner = {
+        "get_greedy_schedule": optimization.GreedyLR,
+        "get_reduce_on_plateau_schedule": optimization.ReduceLROnPlateau,
+    }
+    for name, spec in ours.items():
+        signature = inspect.signature(inner.get(name, getattr(optimization, name))).parameters
+        there = {param.name: param.default for param in signature.values() if param.name != "optimizer"}
+        assert set(there) == {param.name for param in spec.params}, name
+        for param in spec.params:
+            assert param.required == (there[param.name] is inspect.Parameter.empty), (name, param.name)
+            assert param.required or param.default == there[param.name], (name, param.name)
+
+
 def test_the_classes_and_their_parameters_are_those_of_keras() -> None:
     module = importlib.import_module("keras.optimizers.schedules")
     framework = next(each for each in FRAMEWORKS if each.framework == "keras")
@@ -122,6 +141,68 @@ def test_a_metric_drives_a_plateau_as_the_live_one(draw: Draw) -> None:
         _agree(compile_schedule(declaration).driven_by(values), wanted, raises_at, declaration)
 
 
+@pytest.mark.parametrize(
+    "draw", [draw for name in INSTALLED for draw in DRIVEN.get(name, ())], ids=lambda draw: draw.__name__
+)
+def test_patience_and_rest_with_a_fraction_are_counted_as_the_live_ones(draw: Draw) -> None:
+    rng = random.Random(f"fractions {draw.__name__}")
+    for _ in range(60):
+        declaration, values = draw(rng), metric(rng, TICKS)
+        params = declaration["params"]
+        own = params.get("scheduler_specific_kwargs", params)
+        own |= {"patience": rng.randint(0, 3) + 0.5, "cooldown": rng.randint(0, 3) + 0.25}
+        if params.get("name") == "greedy":
+            own |= {"warmup": rng.randint(0, 3) + 0.75, "window_size": 2.5, "smooth": True, "reset_start": 2.5}
+        wanted, raises_at = trajectory(declaration, TICKS, values)
+        _agree(compile_schedule(declaration).driven_by(values), wanted, raises_at, declaration)
+
+
+def _get(name: str, warm: Any, total: Any, base: Any = 0.1, **own: Any) -> dict[str, Any]:
+    params = {"name": name, "num_warmup_steps": warm, "num_training_steps": total, "scheduler_specific_kwargs": own}
+    return {"framework": "transformers", "class": "get_scheduler", "params": params, "base_lr": base, "unit": "step"}
+
+
+def _paddle(name: str, **params: Any) -> dict[str, Any]:
+    return {"framework": "paddle", "class": name, "params": params, "unit": "step"}
+
+
+def _warm(inner: dict[str, Any]) -> dict[str, Any]:
+    return _paddle("LinearWarmup", learning_rate=inner, warmup_steps=3, start_lr=0.0, end_lr=0.1)
+
+
+EDGES = [
+    _get("polynomial", 10, 41, power=0),
+    _get("polynomial", 2.5, 41.5, power=0.0, lr_end=1e-3),
+    _get("polynomial", 0, 40, [0.1, 0.02], power=0),
+    _get("polynomial", 50, 41, power=0),
+    _get("polynomial", 12.5, 12.5),
+    _get("polynomial", 12, 12.0),
+    _get("inverse_sqrt", 12, 40, timescale=0),
+    _get("inverse_sqrt", 12.5, 40, timescale=0),
+    _get("inverse_sqrt", 12.5, 40, timescale=1e-9),
+    _paddle("LinearLR", learning_rate=0.1, total_steps=4.5),
+    _paddle("LinearLR", learning_rate=0.1, total_steps=0.5),
+    _paddle("LinearLR", learning_rate=0.1, total_steps=0.1 * 30, end_factor=0.0, start_factor=1.0),
+    _warm({"class": "LinearLR", "params": {"learning_rate": 0.1, "total_steps": 7.5}}),
+    _paddle("MultiStepDecay", learning_rate=0.1, milestones=[2.5, 7.0]),
+    _paddle("PiecewiseDecay", boundaries=[2.5, 7.0], values=[0.3, 0.2, 0.1]),
+    _paddle("NoamDecay", d_model=64, warmup_steps=7.5),
+    _torch("StepLR", 0.1, {"step_size": 0.1 * 30, "gamma": 0.5}),
+    _torch("StepLR", 0.1, {"step_size": 0.5, "gamma": 0.5}),
+    _torch("MultiStepLR", 0.1, {"milestones": [22.5, 30.0, 30, 0.1 * 30]}),
+    _torch("ConstantLR", 0.1, {"factor": 0.0, "total_iters": 4.5}),
+    _torch("ConstantLR", 0.1, {"factor": 0.0, "total_iters": 4.0}),
+    _torch("LinearLR", 0.1, {"total_iters": 0.5}),
+    _torch("PolynomialLR", 0.1, {"total_iters": 100.5, "power": 0.5}),
+]
+
+
+@pytest.mark.parametrize("declaration", EDGES, ids=str)
+def test_numbers_at_the_edge_do_what_they_do_in_the_live_class(declaration: dict[str, Any]) -> None:
+    wanted, raises_at = trajectory(declaration, TICKS)
+    _agree(compile_schedule({"unit": "step", **declaration}), wanted, raises_at, declaration)
+
+
 def test_a_long_cosine_agrees_with_the_recursion_through_its_rebound() -> None:
     params = {"learning_rate": 0.1, "T_max": 50_000, "eta_min": 1e-6}
     declaration = {"framework": "paddle", "class": "CosineAnnealingDecay", "params": params, "unit": "step"}
@@ -139,6 +220,7 @@ REFUSED = [
     _greedy(0.1, factor=1.0),
     _greedy(0.1, mode="best"),
     _greedy([0.1, 0.2], min_lr=[0.1]),
+    _get("inverse_sqrt", 0, 40, timescale=0),
     _greedy([0.1, 0.2], max_lr=[0.1, 0.2, 0.3]),
     _greedy(0.1, windows=3),
     _torch("OneCycleLR", 0.1, {"max_lr": 0.1}),

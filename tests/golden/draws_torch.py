@@ -112,6 +112,36 @@ def torch_chained(rng: random.Random, depth: int = 0) -> tuple[str, dict[str, An
     return "ChainedScheduler", {"schedulers": [_member(rng, depth) for _ in range(rng.randint(1, 3))]}
 
 
+def _share(rng: random.Random, most: int) -> float:
+    """A number of ticks as a share of a run gives it: with a fraction, mostly."""
+    return rng.choice([rng.randint(1, most), rng.randint(0, most) + rng.choice([0.25, 0.5, 0.9]), 0.1 * most])
+
+
+def torch_fractional(rng: random.Random) -> tuple[str, dict[str, Any]]:
+    """Numbers of ticks with a fraction, alone, in turn, and on top of each other."""
+    members = [
+        {"class": "StepLR", "params": {"step_size": _share(rng, 9) + 0.5, "gamma": rng.uniform(0.1, 1)}},
+        {"class": "MultiStepLR", "params": {"milestones": [_share(rng, 50) for _ in range(3)], "gamma": 0.5}},
+        {"class": "ConstantLR", "params": {"factor": rng.uniform(0, 1), "total_iters": _share(rng, 20)}},
+        {"class": "LinearLR", "params": {"total_iters": _share(rng, 30), "start_factor": rng.uniform(0.01, 1)}},
+        {"class": "LinearLR", "params": {"total_iters": _share(rng, 30), "end_factor": 0.0}},
+        {"class": "PolynomialLR", "params": {"total_iters": _share(rng, 60), "power": rng.choice([0.5, 1.0, 2.0])}},
+        {"class": "CosineAnnealingLR", "params": {"T_max": _share(rng, 40)}},
+        {"class": "CyclicLR", "params": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": _share(rng, 12)}},
+        {"class": "OneCycleLR", "params": {"max_lr": 0.1, "total_steps": rng.randint(20, 60)}},
+        {"class": "ExponentialLR", "params": {"gamma": rng.uniform(0.8, 1)}},
+        {"class": "ChainedScheduler", "params": {"schedulers": [{"class": "ExponentialLR", "params": {"gamma": 0.9}}]}},
+    ]
+    shape = rng.randrange(4)
+    if shape == 0:
+        one = rng.choice(members[:8])
+        return one["class"], one["params"]
+    if shape == 1:
+        return "ChainedScheduler", {"schedulers": rng.sample(members[:8], 2)}
+    taken = rng.sample(members, rng.randint(2, 3))
+    return "SequentialLR", {"schedulers": taken, "milestones": sorted(_share(rng, 50) for _ in taken[1:])}
+
+
 def torch_nested(rng: random.Random) -> tuple[str, dict[str, Any]]:
     """Nested ones."""
     return rng.choice([torch_sequential, torch_chained])(rng, 2)
@@ -153,5 +183,6 @@ TORCH_DRAWS: tuple[Draw, ...] = tuple(
         torch_sequential,
         torch_chained,
         torch_nested,
+        torch_fractional,
     )
 )

@@ -68,6 +68,11 @@ def torch_cases() -> Cases:
     yield case("OneCycleLR", 0.01, 5, max_lr=0.3, total_steps=2)
     yield case("OneCycleLR", [0.1, 0.01], 25, max_lr=[0.3, 0.03], total_steps=20, cycle_momentum=False)
     yield case("OneCycleLR", [0.1, 0.01], 25, max_lr=0.3, total_steps=20)
+    yield case("StepLR", 0.1, 20, step_size=2.5, gamma=0.5)
+    yield case("MultiStepLR", 0.1, 40, milestones=[12.0, 22.5])
+    yield case("ConstantLR", 0.1, 10, total_iters=4.5)
+    yield case("LinearLR", 0.1, 20, start_factor=0.1, total_iters=12.5)
+    yield case("PolynomialLR", 0.1, 110, total_iters=100.5)
 
 
 def paddle_cases() -> Cases:
@@ -149,6 +154,9 @@ def torch_nested_cases() -> Cases:
     yield case("ChainedScheduler", [falling, cycle])
     yield case("ChainedScheduler", [_member("CosineAnnealingWarmRestarts", T_0=7), falling])
     yield case("ChainedScheduler", [_member("ConstantLR", factor=0.0, total_iters=7)])
+    longer = _member("LinearLR", total_iters=12.5)
+    yield case("SequentialLR", [longer, _member("CosineAnnealingLR", T_max=37.5)], milestones=[12.5])
+    yield case("SequentialLR", [longer, _member("ChainedScheduler", schedulers=[falling])], milestones=[12.5])
 
 
 def paddle_set_cases() -> Cases:
@@ -164,6 +172,49 @@ def paddle_set_cases() -> Cases:
     yield case("ReduceOnPlateau", 60, learning_rate=0.1, factor=0.5, patience=1, mode="max", threshold=0.5)
     yield case("OneCycleLR", 60, max_learning_rate=1e-5, total_steps=30)
     yield case("MultiStepDecay", 30, learning_rate=0.1, milestones=[0, 7, 9])
+    yield case("LinearLR", 12, learning_rate=0.1, total_steps=4.5)
+    plain = {"framework": "paddle", "params": {"learning_rate": 0.1, "total_steps": 4.5}, "unit": "step"}
+    yield {**plain, "class": "LinearLR"}, 12
+
+
+def transformers_cases() -> Cases:
+    """The functions by their own names, and powers and scales at which the formulas break."""
+
+    def case(name: str, /, **params: Any) -> tuple[dict[str, Any], int]:
+        shared = {"framework": "transformers", "class": name, "params": params}
+        return {**shared, "base_lr": [0.1, 0.02], "unit": "step"}, 50
+
+    def named(name: str, warm: float, total: float, **own: Any) -> tuple[dict[str, Any], int]:
+        params = {"num_warmup_steps": warm, "num_training_steps": total, "scheduler_specific_kwargs": own}
+        return case("get_scheduler", name=name, **params)
+
+    yield named("polynomial", 10, 41, power=0)
+    yield named("polynomial", 2.5, 41.5, power=0, lr_end=1e-3)
+    yield named("polynomial", 12.5, 12.5)
+    yield named("inverse_sqrt", 12, 40, timescale=0)
+    warm: dict[str, Any] = {"num_warmup_steps": 10, "num_training_steps": 40}
+    yield case("get_constant_schedule")
+    yield case("get_constant_schedule_with_warmup", num_warmup_steps=10)
+    yield case("get_linear_schedule_with_warmup", **warm)
+    yield case("get_cosine_schedule_with_warmup", **warm, num_cycles=1.5)
+    yield case("get_cosine_with_hard_restarts_schedule_with_warmup", **warm, num_cycles=3)
+    yield case("get_polynomial_decay_schedule_with_warmup", **warm, power=2.0, lr_end=1e-4)
+    yield case("get_inverse_sqrt_schedule", num_warmup_steps=10, timescale=5)
+    yield case("get_cosine_with_min_lr_schedule_with_warmup", **warm, min_lr=1e-3)
+    yield case("get_cosine_with_min_lr_schedule_with_warmup_lr_rate", **warm, min_lr_rate=0.1, warmup_lr_rate=0.05)
+    yield case("get_wsd_schedule", num_warmup_steps=10, num_stable_steps=20, num_decay_steps=10)
+    yield case("get_wsd_schedule", **warm, num_decay_steps=10, decay_type="1-sqrt")
+
+
+def transformers_driven() -> Cases:
+    """The functions that make what a metric drives."""
+
+    def case(name: str, /, **params: Any) -> tuple[dict[str, Any], int]:
+        shared = {"framework": "transformers", "class": name, "params": params}
+        return {**shared, "base_lr": [0.1, 0.02], "unit": "epoch", "steps_per_epoch": 1}, 60
+
+    yield case("get_reduce_on_plateau_schedule", patience=2.5, cooldown=1.5, factor=0.5)
+    yield case("get_greedy_schedule", patience=1, factor=0.5)
 
 
 def timm_cases() -> Cases:
@@ -200,10 +251,12 @@ def keras_cases() -> Cases:
 CHOSEN: dict[str, tuple[Callable[[], Cases], ...]] = {
     "torch": (torch_cases, torch_nested_cases),
     "paddle": (paddle_cases, paddle_set_cases),
-    "transformers": (),
+    "transformers": (transformers_cases,),
     "timm": (timm_cases,),
     "keras": (keras_cases,),
 }
+METERED: dict[str, tuple[tuple[dict[str, Any], int], ...]] = {"transformers": tuple(transformers_driven())}
+"""What a metric drives."""
 DRAWN = {"torch": 8, "paddle": 60, "transformers": 60, "timm": 50, "keras": 40}
 """Drawn cases of each draw."""
 
@@ -234,6 +287,7 @@ def main(names: list[str]) -> None:
         for draw in DRIVEN.get(name, ()):
             rng = random.Random(f"golden {name} plateau")
             lines += [_line(draw(rng), 60, made_by, metric(rng, 60)) for _ in range(12)]
+        lines += [_line(*case, made_by, metric(rng, case[1])) for case in METERED.get(name, ())]
         (here / f"{name}.jsonl").write_text("".join(lines))
 
 

@@ -106,11 +106,12 @@ def _paddle_scheduler(declaration: Mapping[str, Any]) -> Any:
 def _transformers(
     declaration: Mapping[str, Any], ticks: int, metric: Sequence[float] | None
 ) -> tuple[list[list[float]], int | None]:
-    from transformers.optimization import get_scheduler
+    from transformers import optimization
 
     optimizer = _optimizer(declaration)
     params = dict(declaration["params"])
-    scheduler = get_scheduler(params.pop("name"), optimizer, **params)
+    first = (params.pop("name"),) if declaration["class"] == "get_scheduler" else ()
+    scheduler = getattr(optimization, declaration["class"])(*first, optimizer, **params)
     if metric is not None:
         return _follow(optimizer, lambda tick: scheduler.step(metric[tick]), ticks)
     return _follow(optimizer, lambda _: scheduler.step(), ticks)

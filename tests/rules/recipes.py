@@ -115,6 +115,7 @@ def _torch() -> list[Recipe]:
             30,
             9,
         ),
+        ("one cycle of ten epochs, stepped per epoch", torch("OneCycleLR", 1e-3, max_lr=1e-3, total_steps=10), 10, 100),
         ("one cycle stepped per epoch", torch("OneCycleLR", 0.1, max_lr=0.1, total_steps=24, pct_start=0.2), 24, 391),
         ("warm restarts", torch("CosineAnnealingWarmRestarts", 0.05, T_0=10, T_mult=2), 70, 391),
         ("warm restarts by update", torch("CosineAnnealingWarmRestarts", 0.05, "step", T_0=3910), 100, 391),
@@ -204,6 +205,13 @@ def _transformers() -> list[Recipe]:
             1000,
         ),
         ("cosine", hugging_face("cosine", **total), 10, 1000),
+        (
+            "a short run, one update of warm-up",
+            hugging_face("linear", num_warmup_steps=1, num_training_steps=60),
+            3,
+            20,
+        ),
+        ("a short run, warmup_ratio 0.03", hugging_face("cosine", num_warmup_steps=2, num_training_steps=60), 3, 20),
         ("cosine, half a step of rounding", hugging_face("cosine", **total), 3, 3340),
         ("cosine with restarts", hugging_face("cosine_with_restarts", specific={"num_cycles": 3}, **total), 10, 1000),
         ("polynomial", hugging_face("polynomial", specific={"power": 2.0, "lr_end": 1e-7}, **total), 10, 1000),
@@ -232,6 +240,12 @@ def _others() -> list[Recipe]:
     cosine = {"class": "CosineAnnealingDecay", "params": {"learning_rate": 0.1, "T_max": 85}}
     return [
         ("DeiT", timm("CosineLRScheduler", 5e-4, t_initial=300, lr_min=1e-5, **warm), 300, 1251),
+        (
+            "timm, two epochs of warm-up",
+            timm("CosineLRScheduler", 0.5, t_initial=300, warmup_t=2, warmup_lr_init=1e-5),
+            300,
+            1251,
+        ),
         ("DeiT with timm's cool-down", timm("CosineLRScheduler", 5e-4, t_initial=300, lr_min=1e-5, **warm), 310, 1251),
         (
             "a cosine that warms up first",

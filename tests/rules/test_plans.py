@@ -35,6 +35,7 @@ def only(schedule: dict[str, Any], epochs: int, steps: int | None = None, **decl
 
 # Each mistake by itself raises this code and no other.
 MISTAKES = [
+    ("PLAN003", torch("MultiStepLR", 0.1, milestones=[100, 150]), 50, 100),  # falls that never come
     # ends early
     ("PLAN002", torch("OneCycleLR", 0.1, max_lr=0.1, total_steps=100), 101, None),
     ("PLAN002", torch("OneCycleLR", 0.1, "step", max_lr=0.1, total_steps=9000), 30, 391),

@@ -71,9 +71,14 @@ def with_params(declaration: dict[str, Any], **params: Any) -> dict[str, Any]:
         (with_params(STEP, gamma=10**400), "/params/gamma", "finite"),
         (with_params(STEP, gamma=1e31), "/params/gamma", "1e+30"),
         (with_params(STEP, gamma=-0.5), "/params/gamma", "at least 0"),
-        (with_params(STEP, step_size=0), "/params/step_size", "at least 1"),
-        (with_params(STEP, step_size=2.5), "/params/step_size", "an integer"),
+        (with_params(STEP, step_size=0), "/params/step_size", "above 0"),
+        (with_params(STEP, step_size="3"), "/params/step_size", "a number, not a string"),
         (with_params(STEP, step_size=10**15), "/params/step_size", "1e+12"),
+        (with_params(STEP, verbose=False), "/params/verbose", "it only prints"),
+        (with_params(STEP, optimizer=None), "/params/optimizer", "only its lr (base_lr, beside params)"),
+        (with_params(STEP, initial_lr=0.1), "/params/initial_lr", "base_lr, beside params"),
+        (with_params(STEP, unit="epoch"), "/params/unit", "beside params"),
+        (with_params(STEP, momentum=0.9), "/params/momentum", "it has 'step_size', 'gamma', 'last_epoch'"),
         (with_params(STEP, last_epoch=5), "/params/last_epoch", "not supported"),
         (with_params(CYCLE, final_div=10), "/params/final_div", "'final_div_factor'"),
         (with_params(CYCLE, pct_start=0.01), "/params/pct_start", "divides by zero"),
@@ -270,7 +275,58 @@ def test_the_other_kinds_compute_their_formulas_too() -> None:
             "/params/values/0",
             "write 1.0",
         ),
-        ({"class": "MultiStepLR", "params": {"milestones": [3, 4.5]}}, "/params/milestones/1", "an integer"),
+        (
+            {"class": "MultiStepLR", "params": {"milestones": [3, "4.5"]}},
+            "/params/milestones/1",
+            "a number, not a string",
+        ),
+        (
+            {"framework": "timm", "class": "CosineLRScheduler", "params": {"t_initial": 5, "initialize": False}},
+            "/params/initialize",
+            "KeyError",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_scheduler",
+                "params": {"name": "cosine", "num_warmup_steps": 0, "num_training_steps": 9, "num_cycles": 2},
+            },
+            "/params/num_cycles",
+            "it belongs in scheduler_specific_kwargs",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_scheduler",
+                "params": {"name": "cosine", "scheduler_specific_kwargs": {"num_warmup_steps": 3}},
+            },
+            "/params/scheduler_specific_kwargs/num_warmup_steps",
+            "it stands in params itself",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_polynomial_decay_schedule_with_warmup",
+                "params": {"num_warmup_steps": 3, "num_training_steps": 9, "lr_end": 0.2},
+            },
+            "/params/lr_end",
+            "not smaller than the initial lr",
+        ),
+        (
+            {
+                "framework": "transformers",
+                "class": "get_cosine_schedule_with_warmup",
+                "params": {"num_warmup_steps": 3},
+            },
+            "/params/num_training_steps",
+            "updates in all",
+        ),
+        ({"framework": "transformers", "class": "LambdaLR"}, "/class", "get_linear_schedule_with_warmup"),
+        ({"class": "WarmupCosineSchedule"}, "/class", "get_cosine_schedule_with_warmup"),
+        ({"class": "LinearWarmupCosineAnnealingLR"}, "/class", "the canonical kind phases"),
+        ({"class": "CosineLR"}, "/class", "'CosineAnnealingLR'; known are StepLR"),
+        ({"class": "Unheard"}, "/class", "torch; known are StepLR"),
+        ({"class": "Unheard"}, "/class", "sent as a table"),
         ({"class": "MultiStepLR", "params": {"milestones": [1] * 10_001}}, "/params/milestones", "0 to 10000"),
     ],
 )
@@ -279,6 +335,27 @@ def test_what_cannot_be_followed_is_refused_with_advice(declaration: dict[str, A
     detail, pointers = refused(whole)
     assert pointers[0] == pointer
     assert words in detail
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "params"),
+    [
+        ("get_cosine_schedule_with_warmup", "cosine", {"num_cycles": 1.5}),
+        ("get_polynomial_decay_schedule_with_warmup", "polynomial", {"power": 2.0}),
+        ("get_linear_schedule_with_warmup", "linear", {}),
+    ],
+)
+def test_a_function_of_transformers_is_the_get_scheduler_call_that_it_is(
+    function: str, name: str, params: dict[str, Any]
+) -> None:
+    shared = {"num_warmup_steps": 3, "num_training_steps": 20}
+    whole = {"framework": "transformers", "base_lr": [0.1, 0.2], "unit": "step"}
+    own = compile_schedule({**whole, "class": function, "params": {**shared, **params}})
+    called = {"name": name, **shared} | ({"scheduler_specific_kwargs": params} if params else {})
+    assert own.source == {**whole, "class": "get_scheduler", "params": called}
+    same = compile_schedule(own.source)
+    assert own.groups == same.groups
+    assert (own.name, own.total) == (same.name, same.total)
 
 
 def test_a_schedule_that_a_metric_drives_says_so_and_needs_one() -> None:

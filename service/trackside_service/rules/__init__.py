@@ -37,6 +37,7 @@ from trackside_service.rules import (
     off_schedule,
     oscillating_loss,
     rebounding_plan,
+    rising_plan,
     short_plan,
     silent,
     slow_start,
@@ -47,6 +48,7 @@ from trackside_service.rules import (
     unexpected_lr_drop,
     unexpected_lr_jump,
     unfinished_plan,
+    unheeded_parameter,
     vanishing_gradient,
 )
 from trackside_service.rules.base import Ending, Reading, Rule, RuleConfig, RunContext, Silence
@@ -84,6 +86,8 @@ RULES: Final[tuple[Rule[Any, Any], ...]] = (
     rebounding_plan.RULE,
     cut_warmup.RULE,
     mistaken_unit.RULE,
+    rising_plan.RULE,
+    unheeded_parameter.RULE,
     off_schedule.RULE,
     unexpected_lr_drop.RULE,
     unexpected_lr_jump.RULE,

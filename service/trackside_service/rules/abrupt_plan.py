@@ -12,14 +12,26 @@ does just what was configured.
 **Example.** Paddle's `LinearWarmup(..., warmup_steps=1, start_lr=2e-5, end_lr=0.002)`, stepped per epoch: the rate
 rises a hundred times between the first and the second epoch; the accuracy fell from 58 % to 0 there.
 
-**What to try.** Give the warm-up more ticks, start it nearer to the peak, or lower the peak. Check the unit as well:
-a warm-up counted in batches but stepped once an epoch (or the reverse) looks like this.
+**What to try.** Give the warm-up more ticks, or start it nearer to the peak: the alert names the parameter and a value
+with which the plan is gentle (a lower peak alone is not: the rate still rises as many times). Check the unit as
+well: a warm-up counted in batches but stepped once an epoch (or the reverse) looks like this.
 
 **Defaults.** Ten times and half of the peak leave alone what is customary: torchvision's and DeiT's warm-ups over five
-epochs, warm-ups from 0 over many ticks (a rise from 0 counts only where it lands at half the peak at once), one-cycle
-plans, warm restarts. A phase with a frozen backbone at a tenth of the rate that follows is told: the rate rises just
-ten times in one tick, with no warm-up in between. It judges a plan and not a run, so it is a warning and has no place
-in the run.
+epochs, warm-ups from 0 over many ticks, one-cycle plans, warm restarts. Three kinds of rises are customary too, though
+they pass both numbers, and are not told:
+
+- From exactly 0 at the first update of a schedule that is stepped per update, as Hugging Face's warm-ups of one or two
+  updates in a short run have it: that update changes nothing, so the run begins at the second, at a rate at which a
+  plan without a warm-up begins. (Stepped per epoch, a whole epoch is spent at 0: that is told.)
+- OneCycleLR's own rise, where it takes the share that is its default (0.3) or more: in a run of few ticks that share is
+  few ticks, and no other number would make it more. With a smaller share the ticks are there, and it is told.
+- The middle of a warm-up over two epochs or more, in a schedule that is stepped per epoch: halfway up is half of the
+  peak by its nature, and a whole epoch trains there.
+
+A phase at a constant tenth of the rate that follows is told: the rate rises just ten times in one tick, with no warm-up
+in between. A frozen backbone looks so, and He's start of ResNet-110 (0.01 for 400 updates, then 0.1), which its authors
+needed since 0.1 at once did not converge. It judges a plan and not a run, so it is a warning and has no place in the
+run.
 """
 
 from __future__ import annotations
@@ -31,11 +43,12 @@ from typing import Any, Final
 import numpy as np
 
 from trackside_service.domain.findings import Finding
-from trackside_service.rules import advice
+from trackside_service.rules import gentler_rise
 from trackside_service.rules.base import RunContext
-from trackside_service.rules.outlook import MAX_REPLAYED, replayed
+from trackside_service.rules.outlook import MAX_REPLAYED, legs_of, replayed
 from trackside_service.rules.planning import plan_rule
 from trackside_service.schedules import CompiledSchedule
+from trackside_service.schedules.kinds.ramp import Ramp
 
 CODE = "PLAN001"
 MAX_TICKS: Final = (
@@ -43,7 +56,9 @@ MAX_TICKS: Final = (
 )
 _UNKNOWN_TICKS: Final = 10_000
 _CHUNK: Final = 250_000
+_LOOKED_AT: Final = 100
 _ROUNDED: Final = 1 - 1e-9
+_USUAL_SHARE: Final = 0.3  # of a cycle that rises
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ def plan(context: RunContext, parameters: Parameters) -> Sequence[Finding]:
         for group in range(len(context.schedule.groups))
         if (jump := _jump(context, context.schedule, group, parameters)) is not None
     ]
-    return [_finding(context, min(jumps, key=lambda jump: jump[1]))] if jumps else ()
+    return [_finding(context, min(jumps, key=lambda jump: jump[1]), parameters)] if jumps else ()
 
 
 def _jump(
@@ -97,11 +112,39 @@ def _jump(
         landed = begin + 1 + np.flatnonzero(found)
         if landed.size:
             landed = landed[~np.isin(landed, np.ceil(schedule.restarts(end, group)))]
-        if landed.size:
-            tick = int(landed[0])
+        for tick in map(int, landed[:_LOOKED_AT]):
+            if _meant(schedule, group, tick, float(lrs[tick - 1 - begin])):
+                continue
             return group, tick, float(lrs[tick - 1 - begin]), float(lrs[tick - begin]), peak
         begin, highest = end, visited[-1]
     return None
+
+
+def _meant(schedule: CompiledSchedule, group: int, tick: int, before: float) -> bool:
+    """Say whether the rise to `tick` is what a customary recipe means: the page tells which, and why."""
+    if schedule.unit == "step":
+        if tick == 1 and before == 0.0:
+            return True
+    elif _halfway(schedule, group, tick):
+        return True
+    source = schedule.source
+    if source.get("class") != "OneCycleLR":
+        return False
+    params = source.get("params", {})
+    share = params.get("pct_start" if schedule.framework == "torch" else "phase_pct", _USUAL_SHARE)
+    rise = legs_of(schedule.groups[group])[0]
+    return bool(share >= _USUAL_SHARE and tick - 1 <= rise.stop)
+
+
+def _halfway(schedule: CompiledSchedule, group: int, tick: int) -> bool:
+    for leg in legs_of(schedule.groups[group]):
+        curve = leg.curve
+        if not isinstance(curve, Ramp) or curve.end <= curve.start or not leg.begin <= tick - 1:
+            continue
+        if tick < leg.stop and tick < leg.clock + curve.over - curve.offset:
+            reached = float(curve.lrs(np.asarray([tick - leg.clock]))[0])
+            return reached - curve.start <= 0.5 * (curve.end - curve.start) * (1 + 1e-9)
+    return False
 
 
 def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
@@ -113,13 +156,27 @@ def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
     return min(most, _UNKNOWN_TICKS if known is None else max(known, 1))
 
 
-def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) -> Finding:
+def _changes(
+    context: RunContext, schedule: CompiledSchedule, before: float, after: float, parameters: Parameters
+) -> list[gentler_rise.Change]:
+    def clears(changed: CompiledSchedule) -> bool:
+        return all(_jump(context, changed, group, parameters) is None for group in range(len(changed.groups)))
+
+    found = (
+        gentler_rise.longer(schedule.source, clears),
+        gentler_rise.nearer(schedule.source, before, after, clears),
+    )
+    return [change for change in found if change is not None]
+
+
+def _finding(context: RunContext, jump: tuple[int, int, float, float, float], parameters: Parameters) -> Finding:
     group, tick, before, after, peak = jump
     assert context.schedule is not None
     unit = context.schedule.unit
     rise = f"{after / before:.4g} times" if before > 0 else "from 0"
-    warmup = advice.longer_warmup(context)
-    words = [f"Spread the rise over more ticks{f': {warmup}' if warmup else ''}, or {advice.lower_peak(context)}."]
+    changes = _changes(context, context.schedule, before, after, parameters)
+    named = f": {', or '.join(change.words for change in changes)}" if changes else ""
+    words = [f"Spread the rise over more ticks, or start it nearer to the peak{named}."]
     words.append(
         f"Check the unit too: the schedule is stepped once per {unit}; a warm-up counted in "
         f"{'batches' if unit == 'epoch' else 'epochs'} would be over this quickly."
@@ -133,6 +190,9 @@ def _finding(context: RunContext, jump: tuple[int, int, float, float, float]) ->
         "ratio": after / before if before > 0 else None,
         "peak": peak,
         "share_of_peak": after / peak,
+        "clearing_changes": [
+            {gentler_rise.pointer(path): value for path, value in change.edits.items()} for change in changes
+        ],
     }
     return Finding(
         code=CODE,

@@ -70,7 +70,7 @@ class Outlook:
     @property
     def legs(self) -> list[Leg]:
         """What the schedule is made of."""
-        return list(_legs(self.schedule.groups[self.group], 0.0, math.inf, 0.0))
+        return legs_of(self.schedule.groups[self.group])
 
     def at(self, tick: float) -> float:
         """Return the LR at one tick."""
@@ -102,9 +102,14 @@ def alone(schedule: CompiledSchedule) -> Outlook | None:
     return _over(schedule, schedule.unit, length, length, schedule.steps_per_epoch)
 
 
+def legs_of(curve: Curve) -> list[Leg]:
+    """Return what a curve is made of."""
+    return list(_legs(curve, 0.0, math.inf, 0.0))
+
+
 def replayed(schedule: CompiledSchedule) -> bool:
     """Say whether asking for a tick means to replay a plateau scheduler up to it, which is slow."""
-    return any(isinstance(leg.curve, PlateauOfTicks) for leg in _legs(schedule.groups[0], 0.0, math.inf, 0.0))
+    return any(isinstance(leg.curve, PlateauOfTicks) for leg in legs_of(schedule.groups[0]))
 
 
 def in_the_other_unit(ahead: Outlook) -> Outlook | None:

@@ -14,9 +14,10 @@ peak. A total that counts the batches of all processes, or every micro-batch, lo
 be continued), there is nothing to do.
 
 **Defaults.** Half of the highest LR and one and a half times the length leave alone schedules that stop a little short
-of their end on purpose. Schedules without an end (exponential, inverse square root, warm restarts), and those that end
-at over a fifth of their peak, are not meant to anneal and are passed over. It needs `total_epochs`, and
-`steps_per_epoch` where the schedule is stepped per update.
+of their end on purpose. Milestones that all lie past the run are told as well: the schedule names falls that never
+come, which is as often a plan of another length as a run that is cut short. Schedules without an end (exponential,
+inverse square root, warm restarts), and those that end at over a fifth of their peak, are not meant to anneal and are
+passed over. It needs `total_epochs`, and `steps_per_epoch` where the schedule is stepped per update.
 """
 
 from __future__ import annotations

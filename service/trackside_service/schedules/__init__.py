@@ -12,7 +12,7 @@ from trackside_service.schedules.frameworks import FRAMEWORKS
 from trackside_service.schedules.frameworks.constructor import ClassSpec, FrameworkSpec
 from trackside_service.schedules.kinds import KINDS
 from trackside_service.schedules.params import MAX_DEPTH, MAX_GROUPS, MAX_PHASES, MAX_SCHEDULERS, MAX_TABLE, Param
-from trackside_service.schedules.previewing import MAX_UPDATES, preview
+from trackside_service.schedules.previewing import MAX_UPDATES, preview, preview_arrays
 
 __all__ = [
     "FRAMEWORKS",
@@ -32,4 +32,5 @@ __all__ = [
     "Reporting",
     "compile_schedule",
     "preview",
+    "preview_arrays",
 ]

@@ -34,7 +34,8 @@ class Reporting:
 
 @dataclass(frozen=True, slots=True)
 class CompiledSchedule:
-    """A declared schedule as curves. `unit` says what one tick is; `source` is the declaration as it came.
+    """A declared schedule as curves. `unit` says what one tick is; `source` is the declaration as it came (of a
+    function of transformers: as the get_scheduler call that it is).
 
     `total` is the number of ticks configured where the constructor names it; `refused_after` the last tick that
     the real

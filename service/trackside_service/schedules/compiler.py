@@ -9,6 +9,7 @@ from trackside_service.schedules.compiled import CompiledSchedule, Reporting
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks import FRAMEWORKS
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, FrameworkSpec, Site
+from trackside_service.schedules.frameworks.strangers import OF_TRANSFORMERS, STRANGERS, TABLE
 from trackside_service.schedules.kinds import KINDS
 from trackside_service.schedules.params import (
     MAX_DEPTH,
@@ -19,7 +20,8 @@ from trackside_service.schedules.params import (
     Param,
     brief,
     escape,
-    nearest,
+    hint,
+    like,
     number,
     read,
     refuse,
@@ -28,6 +30,12 @@ from trackside_service.schedules.params import (
 _BESIDE = ("unit", "steps_per_epoch", "reporting", "metric")
 _MOST_NAME = 200
 _FORM = ("framework", "class", "params", "base_lr", *_BESIDE)
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(_FORM, "it stands beside params, not in it"),
+    **dict.fromkeys(("lr", "initial_lr", "base_lrs"), "the optimizer's lr is base_lr, beside params"),
+    "optimizer": "the optimizer is not declared, only its lr (base_lr, beside params): leave it out",
+    "verbose": "it only prints, and today's class has none: leave it out",
+}
 _BASE_LR = Param("base_lr", "number", "the optimizer's LR", minimum=0.0)
 _REPORTING = (
     Param("when", "choice", "", default=None, choices=("in_use", "after_step"), nullable=True),
@@ -94,10 +102,13 @@ def _compile(declaration: Mapping[str, Any], steps_per_epoch: int | None) -> Com
         if name not in _FORM:
             raise refuse(
                 f"/{escape(name)}",
-                f"a schedule has no such field; the nearest is {nearest(str(name), _FORM)!r}",
+                f"a schedule has no such field; {hint(str(name), _FORM)}",
             )
     base_lrs = _base_lrs(declaration.get("base_lr"))
-    built, spec_name = _construct(framework, declaration, "", base_lrs, 1)
+    built, called = _construct(framework, declaration, "", base_lrs, 1)
+    source = declaration
+    if called.restated is not None:
+        source = {**declaration, **called.restated(declaration.get("params", {}))}
     unit = _unit(beside, needed=True)
     if per_epoch is None and unit == "step":
         per_epoch = built.steps_per_epoch
@@ -106,8 +117,8 @@ def _compile(declaration: Mapping[str, Any], steps_per_epoch: int | None) -> Com
         steps_per_epoch=per_epoch,
         reporting=reporting,
         framework=framework.framework,
-        name=spec_name,
-        source=declaration,
+        name=source["class"],
+        source=source,
         groups=built.groups,
         base_lrs=base_lrs,
         total=built.total,
@@ -138,14 +149,16 @@ def _construct(
     pointer: str,
     base_lrs: tuple[float, ...] | None,
     depth: int,
-) -> tuple[Built, str]:
+) -> tuple[Built, ClassSpec]:
     if depth > MAX_DEPTH:
         raise refuse(pointer, f"schedulers are nested at most {MAX_DEPTH} deep")
     spec = _class(framework, declaration.get("class"), pointer)
     params = declaration.get("params", {})
     if not isinstance(params, Mapping):
         raise refuse(f"{pointer}/params", f"params is an object, not {brief(params)}")
-    values = read(params, spec.params, owner=spec.name, pointer=f"{pointer}/params")
+    values = read(
+        params, spec.params, owner=spec.name, pointer=f"{pointer}/params", elsewhere={**_ELSEWHERE, **spec.elsewhere}
+    )
     if spec.needs_base_lr and base_lrs is None:
         raise refuse(
             "/base_lr",
@@ -164,7 +177,7 @@ def _construct(
             )
         return _construct(framework, inner, place, base_lrs, depth + 1)[0]
 
-    return spec.build(values, Site(pointer, base_lrs, nest)), spec.name
+    return spec.build(values, Site(pointer, base_lrs, nest)), spec
 
 
 def _framework(declaration: Mapping[str, Any]) -> FrameworkSpec:
@@ -187,13 +200,17 @@ def _class(framework: FrameworkSpec, name: Any, pointer: str) -> ClassSpec:
     known = ", ".join(names)
     if not isinstance(name, str):
         raise refuse(f"{pointer}/class", f"class names one of {framework.framework}'s schedulers: {known}")
+    known_as = STRANGERS.get(name) or (OF_TRANSFORMERS.get(name) if framework.framework == "transformers" else None)
+    if known_as is not None:
+        raise refuse(f"{pointer}/class", f"this class is not {framework.framework}'s; {known_as}")
     for other in FRAMEWORKS:
         if other is not framework and any(spec.name == name for spec in other.classes):
             raise refuse(f"{pointer}/class", f"{name} is {other.framework}'s; {framework.framework} has {known}")
-    close = nearest(name, names)
+    close = like(name, names)
+    likely = "" if close is None else f"the nearest is {close!r}; "
     raise refuse(
         f"{pointer}/class",
-        f"this class is not known for {framework.framework}; the nearest is {close!r}; known are {known}",
+        f"this class is not known for {framework.framework}; {likely}known are {known}; {TABLE}",
     )
 
 

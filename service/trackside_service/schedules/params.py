@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any, Final, Literal, TypeAlias
 
 from trackside_service.errors import Fault, ScheduleError
@@ -22,6 +23,8 @@ MAX_GROUPS: Final = 1_000
 MAX_TICKS: Final = 10**12
 MAX_SIZE: Final = 1e30
 """Of any number in a declaration: far beyond every LR, and safe to compute with."""
+_ALIKE: Final = 0.6
+"""Of two names: 1 is the same. Below it the one is no misspelling of the other."""
 
 ParamType: TypeAlias = Literal["number", "integer", "boolean", "choice", "table", "phases", "schedule", "any"]
 
@@ -109,25 +112,47 @@ def brief(value: object) -> str:
     return "an object" if isinstance(value, Mapping) else "a list"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, None when none is known."""
+def like(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` is most like, None where it is like none."""
     wanted = name.lower()
-    return max(known, key=lambda k: SequenceMatcher(None, wanted, k.lower()).ratio(), default=None)
+    ratios = {each: SequenceMatcher(None, wanted, each.lower()).ratio() for each in known}
+    alike = {each: ratio for each, ratio in ratios.items() if ratio >= _ALIKE}
+    # What begins alike comes first: CosineLR is rather CosineAnnealingLR than ConstantLR.
+    begun = {each: _common_start(wanted, each.lower()) / len(wanted) for each in alike}
+    return max(alike, key=lambda each: alike[each] + 0.5 * begun[each], default=None)
 
 
-def read(params: Mapping[str, Any], known: Sequence[Param], *, owner: str, pointer: str) -> dict[str, Any]:
+def _common_start(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def hint(name: str, known: Sequence[str]) -> str:
+    """Return what to say of an unknown name: the known one that it is like, or all where it is like none."""
+    close = like(name, known)
+    if close is not None:
+        return f"the nearest that it has is {close!r}"
+    return f"it has {', '.join(map(repr, known))}" if known else "it takes none"
+
+
+def read(
+    params: Mapping[str, Any],
+    known: Sequence[Param],
+    *,
+    owner: str,
+    pointer: str,
+    elsewhere: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Return every known parameter with the value given or its default, numbers checked and converted.
 
-    "schedule" and "phases" values are returned as they came: their builder reads them. Raises `ScheduleError`
-    naming every fault.
+    "schedule" and "phases" values are returned as they came: their builder reads them. `elsewhere` says of names that
+    are none of these where they belong. Raises `ScheduleError` naming every fault.
     """
     faults = Faults()
     names = [param.name for param in known]
     for name in params:
         if name not in names:
-            close = nearest(str(name), names)
-            hint = f"; the nearest that it has is {close!r}" if close else "; it takes none"
-            faults.add(f"{pointer}/{escape(name)}", f"{owner} has no such parameter{hint}")
+            words = (elsewhere or {}).get(str(name)) or hint(str(name), names)
+            faults.add(f"{pointer}/{escape(name)}", f"{owner} has no such parameter; {words}")
     values: dict[str, Any] = {}
     for param in known:
         place = f"{pointer}/{param.name}"

@@ -10,6 +10,7 @@ import numpy as np
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.compiler import compile_schedule, schedulers
+from trackside_service.schedules.curve import FloatArray
 from trackside_service.schedules.params import MAX_TICKS
 
 MAX_UPDATES: Final = 2_000_000
@@ -28,7 +29,18 @@ def preview(
     total: int | None,
     metric: Sequence[float] | None,
 ) -> list[list[float]]:
-    """Return the LR in use at each of `steps` (updates, from 0) or of the first `total` updates: one list a group.
+    """Return what `preview_arrays` does, as lists of floats."""
+    return [lrs.tolist() for lrs in preview_arrays(declaration, steps=steps, total=total, metric=metric)]
+
+
+def preview_arrays(
+    declaration: Mapping[str, Any],
+    *,
+    steps: Sequence[int] | None,
+    total: int | None,
+    metric: Sequence[float] | None,
+) -> list[FloatArray]:
+    """Return the LR in use at each of `steps` (updates, from 0) or of the first `total` updates: one array a group.
 
     `metric` has one value a tick and is for schedules that are driven by a metric; the others take no notice of it.
     Raises `ScheduleError` where the real library would raise at one of the updates, or where the LR there is not known.
@@ -78,7 +90,7 @@ def preview(
         raise ScheduleError(
             f"the LR is not known at update {int(updates[unknown].min())}: {_reason(schedule, metric is not None)}"
         )
-    return [values.tolist() for values in lrs]
+    return lrs
 
 
 def _reason(schedule: CompiledSchedule, driven: bool) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.responses import Response, StreamingResponse
 
 from trackside_service import schedules
 from trackside_service.api import examples
@@ -22,6 +26,7 @@ from trackside_service.api.schemas.schedules import (
     PreviewBody,
 )
 from trackside_service.api.validation import validate
+from trackside_service.api.written import PIECE, previewed
 from trackside_service.conformance import (
     GIVEN,
     LrPoint,
@@ -35,6 +40,8 @@ from trackside_service.domain.numbers import from_wire
 from trackside_service.errors import Fault, InvalidInputError, ScheduleError
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
+_PREVIEWS: Final = asyncio.Semaphore(4)
+"""Previews that are computed at the same time: one of millions of values takes some hundred megabytes meanwhile."""
 
 
 @router.post(
@@ -62,7 +69,13 @@ async def preview_schedule(request: Request) -> Any:
             "Give exactly one of steps and total.", faults=[Fault("", "exactly one of steps and total")]
         )
     metric = None if body.metric is None else _numbers(body.metric, "/metric")
-    return await run_in_threadpool(_preview, body, metric)
+    async with _PREVIEWS:
+        groups = await run_in_threadpool(_preview, body, metric)
+    listed = len(groups) > 1 or isinstance(body.schedule.get("base_lr"), list)
+    pieces = previewed(groups, listed=listed)
+    if groups[0].size * len(groups) > PIECE:
+        return StreamingResponse(iterate_in_threadpool(pieces), media_type="application/json")
+    return Response(b"".join(pieces), media_type="application/json")
 
 
 @router.post(
@@ -113,13 +126,9 @@ async def identify_schedule(request: Request) -> Any:
     return await run_in_threadpool(_identify, body)
 
 
-def _preview(body: PreviewBody, metric: list[float] | None) -> dict[str, Any]:
+def _preview(body: PreviewBody, metric: list[float] | None) -> list[npt.NDArray[np.float64]]:
     with at("/schedule", ScheduleError):
-        groups = schedules.preview(body.schedule, steps=body.steps, total=body.total, metric=metric)
-    answer: dict[str, Any] = {"lrs": groups[0]}
-    if len(groups) > 1 or isinstance(body.schedule.get("base_lr"), list):
-        answer["groups"] = groups
-    return answer
+        return schedules.preview_arrays(body.schedule, steps=body.steps, total=body.total, metric=metric)
 
 
 def _explain(body: ExplainBody) -> dict[str, Any]:

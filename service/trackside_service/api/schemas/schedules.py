@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from trackside_service.api.schemas.base import Body, Shown, WireNumber
+from trackside_service.schedules import MAX_UPDATES
 
 Schedule = Annotated[
     dict[str, Any],
@@ -20,9 +21,9 @@ class PreviewBody(Body):
 
     schedule: Schedule
     steps: list[Annotated[int, Field(ge=0, le=10**12)]] | None = Field(
-        None, min_length=1, max_length=100_000, description="Update indices, from 0."
+        None, min_length=1, max_length=100_000, description="Update indices, from 0; for more of them, give total."
     )
-    total: int | None = Field(None, ge=1, le=100_000, description="The first so many updates.")
+    total: int | None = Field(None, ge=1, le=MAX_UPDATES, description="The first so many updates.")
     metric: list[WireNumber] | None = Field(
         None, max_length=100_000, description="For schedules that react: one value a tick."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from trackside_service.schedules.curve import Curve
@@ -69,6 +69,9 @@ def of_function(values: Values, site: Site) -> Built:  # noqa: ARG001
 class ClassSpec:
     """A scheduler class: its parameters under their own names, its formula, what happens past the end, what people
     get wrong, and how it differs from classes of the same name or purpose elsewhere.
+
+    `elsewhere`: names that people give it as parameters, and where they belong. `restated`: for a function that is
+    another class's call under its own name, the class and params of that call, from the function's params.
     """
 
     name: str
@@ -80,6 +83,8 @@ class ClassSpec:
     pitfall: str = ""
     namesakes: str = ""
     needs_base_lr: bool = False
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    restated: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

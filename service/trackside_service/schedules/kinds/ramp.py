@@ -22,7 +22,8 @@ class Ramp(Plain):
 
     hold: the last value; continue: the same formula (a cosine rebounds); stretch: the leg is made 2, 3, ... times as
     long as the ticks pass it, so that the LR jumps up again (Paddle's and Keras' `cycle=True`). `single`: x is a
-    float32, as Keras computes it, which the end of a root shows.
+    float32, as Keras computes it, which the end of a root shows. `held`: the last tick of the leg's own clock that is
+    computed, where that is not its end: a recursion over 12.5 ticks stops at the 12th, one short of `end`.
 
     PyTorch and Paddle compute a cosine from each LR to the next. That agrees with the closed form used here to 1e-13 of
     the peak, through any number of rebounds (tests/frameworks).
@@ -38,6 +39,7 @@ class Ramp(Plain):
     cycles: float = 0.5
     ratio: float = 0.1
     single: bool = False
+    held: float | None = None
 
     @property
     def horizon(self) -> float | None:
@@ -49,7 +51,7 @@ class Ramp(Plain):
         clock = np.asarray(ticks, dtype=np.float64) + self.offset
         over: float | FloatArray = self.over
         if self.after == "hold":
-            clock = np.minimum(clock, self.over)
+            clock = np.minimum(clock, self.over if self.held is None else self.held)
         elif self.after == "stretch":
             over = self.over * np.maximum(np.ceil(clock / self.over), 1.0)
         if self.single:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from trackside_service.schedules.frameworks.constructor import FUNCTION, Built, ClassSpec, Site, Values
@@ -14,8 +15,9 @@ from trackside_service.schedules.params import MAX_TICKS, Param, refuse
 
 
 def _linear(values: Values, site: Site) -> Built:
-    base = values["learning_rate"]
-    return for_all(Ramp(base * values["start_factor"], base * values["end_factor"], values["total_steps"]), site)
+    base, total = values["learning_rate"], values["total_steps"]
+    held = float(math.floor(total))
+    return for_all(Ramp(base * values["start_factor"], base * values["end_factor"], total, held=held), site)
 
 
 def _cosine(values: Values, site: Site) -> Built:
@@ -98,7 +100,14 @@ ANNEALING: tuple[ClassSpec, ...] = (
         formula="learning_rate * (start_factor + (end_factor - start_factor) * min(t, total_steps)/total_steps)",
         params=(
             LEARNING_RATE,
-            Param("total_steps", "integer", "ticks from the start to the end", minimum=1),
+            Param(
+                "total_steps",
+                "number",
+                "ticks from the start to the end",
+                minimum=0.0,
+                exclusive=True,
+                maximum=MAX_TICKS,
+            ),
             Param(
                 "start_factor",
                 "number",
@@ -113,7 +122,8 @@ ANNEALING: tuple[ClassSpec, ...] = (
         ),
         build=_linear,
         past_the_end="Stays at learning_rate * end_factor.",
-        pitfall="start_factor cannot be 0. A warm-up of one tick is a jump.",
+        pitfall="start_factor cannot be 0. A warm-up of one tick is a jump. With a fraction (a share of the run) the "
+        "leg stops at the last whole tick, short of its end.",
         namesakes="torch's LinearLR calls total_steps total_iters, 5 by default.",
     ),
     ClassSpec(

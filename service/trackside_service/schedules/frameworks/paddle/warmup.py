@@ -7,6 +7,7 @@ from dataclasses import replace
 from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, Site, Values
 from trackside_service.schedules.frameworks.paddle.common import LEARNING_RATE, TAIL, VERBOSE, for_all
+from trackside_service.schedules.frameworks.torch.plateau import whole_counts
 from trackside_service.schedules.kinds.constant import Constant
 from trackside_service.schedules.kinds.phases import Phase, Phases
 from trackside_service.schedules.kinds.plateau import Plateau, PlateauOfTicks
@@ -46,8 +47,8 @@ def _plateau(values: Values, site: Site) -> Built:
         raise refuse(
             f"{site.pointer}/params/factor", "ReduceOnPlateau refuses a factor of 1 or more: it should be < 1.0"
         )
-    names = ("factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "mode")
-    chosen = {name: values[name] for name in names}
+    names = ("factor", "threshold", "threshold_mode", "min_lr", "mode")
+    chosen = {name: values[name] for name in names} | whole_counts(values)
     return for_all(
         Plateau(lr=values["learning_rate"], eps=values["epsilon"], cooldown_ignores_metric=True, **chosen), site
     )
@@ -90,7 +91,7 @@ WARMUP: tuple[ClassSpec, ...] = (
             Param("factor", "number", "the factor, below 1", default=0.1, minimum=0.0),
             Param(
                 "patience",
-                "integer",
+                "number",
                 "ticks without improvement that are borne: the reduction comes at the next",
                 default=10,
                 minimum=0,
@@ -104,7 +105,7 @@ WARMUP: tuple[ClassSpec, ...] = (
                 default="rel",
                 choices=("rel", "abs"),
             ),
-            Param("cooldown", "integer", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
+            Param("cooldown", "number", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
             Param("min_lr", "number", "never lowered below", default=0, minimum=0.0),
             Param("epsilon", "number", "a reduction by no more than this is not made", default=1e-8, minimum=0.0),
             VERBOSE,

@@ -18,6 +18,10 @@ _NOISE = (
     "its noise is drawn from a torch generator at every tick, and cannot be previewed: send a table "
     '({"kind": "table", "values": [the LR at each tick]}), read off the live scheduler'
 )
+_INITIALIZED = (
+    "the real class raises KeyError on an optimizer that has no initial_lr yet; leave it out, and where another "
+    "scheduler has set initial_lr, give that as base_lr"
+)
 IN_EPOCHS = Param(
     "t_in_epochs", "boolean", "whether step(epoch) sets the LR (true) or step_update(update)", default=True
 )
@@ -26,7 +30,7 @@ TAIL: tuple[Param, ...] = (
     Param("noise_pct", "number", "how much noise (of no effect without it)", default=0.67),
     Param("noise_std", "number", "how much noise (of no effect without it)", default=1.0),
     Param("noise_seed", "integer", "its seed (of no effect without it)", default=42, nullable=True),
-    Param("initialize", "boolean", "of no effect on the LR", default=True),
+    Param("initialize", "boolean", "keep the optimizer's LRs as initial_lr", default=True, fixed=_INITIALIZED),
 )
 LR_MIN = Param("lr_min", "number", "the minimum, the same for every group", default=0.0, minimum=0.0)
 

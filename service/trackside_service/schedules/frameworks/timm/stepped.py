@@ -9,6 +9,7 @@ from trackside_service.schedules.curve import Curve
 from trackside_service.schedules.frameworks.constructor import FUNCTION, Built, ClassSpec, Site, Values
 from trackside_service.schedules.frameworks.timm.common import IN_EPOCHS, LR_MIN, TAIL, each, warmed, warmup
 from trackside_service.schedules.frameworks.timm.wsd import Stable
+from trackside_service.schedules.frameworks.torch.plateau import whole_counts
 from trackside_service.schedules.kinds.decay import Decay
 from trackside_service.schedules.kinds.phases import Phase, Phases
 from trackside_service.schedules.kinds.piecewise import pieces
@@ -81,15 +82,15 @@ def _plateau(values: Values, site: Site) -> Built:
     floors, bases = values["lr_min"], site.bases
     if isinstance(floors, list) and len(floors) != len(bases):
         raise refuse(f"{site.pointer}/params/lr_min", f"lr_min has {len(floors)} values for {len(bases)} groups")
-    warm = values["warmup_t"]
+    warm, counts = values["warmup_t"], whole_counts(values, "patience_t", "cooldown_t")
 
     def curve(base: float, floor: float) -> Curve:
         own = Plateau(
             base,
             values["decay_rate"],
-            values["patience_t"],
+            counts["patience"],
             values["threshold"],
-            cooldown=values["cooldown_t"],
+            cooldown=counts["cooldown"],
             min_lr=floor,
             mode=values["mode"],
         )
@@ -191,15 +192,15 @@ STEPPED: tuple[ClassSpec, ...] = (
             Param("decay_rate", "number", "the factor, below 1", default=0.1, minimum=0.0),
             Param(
                 "patience_t",
-                "integer",
+                "number",
                 "ticks without improvement that are borne",
                 default=10,
                 minimum=0,
                 maximum=MAX_TICKS,
             ),
             Param("threshold", "number", "the least improvement that counts, relative", default=1e-4, minimum=0.0),
-            Param("cooldown_t", "integer", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
-            Param("warmup_t", "integer", "ticks of the warm-up", default=0, minimum=0, maximum=MAX_TICKS),
+            Param("cooldown_t", "number", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
+            Param("warmup_t", "number", "ticks of the warm-up", default=0, minimum=0, maximum=MAX_TICKS),
             Param("warmup_lr_init", "number", "the LR at tick 0, with a warm-up", default=0.0, minimum=0.0),
             Param("lr_min", "number", "never lowered below", default=0.0, minimum=0.0, per_group=True),
             Param("mode", "choice", "whether more is better or less", default="max", choices=("min", "max")),

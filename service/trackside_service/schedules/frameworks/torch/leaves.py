@@ -24,7 +24,7 @@ def _set_to(factor: float) -> Callable[[float, Group], Map]:
     return lambda base, group: (0.0, base * factor)  # noqa: ARG005
 
 
-def step_lr(step_size: int, gamma: float) -> Leaf:
+def step_lr(step_size: float, gamma: float) -> Leaf:
     """StepLR: gamma where step_size divides last_epoch, but not at 0."""
 
     def step(epochs: FloatArray, base: float, group: Group) -> Maps:  # noqa: ARG001
@@ -34,7 +34,7 @@ def step_lr(step_size: int, gamma: float) -> Leaf:
     return Leaf(step, _kept, _set_to(1.0), factor=True)
 
 
-def multi_step_lr(milestones: Sequence[int], gamma: float) -> Leaf:
+def multi_step_lr(milestones: Sequence[float], gamma: float) -> Leaf:
     """MultiStepLR: gamma at each milestone, as often as it is listed."""
     counted = Counter(milestones)
     passed = sum(times for mark, times in counted.items() if mark <= 0)
@@ -54,7 +54,7 @@ def multi_step_lr(milestones: Sequence[int], gamma: float) -> Leaf:
     )
 
 
-def constant_lr(factor: float, total_iters: int) -> Leaf:
+def constant_lr(factor: float, total_iters: float) -> Leaf:
     """ConstantLR: factor at 0, 1/factor at total_iters; a factor of 0 divides by zero there."""
 
     def step(epochs: FloatArray, base: float, group: Group) -> Maps:  # noqa: ARG001
@@ -66,13 +66,13 @@ def constant_lr(factor: float, total_iters: int) -> Leaf:
         step,
         lambda base, group: (factor, 0.0),  # noqa: ARG005
         _set_to(1.0 if total_iters <= 0 else factor),
-        last=total_iters - 1 if factor == 0.0 and total_iters > 0 else math.inf,
+        last=total_iters - 1 if factor == 0.0 and total_iters > 0 and total_iters.is_integer() else math.inf,
         exact="always" if total_iters > 0 else "never",
         factor=factor > 0.0,
     )
 
 
-def linear_lr(start: float, end: float, total_iters: int) -> Leaf:
+def linear_lr(start: float, end: float, total_iters: float) -> Leaf:
     """LinearLR: a recursion that ends at total_iters, and divides by zero when set to 0 with total_iters 0."""
 
     def step(epochs: FloatArray, base: float, group: Group) -> Maps:  # noqa: ARG001
@@ -99,7 +99,7 @@ def exponential_lr(gamma: float) -> Leaf:
     return Leaf(step, _kept, _set_to(1.0), factor=True)
 
 
-def polynomial_lr(total_iters: int, power: float) -> Leaf:
+def polynomial_lr(total_iters: float, power: float) -> Leaf:
     """PolynomialLR: the quotient of two neighbours of (1 - t/n)^p."""
 
     def step(epochs: FloatArray, base: float, group: Group) -> Maps:  # noqa: ARG001

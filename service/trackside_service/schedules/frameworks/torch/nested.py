@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from trackside_service.schedules.kinds.phases import Phase, Phases
 from trackside_service.schedules.kinds.product import Product
 from trackside_service.schedules.params import MAX_PHASES, MAX_TICKS, Param, read_list, refuse
 
-_MILESTONE = Param("milestones", "integer", "a milestone", minimum=0, maximum=MAX_TICKS)
+_MILESTONE = Param("milestones", "number", "a milestone", minimum=0, maximum=MAX_TICKS)
 
 
 def _members(values: Values, site: Site, owner: str) -> list[Built]:
@@ -59,7 +60,7 @@ def _refusal(last: int | None, owner: str, members: Sequence[Built]) -> dict[str
 def _sequential(values: Values, site: Site) -> Built:
     place = f"{site.pointer}/params"
     members = _members(values, site, "SequentialLR")
-    marks = [int(mark) for mark in read_list(values["milestones"], _MILESTONE, f"{place}/milestones", most=MAX_PHASES)]
+    marks = read_list(values["milestones"], _MILESTONE, f"{place}/milestones", most=MAX_PHASES)
     if len(marks) != len(members) - 1:
         raise refuse(
             f"{place}/milestones",
@@ -67,15 +68,19 @@ def _sequential(values: Values, site: Site) -> Built:
         )
     if any(later < earlier for earlier, later in itertools.pairwise(marks)):
         raise refuse(f"{place}/milestones", "the milestones are in order")
-    outlines = [_phases([member.groups[group] for member in members], marks) for group in range(len(members[0].groups))]
+    ticks = [math.ceil(mark) for mark in marks]
+    outlines = [_phases([member.groups[group] for member in members], ticks) for group in range(len(members[0].groups))]
     wholes = tuple(Succession(_parts(members, group), tuple(marks)) for group in range(len(outlines)))
     last = _last(wholes, site)
-    plain = all(_in_turn(part, index) for whole in wholes for index, part in enumerate(whole.parts))
+    # At a milestone with a fraction the next member is not set to its start: it goes on from the LR that it finds.
+    plain = all(mark.is_integer() for mark in marks) and all(
+        _in_turn(part, index) for whole in wholes for index, part in enumerate(whole.parts)
+    )
     groups: tuple[Curve, ...] = tuple(
         outline if plain else Recursion(whole, base, outline)
         for outline, whole, base in zip(outlines, wholes, _bases(site, wholes), strict=True)
     )
-    begin = marks[-1] if marks else 0
+    begin = ticks[-1] if ticks else 0
     total = members[-1].total
     return Built(
         groups, total=None if total is None else begin + total, part=wholes, **_refusal(last, "SequentialLR", members)
@@ -147,8 +152,9 @@ NESTED: tuple[ClassSpec, ...] = (
         build=_sequential,
         past_the_end="As the last scheduler does.",
         pitfall="The total of the later schedulers is without the warm-up: T_max = total - warm-up, or the cosine "
-        "does not reach its end. A warm-up longer than its milestone is cut, and the LR jumps to base_lr. A nested "
-        "SequentialLR or ChainedScheduler works only as the first. OneCycleLR as a member overwrites what the "
+        "does not reach its end. A warm-up longer than its milestone is cut, and the LR jumps to base_lr. A milestone "
+        "with a fraction hands over without a restart: the next scheduler scales the LR that the one before has left. "
+        "A nested SequentialLR or ChainedScheduler works only as the first. OneCycleLR as a member overwrites what the "
         f"others start from. (Where members leave traces on each other, the first {MOST_TICKS:,} ticks are known.)",
         namesakes="Paddle's LinearWarmup is a warm-up with any scheduler after it.",
         needs_base_lr=True,

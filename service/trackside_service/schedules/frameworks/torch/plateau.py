@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, Site, Values
 from trackside_service.schedules.kinds.plateau import Plateau
 from trackside_service.schedules.params import MAX_TICKS, Param, refuse
@@ -11,7 +13,7 @@ PLATEAU_PARAMS: tuple[Param, ...] = (
     Param("factor", "number", "the factor, below 1", default=0.1, minimum=0.0),
     Param(
         "patience",
-        "integer",
+        "number",
         "ticks without improvement that are borne: the reduction comes at the next",
         default=10,
         minimum=0,
@@ -25,10 +27,17 @@ PLATEAU_PARAMS: tuple[Param, ...] = (
         default="rel",
         choices=("rel", "abs"),
     ),
-    Param("cooldown", "integer", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
+    Param("cooldown", "number", "ticks of rest after a reduction", default=0, minimum=0, maximum=MAX_TICKS),
     Param("min_lr", "number", "never lowered below, one number or one a group", default=0, minimum=0.0, per_group=True),
     Param("eps", "number", "a reduction by no more than this is not made", default=1e-8, minimum=0.0),
 )
+
+
+def whole_counts(values: Values, patience: str = "patience", cooldown: str = "cooldown") -> dict[str, int]:
+    """Return a plateau's patience and cooldown as ticks: counters go by ones, so a fraction rounds the one down (more
+    than 2.5 is 3) and the other up (2.5 is at rest until the third).
+    """
+    return {"patience": math.floor(values[patience]), "cooldown": math.ceil(values[cooldown])}
 
 
 def build_plateau(values: Values, site: Site, place: str) -> Built:
@@ -39,8 +48,8 @@ def build_plateau(values: Values, site: Site, place: str) -> Built:
     if isinstance(floors, list) and len(floors) != len(bases):
         raise refuse(f"{place}/min_lr", f"min_lr has {len(floors)} values, but base_lr names {len(bases)} groups")
     floors = floors if isinstance(floors, list) else [floors] * len(bases)
-    names = ("factor", "patience", "threshold", "threshold_mode", "cooldown", "eps", "mode")
-    chosen = {name: values[name] for name in names}
+    names = ("factor", "threshold", "threshold_mode", "eps", "mode")
+    chosen = {name: values[name] for name in names} | whole_counts(values)
     return Built(tuple(Plateau(lr=base, min_lr=floor, **chosen) for base, floor in zip(bases, floors, strict=True)))
 
 

@@ -73,7 +73,7 @@ class Succession:
     """SequentialLR's members and milestones."""
 
     parts: tuple[Part, ...]
-    milestones: tuple[int, ...]
+    milestones: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class SequenceNode:
                 zero = member.at_zero(group) or (math.nan, math.nan)
                 blocks.append((np.asarray([[zero[0]]]), np.asarray([[zero[1]]])))
             else:
-                taken = min(left, min(later) - following if later else left)
+                taken = min(left, math.ceil(min(later)) - following if later else left)
                 blocks.append(member.steps(taken, group))
             self.epoch += taken
             left -= taken
@@ -235,13 +235,15 @@ class SequenceNode:
             end = self.milestones[index] if index < len(self.milestones) else math.inf
             if begin is None:
                 last = self.epoch + member.allowed()
-            elif end == begin:
+            elif math.ceil(begin) == (end if math.isinf(end) else math.ceil(end)):
                 continue
+            elif begin % 1.0:  # no tick equals it, and its first step is one as any other
+                last = math.ceil(begin) - 1 + member.allowed()
             elif isinstance(member, LeafNode) and not member.leaf.zero_raises:
                 last = begin + member.leaf.last
             else:
                 last = begin - 1
-            if last + 1 < end:
+            if last + 1 < (end if math.isinf(end) else math.ceil(end)):
                 return last - self.epoch
         return math.inf
 

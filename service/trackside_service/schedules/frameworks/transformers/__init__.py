@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, FrameworkSpec, Site, Values
+from dataclasses import replace
+
+from trackside_service.schedules.frameworks.constructor import (
+    LAST_EPOCH,
+    Built,
+    ClassSpec,
+    FrameworkSpec,
+    Site,
+    Values,
+)
+from trackside_service.schedules.frameworks.transformers.functions import FUNCTIONS, TRAINING_STEPS, WARMUP_STEPS
 from trackside_service.schedules.frameworks.transformers.names import NAMES
-from trackside_service.schedules.params import MAX_TICKS, Param, brief, read, refuse
+from trackside_service.schedules.params import Param, brief, read, refuse
+
+_BESIDE = {each.name: "it stands in params itself" for each in (WARMUP_STEPS, TRAINING_STEPS)}
+_FURTHER = {
+    param.name: "it belongs in scheduler_specific_kwargs, which is one of params"
+    for each in NAMES
+    for param in each.params
+    if param is not LAST_EPOCH
+}
 
 
 def _get_scheduler(values: Values, site: Site) -> Built:
@@ -15,7 +33,7 @@ def _get_scheduler(values: Values, site: Site) -> Built:
         given = {}
     if not isinstance(given, dict):
         raise refuse(place, f"scheduler_specific_kwargs is an object, not {brief(given)}")
-    own = read(given, spec.params, owner=f"get_scheduler({spec.name!r})", pointer=place)
+    own = read(given, spec.params, owner=f"get_scheduler({spec.name!r})", pointer=place, elsewhere=_BESIDE)
     return spec.build({**values, **own}, site)
 
 
@@ -33,17 +51,8 @@ TRANSFORMERS = FrameworkSpec(
             formula="see the names",
             params=(
                 Param("name", "choice", "the schedule", choices=tuple(each.name for each in NAMES)),
-                Param(
-                    "num_warmup_steps", "number", "updates of the warm-up", default=None, minimum=0, maximum=MAX_TICKS
-                ),
-                Param(
-                    "num_training_steps",
-                    "number",
-                    "updates in all, the warm-up included",
-                    default=None,
-                    minimum=0,
-                    maximum=MAX_TICKS,
-                ),
+                replace(WARMUP_STEPS, default=None),
+                replace(TRAINING_STEPS, default=None),
                 Param("scheduler_specific_kwargs", "any", "the further parameters of that name", default=None),
             ),
             build=_get_scheduler,
@@ -51,7 +60,9 @@ TRANSFORMERS = FrameworkSpec(
             pitfall="num_training_steps includes the warm-up and counts updates of the optimizer: divided by gradient "
             "accumulation, and by the number of processes unless the loader was sharded before.",
             needs_base_lr=True,
+            elsewhere=_FURTHER,
         ),
+        *FUNCTIONS,
     ),
     named=NAMES,
 )

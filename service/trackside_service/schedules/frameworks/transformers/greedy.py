@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from trackside_service.schedules.frameworks.constructor import Built, ClassSpec, Site, Values
+from trackside_service.schedules.frameworks.torch.plateau import whole_counts
 from trackside_service.schedules.kinds.greedy import Greedy
 from trackside_service.schedules.params import MAX_TICKS, Param, refuse
 
-_SAME = ("factor", "patience", "threshold", "threshold_mode", "cooldown", "warmup", "eps", "mode", "reset_start")
+_SAME = ("factor", "threshold", "threshold_mode", "eps", "mode")
 
 
 def _build(values: Values, site: Site) -> Built:
@@ -16,8 +19,9 @@ def _build(values: Values, site: Site) -> Built:
     count = len(site.bases)
     bounds = {name: _each(values[name], count, f"{place}/{name}") for name in ("min_lr", "max_lr")}
     groups = list(zip(site.bases, bounds["min_lr"], bounds["max_lr"], strict=True))
-    chosen = {name: values[name] for name in _SAME}
-    window = values["window_size"] if values["smooth"] else 0
+    chosen = {name: values[name] for name in _SAME} | whole_counts(values)
+    chosen |= {name: math.ceil(values[name]) for name in ("warmup", "reset_start")}
+    window = math.floor(values["window_size"]) if values["smooth"] else 0
     return Built(
         tuple(
             Greedy(
@@ -42,7 +46,7 @@ def _each(value: float | list[float], count: int, pointer: str) -> list[float]:
 
 
 def _ticks(name: str, says: str, default: int, least: int = 0) -> Param:
-    return Param(name, "integer", says, default=default, minimum=least, maximum=MAX_TICKS)
+    return Param(name, "number", says, default=default, minimum=least, maximum=MAX_TICKS)
 
 
 GREEDY = ClassSpec(

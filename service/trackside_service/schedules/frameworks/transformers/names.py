@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -83,10 +84,14 @@ def _polynomial(values: Values, site: Site) -> Built:
 
     def after(base: float) -> Curve:
         least = end / first * base
-        return Ramp(base, least, total - warm, "poly", power=power) if total > warm else Constant(least)
+        if not total > warm:
+            return Constant(least)
+        if power == 0.0:  # 0^0 is 1, at num_training_steps too: lr_end comes at the tick after it
+            return Phases((Phase(Constant(base), math.floor(total) + 1 - warm), Phase(Constant(least))))
+        return Ramp(base, least, total - warm, "poly", power=power)
 
     built = each(site, lambda base: warmed(base, warm, after(base)), total=total)
-    if total == warm:
+    if total == warm and total.is_integer():
         return replace(built, refused_after=int(warm) - 1, refusal="polynomial divides by zero where the warm-up ends")
     return built
 
@@ -94,6 +99,13 @@ def _polynomial(values: Values, site: Site) -> Built:
 def _inverse_sqrt(values: Values, site: Site) -> Built:
     warm = warmup_steps(values, site)
     scale = values["timescale"] if values["timescale"] is not None else warm or 10_000
+    if scale == 0.0:
+        if warm == 0.0:
+            place = f"{site.pointer}/params/scheduler_specific_kwargs/timescale"
+            raise refuse(place, "with timescale 0 the real function divides by zero; leave it out")
+        built = each(site, lambda base: warmed(base, warm, Constant(math.nan)))
+        refusal = "with timescale 0 inverse_sqrt divides by zero where the warm-up ends"
+        return replace(built, refused_after=math.ceil(warm) - 1, refusal=refusal)
     return each(site, lambda base: warmed(base, warm, PowerLaw(base, scale, scale)))
 
 
@@ -279,7 +291,7 @@ NAMES: tuple[ClassSpec, ...] = (
                 "number",
                 "ticks over which it falls; num_warmup_steps where left out, 10000 without a warm-up",
                 default=None,
-                minimum=1e-6,
+                minimum=0.0,
                 maximum=MAX_TICKS,
             ),
             LAST_EPOCH,
