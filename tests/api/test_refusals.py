@@ -183,7 +183,8 @@ def test_things_that_do_not_exist(keyless: httpx.Client, method: str, path: str,
     documented = operation["responses"]["404"]["content"]["application/problem+json"]["examples"]
     (code,) = documented
     body: dict[str, Any] = {"status": "finished"} if method == "PATCH" else {"records": []}
-    body = {} if path.endswith(("/acknowledge", "/rotate")) else body
+    body = {} if path.endswith(("/acknowledge", "/rotate", "/channels/{channel_id}")) else body
+    body = {"channel_id": str(uuid4())} if path == "/v1/replays" else body
     answer = keyless.request(method, fill(path), json=body if "requestBody" in operation else None)
     assert_problem(answer, 404, code)
 
