@@ -48,7 +48,7 @@ def check(case: Case, outcome: Outcome) -> None:
     # No exception, and only our own plain lines.
     assert outcome.code == (-9 if case.kill is not None else 0), outcome.errors
     assert all(line.startswith("trackside: ") for line in outcome.errors.splitlines()), outcome.errors
-    # The loop does not notice. The bounds are wide for what neighbours take; `python -m tests.faults` prints figures.
+    # The loop does not notice. The bounds are wide for what neighbours take; `make faults` prints the figures.
     assert outcome.quantile_us(0.5) < 50
     assert outcome.quantile_us(0.99) < 5_000
     assert outcome.ratio < 1.5
