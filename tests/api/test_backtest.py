@@ -13,7 +13,8 @@ from tests.support.problems import assert_problem
 from trackside_service.api.routers import backtest
 from trackside_service.monitor import restoring
 
-FALL = [{"epoch": epoch, "metrics": {"val_acc": value}} for epoch, value in enumerate([0.8, 0.82, 0.5, 0.5, 0.5, 0.5])]
+FALLING = [0.8013, 0.8207, 0.5016, 0.5009, 0.4998, 0.5021]
+FALL = [{"epoch": epoch, "metrics": {"val_acc": value}} for epoch, value in enumerate(FALLING)]
 STEADY = [{"epoch": epoch, "metrics": {"val_acc": 0.8 + epoch / 100}} for epoch in range(6)]
 
 

@@ -233,6 +233,14 @@ def timm_cases() -> Cases:
     yield case("CosineLRScheduler", 60, t_initial=20, warmup_t=5, warmup_lr_init=1e-4, warmup_prefix=True)
 
 
+def timm_driven() -> Cases:
+    """Counts with a fraction: the warm-up stops short, and the plateau goes on from there."""
+    params = {"warmup_lr_init": 1e-4, "patience_t": 2.5, "cooldown_t": 1.25, "mode": "min"}
+    for warm in (2.5, 0.5):
+        whole = {"framework": "timm", "class": "PlateauLRScheduler", "params": {**params, "warmup_t": warm}}
+        yield {**whole, "base_lr": [0.1, 0.02], "unit": "epoch", "steps_per_epoch": 1}, 60
+
+
 def keras_cases() -> Cases:
     """The defaults, and restarts on whose tick float32 decides."""
 
@@ -255,7 +263,10 @@ CHOSEN: dict[str, tuple[Callable[[], Cases], ...]] = {
     "timm": (timm_cases,),
     "keras": (keras_cases,),
 }
-METERED: dict[str, tuple[tuple[dict[str, Any], int], ...]] = {"transformers": tuple(transformers_driven())}
+METERED: dict[str, tuple[tuple[dict[str, Any], int], ...]] = {
+    "transformers": tuple(transformers_driven()),
+    "timm": tuple(timm_driven()),
+}
 """What a metric drives."""
 DRAWN = {"torch": 8, "paddle": 60, "transformers": 60, "timm": 50, "keras": 40}
 """Drawn cases of each draw."""

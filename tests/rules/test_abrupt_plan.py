@@ -241,5 +241,16 @@ def test_a_thousand_parameter_groups_are_judged_in_a_thousand_looks() -> None:
     assert Counted.looked <= 2 * abrupt_plan.MAX_TICKS + 10 * 1000
 
 
+def test_groups_that_would_take_long_to_follow_are_judged_by_the_highest() -> None:
+    members = [
+        {"class": "LinearLR", "params": {"start_factor": 0.001, "total_iters": 1}},
+        {"class": "CosineAnnealingLR", "params": {"T_max": 500_000, "eta_min": 1e-3}},
+    ]
+    chained = {**torch("ChainedScheduler", 0.1, "step", schedulers=members), "base_lr": [0.1] * 499 + [0.2]}
+    (alert,) = alerts_of([], CODE, schedule=chained, total_epochs=50, steps_per_epoch=10_000)
+    assert alert.evidence["group"] == 499
+    assert alert.evidence["clearing_changes"] == []
+
+
 def test_no_schedule_no_finding() -> None:
     assert not alerts_of([], CODE)

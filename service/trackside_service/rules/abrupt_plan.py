@@ -57,6 +57,8 @@ MAX_TICKS: Final = (
 _UNKNOWN_TICKS: Final = 10_000
 _CHUNK: Final = 250_000
 _LOOKED_AT: Final = 100
+_NEAR: Final = 50_000
+_MOST_FOLLOWED: Final = 2_000_000  # ticks that are followed one by one, in all groups: a fifth of a second
 _ROUNDED: Final = 1 - 1e-9
 _USUAL_SHARE: Final = 0.3  # of a cycle that rises
 
@@ -83,20 +85,37 @@ def plan(context: RunContext, parameters: Parameters) -> Sequence[Finding]:
         return ()
     jumps = [
         jump
-        for group in range(len(context.schedule.groups))
+        for group in _judged(context.schedule)
         if (jump := _jump(context, context.schedule, group, parameters)) is not None
     ]
     return [_finding(context, min(jumps, key=lambda jump: jump[1]), parameters)] if jumps else ()
 
 
+def _judged(schedule: CompiledSchedule) -> Sequence[int]:
+    """Return the groups to look at: all, or the one with the highest base where all would take long to follow."""
+    groups = range(len(schedule.groups))
+    if _followed(schedule) <= _MOST_FOLLOWED:
+        return groups
+    bases = schedule.base_lrs or ()
+    return [max(groups, key=lambda group: bases[group]) if len(bases) == len(groups) else 0]
+
+
+def _followed(schedule: CompiledSchedule) -> int:
+    return schedule.followed_to(float(schedule.horizon or MAX_TICKS))
+
+
 def _jump(
-    context: RunContext, schedule: CompiledSchedule, group: int, parameters: Parameters
+    context: RunContext,
+    schedule: CompiledSchedule,
+    group: int,
+    parameters: Parameters,
+    most: int = MAX_TICKS,
 ) -> tuple[int, int, float, float, float] | None:
     """Return (group, the tick it lands on, LR before, LR after, peak) of the first jump, if any."""
     peak = schedule.peak(group)
     if not peak > 0:
         return None
-    ticks = _ticks(context, schedule)
+    ticks = min(_ticks(context, schedule), most)
     begin, highest = 0, -np.inf
     while begin < ticks:
         end = min(begin + _CHUNK, ticks)
@@ -157,10 +176,15 @@ def _ticks(context: RunContext, schedule: CompiledSchedule) -> int:
 
 
 def _changes(
-    context: RunContext, schedule: CompiledSchedule, before: float, after: float, parameters: Parameters
+    context: RunContext, schedule: CompiledSchedule, jump: tuple[int, int, float, float, float], parameters: Parameters
 ) -> list[gentler_rise.Change]:
+    _, tick, before, after, _ = jump
+    if _followed(schedule) > _MOST_FOLLOWED:
+        return []
+    near = max(_NEAR, 4 * tick)  # a jump far behind this one is another
+
     def clears(changed: CompiledSchedule) -> bool:
-        return all(_jump(context, changed, group, parameters) is None for group in range(len(changed.groups)))
+        return all(_jump(context, changed, group, parameters, near) is None for group in _judged(changed))
 
     found = (
         gentler_rise.longer(schedule.source, clears),
@@ -174,7 +198,7 @@ def _finding(context: RunContext, jump: tuple[int, int, float, float, float], pa
     assert context.schedule is not None
     unit = context.schedule.unit
     rise = f"{after / before:.4g} times" if before > 0 else "from 0"
-    changes = _changes(context, context.schedule, before, after, parameters)
+    changes = _changes(context, context.schedule, jump, parameters)
     named = f": {', or '.join(change.words for change in changes)}" if changes else ""
     words = [f"Spread the rise over more ticks, or start it nearer to the peak{named}."]
     words.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 
 from trackside_service.schedules.curve import Curve
@@ -83,10 +84,12 @@ def _plateau(values: Values, site: Site) -> Built:
     if isinstance(floors, list) and len(floors) != len(bases):
         raise refuse(f"{site.pointer}/params/lr_min", f"lr_min has {len(floors)} values for {len(bases)} groups")
     warm, counts = values["warmup_t"], whole_counts(values, "patience_t", "cooldown_t")
+    # With a fraction the warm-up stops at the last whole tick, short of base, and the plateau goes on from there.
+    first, held = values["warmup_lr_init"], math.floor(warm)
 
     def curve(base: float, floor: float) -> Curve:
         own = Plateau(
-            base,
+            base if held == warm else first + held * (base - first) / warm,
             values["decay_rate"],
             counts["patience"],
             values["threshold"],
@@ -94,7 +97,7 @@ def _plateau(values: Values, site: Site) -> Built:
             min_lr=floor,
             mode=values["mode"],
         )
-        return Phases((Phase(Ramp(values["warmup_lr_init"], base, warm), warm), Phase(own))) if warm else own
+        return Phases((Phase(Ramp(first, base, warm), held), Phase(own))) if held else own
 
     listed = floors if isinstance(floors, list) else [floors] * len(bases)
     return Built(tuple(curve(base, floor) for base, floor in zip(bases, listed, strict=True)))
