@@ -21,6 +21,10 @@ DECLARED: Final[dict[str, dict[str, Any]]] = {
     "groups": {**_COSINE, "base_lr": [0.1, 0.2, 0.3, 0.4, 0.5]},
     "sequence": {"class": "SequentialLR", "params": {**_WARM_COSINE, "milestones": [1000]}},
     "chain": {"class": "ChainedScheduler", "params": _WARM_COSINE},
+    "milestones": {
+        "class": "MultiStepLR",
+        "params": {"milestones": list(range(60_000, 1_000_000, 60_000)), "gamma": 0.7},
+    },
     "polynomial": {"class": "PolynomialLR", "params": {"total_iters": UPDATES, "power": 0.9}},
     "restarts": {"class": "CosineAnnealingWarmRestarts", "params": {"T_0": 1000, "T_mult": 2}},
     "table": {"kind": "table", "values": (0.05 + 0.05 * np.cos(np.linspace(0.0, np.pi, 100_000))).tolist()},
