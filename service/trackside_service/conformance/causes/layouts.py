@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from trackside_service.conformance.causes.variants import Path, class_of, edited, read, rebuilt
-from trackside_service.conformance.intervals import simplest
+from trackside_service.conformance.intervals import digits_of, simplest
 from trackside_service.schedules.compiled import CompiledSchedule
 
 _TOTALS: Final[Mapping[tuple[str, str], str]] = {
@@ -89,10 +89,10 @@ class Layout:
             return ("params", "milestones", len(self.schedule.source["params"]["milestones"]) - 1)
         return ("params", self.warmup_name)
 
-    def with_total(self, total: float, *, stretch: Stretch = "total", shares: bool = False) -> CompiledSchedule | None:
+    def with_total(self, total: float, *, stretch: Stretch = "total") -> CompiledSchedule | None:
         """Return the schedule that ends at that tick; legs, or warm-up and legs, in proportion where asked.
 
-        `shares`: legs are a round share of the total each, cut to a whole tick, as scripts compute them.
+        A leg that is a round share of the declared total (seven tenths, cut to a whole tick) is one of the other too.
         """
         if self.total is None or self.total_name is None:
             return None
@@ -101,10 +101,9 @@ class Layout:
         for length in self.lengths():
             if stretch == "total" or (length.warmup and stretch == "legs"):
                 continue
-            ticks = round(length.ticks * scale)
-            if shares and not length.warmup:
-                ticks = int(simplest(length.ticks / self.total, (length.ticks + 0.999) / self.total) * total + 1e-9)
-            changes[length.path] = max(ticks, 0)
+            share = simplest(length.ticks / self.total, (length.ticks + 0.999) / self.total)
+            as_share = not length.warmup and digits_of(share) == 1
+            changes[length.path] = int(share * total + 1e-9) if as_share else round(length.ticks * scale)
         left = round(total) - (changes.get(self.begins, self.before) or 0)
         if left < 1:
             return None

@@ -28,7 +28,9 @@ from trackside_service.schedules.curve import FloatArray
 _SAMPLES: Final = 64
 _MOST: Final = 4096.0
 """Times the declared total, and the least share of it."""
-_FACTORS: Final = (2, 4, 8, 3, 16, *range(5, 65))
+_USUAL: Final = (2, 4, 8, 3, 16, 32, 64, 6, 12, 24)
+_FACTORS: Final = (*_USUAL[:5], *range(5, 65))
+"""Processes, and micro-batches of an update: the usual ones first."""
 _PLACES: Final = 8
 """Places of a resume that are tried where it lies between two points."""
 
@@ -68,52 +70,51 @@ def run_ticks(evidence: Evidence) -> int | None:
 def _variants(layout: Layout) -> Iterator[Predict]:
     """Yield predictions by total: of itself, with the legs of the schedule in proportion, with the warm-up too."""
 
-    def predicting(stretch: Stretch, *, shares: bool) -> Predict:
+    def predicting(stretch: Stretch) -> Predict:
         def predict(total: float, ticks: FloatArray) -> FloatArray | None:
-            schedule = layout.with_total(total, stretch=stretch, shares=shares)
+            schedule = layout.with_total(total, stretch=stretch)
             return None if schedule is None else schedule.lrs(ticks)
 
         return predict
 
     lengths = list(layout.lengths())
-    legs = any(not length.warmup for length in lengths)
-    yield predicting("total", shares=False)
-    if legs:
-        yield predicting("legs", shares=True)
-        yield predicting("legs", shares=False)
-    if lengths:
-        yield predicting("all", shares=legs)
-    if legs:
-        yield predicting("all", shares=False)
+    yield predicting("total")
+    if any(not length.warmup for length in lengths):
+        yield predicting("legs")
+    if any(length.warmup for length in lengths):
+        yield predicting("all")
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     """A way to get the total wrong: `counted` is what is multiplied, `at` the total at a factor, `predict` the LRs by
-    total; `alone`: whether the lengths beside the total are as declared.
+    total; `alone`: whether the lengths beside the total are as declared; `factors`: those that are tried.
     """
 
     counted: int
     at: Callable[[float], float]
     predict: Predict
     alone: bool
+    factors: Sequence[int] = _FACTORS
 
 
 def _ways(layout: Layout) -> Iterator[_Way]:
     assert layout.total is not None
     whole = layout.total
-    for place, predict in enumerate(_variants(layout)):
-        yield _Way(whole, lambda k: k * whole, predict, alone=place == 0)
+    variants = list(_variants(layout))
+    for place, predict in enumerate(variants):
+        between = 0 < place < len(variants) - 1
+        yield _Way(whole, lambda k: k * whole, predict, place == 0, _USUAL if between else _FACTORS)
     own, before = layout.own_total, layout.before
     if own is not None and before:
-        yield _Way(own, lambda k: before + k * own, next(_variants(layout)), alone=True)
+        yield _Way(own, lambda k: before + k * own, variants[0], True, _USUAL)
 
 
 def _multiples(view: View, layout: Layout, run: int | None) -> Sequence[Fit]:
     for way in _ways(layout):
-        if not tries(view, len(_FACTORS)):
+        if not tries(view, len(way.factors)):
             return ()
-        found = [k for k in _FACTORS if explains(view, way.predict, way.at(k))]
+        found = [k for k in way.factors if explains(view, way.predict, way.at(k))]
         if found:
             fits = _multiple(view, layout, way, among(sorted(set(found)), float(found[0])), run)
             return (*fits, *_perhaps_on_resume(view, fits[0]))

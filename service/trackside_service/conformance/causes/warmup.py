@@ -91,8 +91,6 @@ def _lengthened(layout: Layout) -> Iterator[Predict]:
     yield _predicting(with_length)
     if several:
         yield _predicting(partial(with_length, moved=True))
-        if layout.own_total is not None:
-            yield _predicting(partial(with_length, moved=True, ends=True))
 
 
 def _predicting(build: Rebuild) -> Predict:
