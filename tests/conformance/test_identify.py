@@ -254,3 +254,9 @@ def test_what_is_far_from_every_shape_costs_next_to_nothing() -> None:
     ticks, lrs = _unlisted()["noise"]
     identify([LrPoint(float(lr), epoch=int(tick)) for tick, lr in zip(ticks, lrs, strict=True)], work=done)
     assert done.spent < MOST / 50
+
+
+def test_drops_that_lie_far_apart_are_answered() -> None:
+    """Sizes are as many as the ticks between two drops: a few thousand of them are looked at."""
+    points = [LrPoint(lr, step) for lr, step in [(0.1, 0), (0.1, 9), (0.01, 10**12), (0.01, 10**12 + 9)]]
+    assert identify(points).points == 4

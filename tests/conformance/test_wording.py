@@ -130,6 +130,7 @@ FILLED = {
     "calls": "one of the two calls",
     "how": "it is off by one",
     "declared": 20,
+    "before": 5,
     "own": 0,
     "other": 1,
 }

@@ -14,13 +14,24 @@ UPDATES: Final = 1_000_000
 _COSINE: Final[dict[str, Any]] = {"class": "CosineAnnealingLR", "params": {"T_max": UPDATES, "eta_min": 1e-5}}
 _WARM: Final[dict[str, Any]] = {"class": "LinearLR", "params": {"start_factor": 0.01, "total_iters": 1000}}
 _WARM_COSINE: Final[dict[str, Any]] = {"schedulers": [_WARM, _COSINE]}
+_LEVEL: Final[dict[str, Any]] = {"class": "ConstantLR", "params": {"factor": 1.0, "total_iters": 1}}
+_DOWN: Final[dict[str, Any]] = {
+    "class": "LinearLR",
+    "params": {"start_factor": 1.0, "end_factor": 0.01, "total_iters": UPDATES - 700_000},
+}
+_PHASES: Final[dict[str, Any]] = {"schedulers": [_WARM, _LEVEL, _DOWN]}
 
 DECLARED: Final[dict[str, dict[str, Any]]] = {
     "one cycle": {"class": "OneCycleLR", "params": {"max_lr": 0.1, "total_steps": UPDATES}},
     "cosine": _COSINE,
     "groups": {**_COSINE, "base_lr": [0.1, 0.2, 0.3, 0.4, 0.5]},
     "sequence": {"class": "SequentialLR", "params": {**_WARM_COSINE, "milestones": [1000]}},
+    "phases": {"class": "SequentialLR", "params": {**_PHASES, "milestones": [1000, 700_000]}},
     "chain": {"class": "ChainedScheduler", "params": _WARM_COSINE},
+    "milestones": {
+        "class": "MultiStepLR",
+        "params": {"milestones": list(range(60_000, 1_000_000, 60_000)), "gamma": 0.7},
+    },
     "polynomial": {"class": "PolynomialLR", "params": {"total_iters": UPDATES, "power": 0.9}},
     "restarts": {"class": "CosineAnnealingWarmRestarts", "params": {"T_0": 1000, "T_mult": 2}},
     "table": {"kind": "table", "values": (0.05 + 0.05 * np.cos(np.linspace(0.0, np.pi, 100_000))).tolist()},

@@ -1,7 +1,11 @@
-"""The causes of an LR off its schedule, one file a family, simplest first. A new family is a file and a line here."""
+"""The causes of an LR off its schedule, one file a family, simplest first. A new family is a file and a line here.
+
+`CLAMPED` is one of other_schedule's by name and stands before what changes on the way: a bound is simpler than that.
+"""
 
 from __future__ import annotations
 
+from trackside_service.conformance.causes.clamped import CLAMPED
 from trackside_service.conformance.causes.evidence import CauseSpec
 from trackside_service.conformance.causes.frozen import FROZEN
 from trackside_service.conformance.causes.level_change import LEVEL_CHANGE
@@ -20,6 +24,7 @@ CAUSES: tuple[CauseSpec, ...] = (
     SCALE,
     WARMUP,
     TOTAL,
+    CLAMPED,
     RESTART,
     LEVEL_CHANGE,
     OTHER_SCHEDULE,

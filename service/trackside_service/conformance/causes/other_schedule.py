@@ -1,30 +1,44 @@
-"""other_schedule: the LR is cut off, one parameter differs, another curve ran; or no listed cause explains the log."""
+"""other_schedule: one parameter differs, another curve ran, or none; or no listed cause explains the log."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.flat import common_lr
+from trackside_service.conformance.causes.layouts import layout_of
+from trackside_service.conformance.causes.milestones import milestones
 from trackside_service.conformance.causes.shapes import other_shapes
 from trackside_service.conformance.causes.solving import solve
-from trackside_service.conformance.causes.variants import Parameter, layout_of, parameters_of, with_parameter
-from trackside_service.conformance.causes.wording import words
+from trackside_service.conformance.causes.variants import Parameter, parameters_of, with_parameter
+from trackside_service.conformance.causes.wording import apart, called, words
 from trackside_service.conformance.explanation import Cause
+from trackside_service.conformance.identification.answer import Identification
+from trackside_service.conformance.identification.engine import identify
+from trackside_service.conformance.identification.wording import NAMES
+from trackside_service.conformance.identification.work import MOST, Work
 from trackside_service.conformance.intervals import Interval, digits_of
+from trackside_service.conformance.observations import LrPoint
+from trackside_service.conformance.printing import Print
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
 _SAMPLES: Final = 48
 _ROUND: Final = 3
 """Digits of a value that somebody would have written into a script."""
+_FEWEST: Final = 3
+"""Points from which on an LR is called constant."""
+_IDENTIFYING: Final = 3_000_000
+"""What naming the schedule that ran may cost of what an identification may: an eighth of a second."""
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
-    """Return the bound that explains every point."""
-    return _first(evidence, (_clamped,))
+    """Return the constant LR that explains every point: no scheduler ran."""
+    return _first(evidence, (_constant,))
 
 
 def search_curves(evidence: Evidence) -> Sequence[Fit]:
@@ -41,37 +55,33 @@ def _first(evidence: Evidence, searches: Sequence[Callable[[View, float], Fit | 
     return fits
 
 
-def _clamped(view: View, peak: float) -> Fit | None:
-    """Search a floor or a ceiling: one LR at every point off, on the declared curve elsewhere."""
+def _constant(view: View, peak: float) -> Fit | None:
+    """Search one LR at every point, said where nothing simpler explains it: a curve meets it by accident."""
     del peak
-    low = float(np.max((view.values - view.halves)[view.off]))
-    high = float(np.min((view.values + view.halves)[view.off]))
-    shown = view.values[view.off]
-    if low > high:
+    level = common_lr(view)
+    if level is None or view.length < _FEWEST:
         return None
-    inside = shown[(shown >= low) & (shown <= high)]
-    if not len(inside):
-        return None
-    level = float(inside[0])
-    for bounded, name in ((np.maximum, "floor"), (np.minimum, "ceiling")):
-        if bool(view.allows(bounded(view.expected, level))):
-            side = "below" if name == "floor" else "above"
-            why, advice = words(view.schedule, "clamped")
-            cause = Cause(
-                "clamped",
-                "other_schedule",
-                {"bound": name, "lr": {"value": level, "low": low, "high": high}},
-                f"The LR never goes {side} {level:.6g}, where the schedule does: {why}.",
-                advice,
-            )
-            return Fit(cause, view.convention, 1)
-    return None
+    name = called(view.schedule)
+    cause = Cause(
+        "different_schedule",
+        "other_schedule",
+        {"shape": "constant", "lr": level.as_param()},
+        f"No scheduler ran: the LR is constant at {level.value:.6g}, where {name} was declared.",
+        words(view.schedule, "different_curve", shape="a constant LR").advice,
+    )
+    return Fit(cause, view.convention, 1, far_fetched=True)
 
 
 def _parameter(view: View, peak: float) -> Fit | None:
     """Search another value of one parameter, the roundest where several would do."""
+    if common_lr(view) is not None:  # a flat log says nothing of a curve's parameters
+        return None
+    listed = milestones(view)
+    if listed is not None:
+        return listed
     layout = layout_of(view.schedule)
-    taken = {layout.total_name, layout.warmup_name, "milestones" if layout.style == "sequence" else ""}
+    taken = {layout.total_name, layout.warmup_name if layout.style in ("param", "wrapped", "chained") else ""}
+    bare = layout.with_warmup(0.0) if layout.warmup else None
     best: tuple[int, Parameter, Interval] | None = None
     for parameter in parameters_of(view.schedule):
         if parameter.name in taken:
@@ -83,21 +93,28 @@ def _parameter(view: View, peak: float) -> Fit | None:
 
         grid = _grid(parameter, peak, view)
         found = solve(view, predict, grid, integer=parameter.integer, avoid=parameter.value)
+        if found is not None and bare is not None and _same(bare, predict(found.value, view.ticks), view.ticks):
+            continue  # a ramp from its own end: that is a missing warm-up
         if found is not None and (best is None or digits_of(found.value) < best[0]):
             best = digits_of(found.value), parameter, found
     if best is None:
         return None
     digits, parameter, found = best
     where = "".join(f"/{part}" for part in parameter.path)
+    shown = parameter.name + (f"[{parameter.path[-1]}]" if isinstance(parameter.path[-1], int) else "")
     cause = Cause(
         "param_mismatch",
         "other_schedule",
         {"param": parameter.name, "path": where, "declared": parameter.value, "actual": found.as_param()},
-        f"`{parameter.name}` is {found}, not {parameter.value:.6g} as declared.",
-        f"Compare `{parameter.name}` where the {view.schedule.name} is built with the declaration: the log shows "
+        f"`{shown}` is {found}, not {parameter.value:.6g} as declared.",
+        f"Compare `{shown}` where the {called(view.schedule)} schedule is built with the declaration: the log shows "
         f"{found.value:.6g}.",
     )
     return Fit(cause, view.convention, 1, far_fetched=digits > _ROUND)
+
+
+def _same(schedule: CompiledSchedule, lrs: FloatArray | None, ticks: FloatArray) -> bool:
+    return lrs is not None and bool(np.allclose(schedule.lrs(ticks), lrs, rtol=1e-9, atol=0.0, equal_nan=True))
 
 
 def _grid(parameter: Parameter, peak: float, view: View) -> FloatArray:
@@ -121,13 +138,15 @@ def _grid(parameter: Parameter, peak: float, view: View) -> FloatArray:
 def _shape(view: View, peak: float) -> Fit | None:
     """Search another curve between the same ends."""
     del peak
+    if common_lr(view) is not None:
+        return None
     for name, lrs in _shapes(view):
         if bool(view.allows(lrs)):
             cause = Cause(
                 "different_schedule",
                 "other_schedule",
                 {"shape": name},
-                f"The LR follows a {name} curve between the declared ends, not the declared {view.schedule.name}.",
+                f"The LR follows a {name} curve between the declared ends, not the declared {called(view.schedule)}.",
                 words(view.schedule, "different_curve", shape=f"a {name} curve").advice,
             )
             return Fit(cause, view.convention)
@@ -150,10 +169,11 @@ def different_schedule(evidence: Evidence) -> Cause:
         if part
     )
     where = f"From {place} on" if place else f"From point {off.index} on"
-    wanted = "none is defined there" if off.expected is None else f"{off.expected:.4g} was declared"
+    shown, declared = (f"{off.observed:.4g}", "") if off.expected is None else apart(off.observed, off.expected)
+    wanted = "none is defined there" if off.expected is None else f"{declared} was declared"
     finite, ratio = math.isfinite(off.observed), ""
     if off.expected and math.isfinite(off.observed / off.expected):
-        ratio = f", {off.observed / off.expected:.3g} times as much"
+        ratio = f", {apart(off.observed / off.expected, 1.0)[0]} times as much"
     if not finite:
         return Cause(
             "different_schedule",
@@ -163,15 +183,53 @@ def different_schedule(evidence: Evidence) -> Cause:
             "Look for what computes the LR there: a division by zero, an overflow, or an LR that is derived from a "
             "loss or a gradient that is not finite.",
         )
+    fact, name = f"{where} the LR is {shown} where {wanted}{ratio}", called(evidence.schedule)
+    params: dict[str, Any] = {"observed": off.observed, "expected": off.expected}
+    found = _identified(evidence)
+    if found.candidates and found.verdict in ("identified", "ambiguous"):
+        ran = found.candidates[0]
+        body = ran.statement[0].lower() + ran.statement[1:]
+        fits = "What the log shows is" if found.verdict == "identified" else "The simplest one that fits the log is"
+        return Cause(
+            "different_schedule",
+            "other_schedule",
+            {**params, "shape": ran.family, "schedule": dict(ran.declaration)},
+            f"{fact}: another schedule ran. {fits} {body}",
+            words(evidence.schedule, "different_curve", shape=NAMES[ran.family]).advice,
+        )
     return Cause(
         "different_schedule",
         "other_schedule",
-        {"observed": off.observed, "expected": off.expected},
-        f"{where} the LR is {off.observed:.4g} where {wanted}{ratio}, and no known cause explains the whole "
-        f"log: another schedule ran, or its parameters differ.",
-        f"Compare the {evidence.schedule.name} that the training script builds with the declared one, parameter "
+        params,
+        f"{fact}, and no known cause explains the whole log: another schedule ran, or its parameters differ.",
+        f"Compare the {name} schedule that the training script builds with the declared one, parameter "
         f"by parameter, and look for code or a callback that sets the LR by hand from there on.",
     )
+
+
+def _identified(evidence: Evidence) -> Identification:
+    """Return what schedule the log is, in the declared framework's words, for little work."""
+    schedule, work = evidence.schedule, Work()
+    work.spent = MOST - _IDENTIFYING
+    points = [
+        LrPoint(
+            each.value,
+            None if math.isnan(step) else int(step),
+            None if math.isnan(epoch) else float(epoch),
+            _text(each),
+        )
+        for each, step, epoch in zip(
+            evidence.prints, evidence.places.steps.tolist(), evidence.places.epochs.tolist(), strict=True
+        )
+    ]
+    return identify(points, framework=schedule.framework, steps_per_epoch=schedule.steps_per_epoch, work=work)
+
+
+def _text(shown: Print) -> str | None:
+    """Return the number as the log printed it."""
+    if not shown.texted:
+        return None
+    return f"{shown.value:.{shown.decimals}f}" if shown.mantissa is None else f"{shown.value:.{shown.mantissa}e}"
 
 
 OTHER_SCHEDULE = CauseSpec("other_schedule", search, search_curves)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.causes.variants import layout_of
+from trackside_service.conformance.causes.layouts import layout_of
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 

@@ -26,6 +26,8 @@ _ROUNDS: Final = 14
 _CELLS: Final = 12
 _PARTS: Final = 4
 _MOST_SCREENED: Final = 64
+_MOST_SHORT: Final = 4.0
+"""Half widths that one point says at most against a cell: at a turning point the line says nothing."""
 
 
 def solve(
@@ -50,18 +52,35 @@ def solve(
                     return _grown(end, fits, low, high, integer)
             if one is None or other is None:
                 if (one is None) != (other is None):
-                    ranked.append((math.inf, low, high))
+                    ranked.append((math.inf, math.inf, low, high))
                 continue
             with np.errstate(invalid="ignore"):  # refused at both ends
                 reach = np.nan_to_num(np.abs(other - one) / 2, nan=0.0)
-            gaps = np.maximum(np.minimum(one, other), -np.maximum(one, other)) - reach
-            if _but_some(gaps) <= 1.0:
-                ranked.append((_but_some(np.minimum(np.abs(one), np.abs(other))), low, high))
+            between = np.maximum(np.minimum(one, other), -np.maximum(one, other))
+            if _but_some(between - reach) <= 1.0:
+                ranked.append((_short_of(between), _but_some(np.minimum(np.abs(one), np.abs(other))), low, high))
         ranked.sort()
-        cells = [cell for _, low, high in ranked[:_CELLS] for cell in _split(low, high, integer)]
+        cells = [cell for _, _, low, high in ranked[:_CELLS] for cell in _split(low, high, integer)]
         if not cells:
             return None
     return None
+
+
+def tries(view: View, count: int) -> bool:
+    """Say whether so many schedules can still be tried on the log."""
+    return view.work.affords(count * view.schedule.followed_to(view.last_tick) * FOLLOWED, count)
+
+
+def explains(view: View, predict: Predict, value: float) -> bool:
+    """Say whether every print allows the schedule of that value."""
+    where = view.screen
+    if not view.work.spend(len(where) + view.schedule.followed_to(view.last_tick) * FOLLOWED, 1):
+        return False
+    some = predict(value, view.ticks[where])
+    if some is None or not bool(view.allows(some, where)):
+        return False
+    whole = predict(value, view.ticks)
+    return whole is not None and bool(view.allows(whole))
 
 
 class _Trial:
@@ -92,7 +111,9 @@ class _Trial:
         return np.nan_to_num(beside, nan=np.inf if self.view.schedule.refused_after is not None else 0.0)
 
     def fits(self, value: float) -> bool:
-        """Say whether the value explains every point; if only the screening points, screen by the worst too."""
+        """Say whether the value explains every point; if only the screening points, screen by the worst of either side
+        too: a long flat log bounds a number by where its prints change, and hardly elsewhere.
+        """
         beside = self.miss(value)
         if beside is None or not np.all(np.abs(beside) <= 1.0):
             return False
@@ -100,16 +121,22 @@ class _Trial:
         if whole is not None and np.all(np.abs(whole) <= 1.0):
             return True
         if whole is not None and len(self.where) < _MOST_SCREENED:
-            worst = int(np.argmax(np.nan_to_num(np.abs(whole), nan=np.inf)))
+            above, below = np.nan_to_num(whole, nan=np.inf), np.nan_to_num(whole, nan=-np.inf)
+            worst = [place for place in (int(np.argmax(above)), int(np.argmin(below))) if not abs(whole[place]) <= 1.0]
             self.where = np.append(self.where, worst)
             self.cache.clear()
         return False
 
 
+def _short_of(between: FloatArray) -> float:
+    """Return by how much a straight line between the ends of a cell leaves the prints, each point counting a little."""
+    return float(np.sum(np.clip(np.nan_to_num(between, nan=0.0) - 1.0, 0.0, _MOST_SHORT)))
+
+
 def _but_some(misses: FloatArray) -> float:
-    """Return the largest miss but for two of many: at a turning point the ends of a cell tell nothing of its inside."""
+    """Return the largest miss but for one or two: at a turning point the ends of a cell tell nothing of its inside."""
     known = np.sort(misses[~np.isnan(misses)])
-    spared = min(2, max(len(known) - 4, 0) // 4)
+    spared = min(2, max(len(known) - 3, 0) // 2)
     return float(known[-1 - spared]) if len(known) else 0.0
 
 

@@ -7,24 +7,30 @@ chained ones go on from their LR by the new total's ratios.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from trackside_service.conformance.causes.chaining import Chain, chain_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.causes.solving import Predict, solve
-from trackside_service.conformance.causes.variants import Layout, layout_of
+from trackside_service.conformance.causes.flat import flat_between
+from trackside_service.conformance.causes.layouts import Layout, Stretch, layout_of
+from trackside_service.conformance.causes.solving import Predict, explains, solve, tries
 from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
+from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
 _SAMPLES: Final = 64
 _MOST: Final = 4096.0
 """Times the declared total, and the least share of it."""
+_USUAL: Final = (2, 4, 8, 3, 16, 32, 64, 6, 12, 24)
+_FACTORS: Final = (*_USUAL[:5], *range(5, 65))
+"""Processes, and micro-batches of an update: the usual ones first."""
 _PLACES: Final = 8
 """Places of a resume that are tried where it lies between two points."""
 
@@ -62,37 +68,62 @@ def run_ticks(evidence: Evidence) -> int | None:
 
 
 def _variants(layout: Layout) -> Iterator[Predict]:
-    def fixed(total: float, ticks: FloatArray) -> FloatArray | None:
-        schedule = layout.with_total(total)
-        return None if schedule is None else schedule.lrs(ticks)
+    """Yield predictions by total: of itself, with the legs of the schedule in proportion, with the warm-up too."""
 
-    def stretched(total: float, ticks: FloatArray) -> FloatArray | None:
-        schedule = layout.with_total(total, warmup_too=True)
-        return None if schedule is None else schedule.lrs(ticks)
+    def predicting(stretch: Stretch) -> Predict:
+        def predict(total: float, ticks: FloatArray) -> FloatArray | None:
+            schedule = layout.with_total(total, stretch=stretch)
+            return None if schedule is None else schedule.lrs(ticks)
 
-    yield fixed
-    if any(True for _ in layout.lengths()):
-        yield stretched
+        return predict
+
+    lengths = list(layout.lengths())
+    yield predicting("total")
+    if any(not length.warmup for length in lengths):
+        yield predicting("legs")
+    if any(length.warmup for length in lengths):
+        yield predicting("all")
 
 
-def _explains(view: View, predict: Predict, total: float) -> bool:
-    some = predict(total, view.ticks[view.screen])
-    if some is None or not bool(view.allows(some, view.screen)):
-        return False
-    whole = predict(total, view.ticks)
-    return whole is not None and bool(view.allows(whole))
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to get the total wrong: `counted` is what is multiplied, `at` the total at a factor, `predict` the LRs by
+    total; `alone`: whether the lengths beside the total are as declared; `factors`: those that are tried.
+    """
+
+    counted: int
+    at: Callable[[float], float]
+    predict: Predict
+    alone: bool
+    factors: Sequence[int] = _FACTORS
+
+
+def _ways(layout: Layout) -> Iterator[_Way]:
+    assert layout.total is not None
+    whole = layout.total
+    variants = list(_variants(layout))
+    for place, predict in enumerate(variants):
+        between = 0 < place < len(variants) - 1
+        yield _Way(whole, lambda k: k * whole, predict, place == 0, _USUAL if between else _FACTORS)
+    own, before = layout.own_total, layout.before
+    if own is not None and before:
+        yield _Way(own, lambda k: before + k * own, variants[0], True, _USUAL)
 
 
 def _multiples(view: View, layout: Layout, run: int | None) -> Sequence[Fit]:
-    assert layout.total is not None
-    for predict in _variants(layout):
-        found = [k for k in (2, 4, 8, 3, 16, *range(5, 65)) if _explains(view, predict, k * layout.total)]
+    for way in _ways(layout):
+        if not tries(view, len(way.factors)):
+            return ()
+        found = [k for k in way.factors if explains(view, way.predict, way.at(k))]
         if found:
-            fits = _multiple(view, layout.total, among(sorted(set(found)), float(found[0])), run)
+            fits = _multiple(view, layout, way, among(sorted(set(found)), float(found[0])), run)
             return (*fits, *_perhaps_on_resume(view, fits[0]))
         for k in (2, 3, 4, 8):  # what a scheduler that is stepped k times as often leaves too
-            if layout.total % k == 0 and _explains(view, predict, layout.total / k):
-                return (Fit(_wrong(view, layout.total, among([layout.total / k]), run), view.convention, 1),)
+            total = way.at(1 / k)
+            if way.counted % k or not explains(view, way.predict, total):
+                continue
+            if flat_between(view, partial(way.predict, total)):
+                return (Fit(_wrong(view, layout, among([total]), run, alone=way.alone), view.convention, 1),)
     return ()
 
 
@@ -115,45 +146,75 @@ def _from_the_start(view: View, layout: Layout, run: int | None) -> Fit | None:
             ]
         )
     )
-    for predict in _variants(layout):
+    for place, predict in enumerate(_variants(layout)):
         found = solve(view, predict, grid, integer=True, avoid=float(declared))
-        if found is not None:
-            return Fit(_wrong(view, declared, found, run), view.convention, 1)
+        if found is not None and flat_between(view, partial(predict, found.value)):
+            return Fit(_wrong(view, layout, found, run, alone=place == 0), view.convention, 1)
     return None
 
 
-def _multiple(view: View, declared: int, times: Interval, run: int | None) -> Sequence[Fit]:
-    fact = f"The total is {times} times the declared {declared} {tick(view.schedule, 2)}"
-
-    def counted(name: str, param: str) -> Cause:
-        why, advice = words(view.schedule, name, k=f"{times.value:g}")
-        return Cause(name, "total", {param: times.as_param(), "declared": declared}, f"{fact}: {why}.", advice)
-
-    exact = replace(times, value=times.value * declared, low=times.low * declared, high=times.high * declared)
-    wrong = Fit(_wrong(view, declared, exact, run), view.convention, 1)
-    if run is not None and run != declared and exact.low <= run <= exact.high:
+def _multiple(view: View, layout: Layout, way: _Way, times: Interval, run: int | None) -> Sequence[Fit]:
+    total, schedule = Interval(way.at(times.value), way.at(times.low), way.at(times.high)), view.schedule
+    wrong = Fit(_wrong(view, layout, total, run, alone=way.alone), view.convention, 1)
+    if schedule.unit == "epoch":  # neither accumulation nor processes make more epochs
+        return (wrong,)
+    if run is not None and run != layout.total and total.low <= run <= total.high:
         return (wrong,)  # the schedule ends with the run: nothing was counted too often
-    return (
-        wrong,
-        Fit(counted("grad_accum_total", "accumulation"), view.convention, 1),
-        Fit(counted("world_size_total", "world_size"), view.convention, 1),
-    )
+    fact = f"The total is {times} times the declared {way.counted} {tick(schedule, way.counted)}"
+
+    def by(name: str, param: str) -> Fit:
+        why, advice = words(schedule, name, k=f"{times.value:g}")
+        cause = Cause(name, "total", {param: times.as_param(), "declared": way.counted}, f"{fact}: {why}.", advice)
+        return Fit(cause, view.convention, 1)
+
+    return (wrong, by("grad_accum_total", "accumulation"), by("world_size_total", "world_size"))
 
 
-def _wrong(view: View, declared: int, total: Interval, run: int | None) -> Cause:
-    unit = tick(view.schedule, 2)
-    advice = words(view.schedule, "wrong_total", declared=declared).advice
+def _wrong(view: View, layout: Layout, total: Interval, run: int | None, *, alone: bool) -> Cause:
+    """Return the cause. `total` is where the schedule ends on the run's clock. Behind a warm-up the constructor is
+    given what is left of it, and the words speak of both; `alone`: unless the warm-up is another one too.
+    """
+    assert layout.total is not None
+    declared, before, schedule = layout.total, layout.before, view.schedule
+    own, given, meant = "", {"declared": declared, "before": before}, ""
+    which = "wrong_total" if not before else "wrong_total_less" if alone else "wrong_total_and_legs"
     if run is not None and run != declared and total.low <= run <= total.high:
-        total = replace(total, value=float(run))
-        advice = f"The run takes {run} {unit}, which is what its schedule was built for: declare that total, if meant."
+        total, which = replace(total, value=float(run)), "wrong_total_meant"
+    if before and alone:
+        less = Interval(total.value - before, total.low - before, total.high - before)
+        own = f" (`{layout.total_name}` is {less}, not {declared - before})"
+        given["declared"], meant = declared - before, f" (`{layout.total_name}` {less.value:g})"
+    if which == "wrong_total_meant":
+        advice = (
+            f"The run takes {run} {tick(schedule, total.value)}, which is what its schedule was built for: declare "
+            f"that total{meant}, if meant."
+        )
+    else:
+        advice = words(schedule, which, **given).advice
     return Cause(
         "wrong_total",
         "total",
         {"total": total.as_param(), "declared": declared},
-        f"The schedule was built for {total} {unit} where {declared} were declared, "
-        f"{total.value / declared:.4g} times as many.",
+        f"The schedule was built for {total} {tick(schedule, total.value)} where {declared} were declared{own}, "
+        f"{total.value / declared:.4g} times as many{_mixed(schedule, total, layout)}.",
         advice,
     )
+
+
+def _mixed(schedule: CompiledSchedule, total: Interval, layout: Layout) -> str:
+    """Return what the ratio betrays: a total in the unit that the schedule does not count."""
+    per_epoch, own = schedule.steps_per_epoch, layout.own_total
+    if per_epoch is None or per_epoch == 1 or own is None:
+        return ""
+    less = Interval(total.value - layout.before, total.low - layout.before, total.high - layout.before)
+    for ran, meant in ((total, layout.total), (less, own)):
+        if meant is None or ran.high > 1.5 * ran.low:
+            continue
+        if schedule.unit == "epoch" and ran.low <= meant * per_epoch <= ran.high:
+            return ": it was given in updates, and the schedule counts epochs"
+        if schedule.unit == "step" and meant % per_epoch == 0 and ran.low <= meant // per_epoch <= ran.high:
+            return ": it was given in epochs, and the schedule counts updates"
+    return ""
 
 
 def _on_resume(view: View, layout: Layout) -> Fit | None:

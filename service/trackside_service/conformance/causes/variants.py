@@ -1,4 +1,4 @@
-"""The declared schedule with one thing changed: another total, another warm-up, another value of a parameter.
+"""The declared schedule with one thing changed: other rates, another value of a parameter.
 
 Everything is rebuilt from the declaration, so that a changed schedule is exactly what the real constructor makes of
 the changed parameters. What it refuses is no variant.
@@ -6,45 +6,16 @@ the changed parameters. What it refuses is no variant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from trackside_service.errors import ScheduleError
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.compiler import compile_schedule
 
 Path = tuple[str | int, ...]
-Build = Callable[[float], "CompiledSchedule | None"]
 
-_TOTALS: Final[Mapping[tuple[str, str], str]] = {
-    ("torch", "OneCycleLR"): "total_steps",
-    ("torch", "CosineAnnealingLR"): "T_max",
-    ("torch", "PolynomialLR"): "total_iters",
-    ("torch", "LinearLR"): "total_iters",
-    ("paddle", "OneCycleLR"): "total_steps",
-    ("paddle", "CosineAnnealingDecay"): "T_max",
-    ("paddle", "PolynomialDecay"): "decay_steps",
-    ("paddle", "LinearLR"): "total_steps",
-    ("transformers", "get_scheduler"): "num_training_steps",
-    ("timm", "CosineLRScheduler"): "t_initial",
-    ("timm", "PolyLRScheduler"): "t_initial",
-    ("timm", "TanhLRScheduler"): "t_initial",
-    ("timm", "WSDLRScheduler"): "t_initial",
-    ("keras", "CosineDecay"): "decay_steps",
-    ("keras", "PolynomialDecay"): "decay_steps",
-}
-_WARMUPS: Final[Mapping[tuple[str, str], str]] = {
-    ("transformers", "get_scheduler"): "num_warmup_steps",
-    ("timm", "CosineLRScheduler"): "warmup_t",
-    ("timm", "PolyLRScheduler"): "warmup_t",
-    ("timm", "TanhLRScheduler"): "warmup_t",
-    ("timm", "StepLRScheduler"): "warmup_t",
-    ("timm", "MultiStepLRScheduler"): "warmup_t",
-    ("timm", "WSDLRScheduler"): "warmup_t",
-    ("timm", "PlateauLRScheduler"): "warmup_t",
-    ("keras", "CosineDecay"): "warmup_steps",
-}
 _RATES: Final = frozenset(
     [
         "base_lr",
@@ -62,6 +33,8 @@ _RATES: Final = frozenset(
 """Parameters that are the rate itself; eta_min, start_lr, lr_min, end_learning_rate and their like are floors."""
 _STARTS: Final = frozenset({"start_lr", "warmup_lr_init", "warmup_lr"})
 """Where warm-ups start."""
+_LISTED: Final = 16
+"""Entries of a list that are parameters by themselves."""
 _LONG: Final = 64
 """Entries of a list that are looked at one by one."""
 _FLOORS_IN: Final = frozenset({("paddle", "PolynomialDecay", "end_lr")})
@@ -107,104 +80,6 @@ def class_of(schedule: CompiledSchedule, path: Path = ()) -> tuple[str, str]:
     """Return framework and class of the scheduler declared at `path`; "" where it is a canonical kind."""
     node = read(schedule.source, path)
     return schedule.framework or "", str(node.get("class", "")) if isinstance(node, Mapping) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a declaration keeps its warm-up and its total.
-
-    `main`: path of the scheduler whose total it is; `before`: ticks before that one starts on its own clock.
-    `warmup` ticks: 0 where there is none. `style`: "param" where the warm-up is a parameter of the scheduler itself,
-    "sequence" and "wrapped" where it is a scheduler of its own (SequentialLR, LinearWarmup), "none" otherwise.
-    """
-
-    schedule: CompiledSchedule
-    main: Path
-    total_name: str | None
-    total: int | None
-    before: int
-    warmup: int
-    warmup_name: str
-    style: Literal["param", "sequence", "wrapped", "none"]
-
-    def with_total(self, total: float, *, warmup_too: bool = False) -> CompiledSchedule | None:
-        """Return the schedule with a total of so many ticks, warm-up and fixed legs in proportion where asked."""
-        if self.total is None or self.total_name is None:
-            return None
-        count, scale = round(total), total / self.total
-        before = self.before
-        changes: dict[Path, int | None] = {}
-        if warmup_too:
-            before = round(self.before * scale)
-            for path, value in self.lengths():
-                changes[path] = max(round(value * scale), 0)
-        if count - before < 1:
-            return None
-        changes[(*self.main, "params", self.total_name)] = count - before
-        if self.total_name == "total_steps":  # in place of epochs and steps_per_epoch
-            changes |= {
-                (*self.main, "params", name): None
-                for name in ("epochs", "steps_per_epoch")
-                if name in read(self.schedule.source, self.main)["params"]
-            }
-        return rebuilt(self.schedule, edited(self.schedule.source, changes))
-
-    def lengths(self) -> Iterator[tuple[Path, int]]:
-        """Yield the lengths besides the total: warm-up, milestones, a decay's."""
-        source = self.schedule.source
-        if self.style == "sequence":
-            yield ("params", "milestones", 0), self.warmup
-            first = read(source, ("params", "schedulers", 0, "params"))
-            if "total_iters" in first:
-                yield ("params", "schedulers", 0, "params", "total_iters"), first["total_iters"]
-        elif self.style in ("wrapped", "param") and self.warmup:
-            yield (("params", self.warmup_name)), self.warmup
-        extra = source.get("params", {}).get("scheduler_specific_kwargs") or {}
-        for name in ("num_decay_steps", "num_stable_steps"):
-            if isinstance(extra.get(name), int):
-                yield ("params", "scheduler_specific_kwargs", name), extra[name]
-
-
-def layout_of(schedule: CompiledSchedule) -> Layout:
-    """Return where the declaration keeps its warm-up and total."""
-    framework, name = class_of(schedule)
-    source = schedule.source
-    params = source.get("params", {})
-    main: Path = ()
-    before = warmup = 0
-    style: Literal["param", "sequence", "wrapped", "none"] = "none"
-    warmup_name = _WARMUPS.get((framework, name), "")
-    if warmup_name:
-        style, warmup = "param", int(params.get(warmup_name) or 0)
-    elif (framework, name) == ("paddle", "LinearWarmup"):
-        style, warmup_name, warmup = "wrapped", "warmup_steps", int(params["warmup_steps"])
-        before = warmup
-        main = ("params", "learning_rate")
-    elif (framework, name) == ("torch", "SequentialLR") and len(params.get("schedulers", ())) > 1:
-        milestones = params["milestones"]
-        before, main = int(milestones[-1]), ("params", "schedulers", len(params["schedulers"]) - 1)
-        if params["schedulers"][0].get("class") in ("LinearLR", "ConstantLR") and len(milestones) == 1:
-            style, warmup_name, warmup = "sequence", "milestones", int(milestones[0])
-    total_name = _TOTALS.get(class_of(schedule, main))
-    total = _total(schedule, main, total_name)
-    return Layout(
-        schedule, main, total_name, None if total is None else total + before, before, warmup, warmup_name, style
-    )
-
-
-def _total(schedule: CompiledSchedule, main: Path, name: str | None) -> int | None:
-    node = read(schedule.source, main)
-    if name is None or not isinstance(node, Mapping):
-        return None
-    params = node.get("params", {})
-    if str(params.get("name", "")).startswith(("constant", "inverse")):
-        return None
-    value = params.get(name)
-    if value is None and name == "total_steps" and params.get("epochs") and params.get("steps_per_epoch"):
-        value = params["epochs"] * params["steps_per_epoch"]
-    if value is None and name == "total_iters":
-        value = 5
-    return int(value) if isinstance(value, (int, float)) and value >= 1 else None
 
 
 def rate_paths(schedule: CompiledSchedule, names: frozenset[str] = _RATES) -> dict[Path, Any]:
@@ -328,7 +203,7 @@ def parameters_of(schedule: CompiledSchedule) -> list[Parameter]:
                 if key not in ("reporting", "unit", "steps_per_epoch"):
                     walk(value, (*path, key))
         elif isinstance(node, Sequence) and not isinstance(node, str):
-            if len(node) <= 4:
+            if len(node) <= _LISTED:
                 for place, value in enumerate(node):
                     walk(value, (*path, place))
         elif isinstance(node, (int, float)) and not isinstance(node, bool) and path not in rates:

@@ -5,15 +5,15 @@ What follows the warm-up either still ends where it was declared to end, or keep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
-from trackside_service.conformance.causes.solving import Predict, solve
-from trackside_service.conformance.causes.variants import Layout, edited, layout_of, read, rebuilt
+from trackside_service.conformance.causes.layouts import Layout, layout_of
+from trackside_service.conformance.causes.solving import Predict, explains, solve, tries
 from trackside_service.conformance.causes.wording import tick, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import Interval, among
@@ -56,7 +56,10 @@ def _known(view: View, layout: Layout) -> Sequence[Fit]:
         known |= dict.fromkeys([*sorted(shorter - {0}), declared * per_epoch], "mixed_units")
     found: dict[str, float] = {}
     for length, name in known.items():
-        if length != declared and any(_explains(view, predict, length) for predict in _lengthened(layout)):
+        if length == declared or not tries(view, 4):
+            continue
+        ways = [*_lengthened(layout), *([_predicting(layout.with_ramp)] if name == "mixed_units" else ())]
+        if any(explains(view, predict, length) for predict in ways):
             found.setdefault(name, float(length))
     return [_changed_fit(view, declared, name, among([length]), 0) for name, length in found.items()]
 
@@ -73,46 +76,21 @@ def _changed(view: View, layout: Layout) -> Sequence[Fit]:
     return ()
 
 
-def _explains(view: View, predict: Predict, length: float) -> bool:
-    some = predict(length, view.ticks[view.screen])
-    if some is None or not bool(view.allows(some, view.screen)):
-        return False
-    whole = predict(length, view.ticks)
-    return whole is not None and bool(view.allows(whole))
-
-
 def _lengthened(layout: Layout) -> Iterator[Predict]:
-    """Yield the predictions for warm-ups of another length."""
-    source, schedule = layout.schedule.source, layout.schedule
-    if layout.style == "param":
-        yield _predicting(lambda w: rebuilt(schedule, edited(source, {("params", layout.warmup_name): round(w)})))
-        return
-    own_total = None if layout.total is None else layout.total - layout.before
-    totals = [own_total] if layout.total is None else [layout.total, own_total]
-
-    def changed(w: float, total: int | None, ends: bool) -> CompiledSchedule | None:
-        length = round(w)
-        left = None if total is None else total - length if ends else total
-        if left is not None and left < 1:
-            return None
-        changes = {} if left is None else {(*layout.main, "params", layout.total_name or ""): left}
-        if length == 0:
-            main = read(edited(source, changes), layout.main)
-            return rebuilt(schedule, {**_beside(source), **main})
-        if layout.style == "wrapped":
-            changes["params", "warmup_steps"] = length
-        else:
-            changes["params", "milestones", 0] = length
-            if "total_iters" in read(source, ("params", "schedulers", 0)).get("params", {}):
-                changes["params", "schedulers", 0, "params", "total_iters"] = length
-        return rebuilt(schedule, edited(source, changes))
-
-    for place, total in enumerate(totals):
-        yield _predicting(partial(changed, total=total, ends=place == 0 and layout.total is not None))
-
-
-def _beside(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in source.items() if key not in ("class", "params")}
+    """Yield the predictions for warm-ups of another length: what follows ends as declared, or is as long as declared;
+    milestones behind it stay, or move with it.
+    """
+    with_length = layout.with_warmup
+    several = layout.style == "sequence" and len(layout.schedule.source["params"]["milestones"]) > 1
+    if layout.own_total is not None and layout.before and not several:
+        if layout.style == "param":  # their warm-up and total are given apart
+            yield _predicting(with_length)
+            yield _predicting(partial(with_length, ends=True))
+            return
+        yield _predicting(partial(with_length, ends=True))
+    yield _predicting(with_length)
+    if several:
+        yield _predicting(partial(with_length, moved=True))
 
 
 def _predicting(build: Rebuild) -> Predict:

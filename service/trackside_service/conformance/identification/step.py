@@ -48,11 +48,10 @@ def _sized(log: Log, rise: Rise | None, *, from_start: bool) -> Found | None:
     starts = main.ticks[[level[0] for level in levels]] - origin
     ends = main.ticks[[level[1] for level in levels]] - origin
     longest, most = float(np.max(ends - starts)), float(starts[1])
-    sizes = np.arange(max(int(longest) + 1, 2), int(most) + 1, dtype=np.float64)
-    if not len(sizes):
+    low, high = max(int(longest) + 1, 2), int(most)
+    if high < low:
         return None
-    if len(sizes) > MOST_SIZES:
-        sizes = np.unique(np.round(np.linspace(sizes[0], sizes[-1], MOST_SIZES)))
+    sizes = np.unique(np.round(np.linspace(low, high, min(high - low + 1, MOST_SIZES))))
     begun, ended = np.floor(starts[None, :] / sizes[:, None]), np.floor(ends[None, :] / sizes[:, None])
     sizes = sizes[np.all(begun == ended, axis=1) & np.all(begun[:, 1:] > begun[:, :-1], axis=1)]
     good = [size for size in sizes[:: max(len(sizes) // 400, 1)] if _fits(levels, starts, float(size))]

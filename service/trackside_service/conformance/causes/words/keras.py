@@ -63,7 +63,7 @@ KERAS: Final[Table] = {
     "clamped": Words(
         "it is cut off there",
         "Look for a `max(lr, min_lr)` (or `min`) around the schedule's call, or a `ReduceLROnPlateau(min_lr=...)`. "
-        "Declare the bound in the schedule ({floor}) if it is meant.",
+        "{bound}",
     ),
     "warmup_missing": Words(
         "the run starts at its end",

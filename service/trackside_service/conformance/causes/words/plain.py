@@ -64,6 +64,13 @@ PLAIN: Final[Table] = {
         "Compute the total after the loader is divided: the batches of one process * epochs.",
     ),
     "wrong_total": Words("", "Give the schedule ({total}) the run's own length in {ticks}: {declared}."),
+    "wrong_total_less": Words(
+        "",
+        "Give the schedule ({total}) the run's own length less the {before} {ticks} before it, in {ticks}: {declared}.",
+    ),
+    "wrong_total_and_legs": Words(
+        "", "Compute {total}, the milestones and the warm-up from the run's own length in {ticks}: {declared}."
+    ),
     "total_changed_on_resume": Words(
         "the total was changed when the run was resumed",
         "Keep the number of epochs and the total ({total}) on resume as they were, or start a new schedule from the "
@@ -111,7 +118,7 @@ PLAIN: Final[Table] = {
     "clamped": Words(
         "it is cut off there",
         "Look for a `max(lr, min_lr)` (or `min`) in the training loop; or for the schedule no longer being moved on "
-        "from there on. Declare the bound in the schedule if it is meant.",
+        "from there on. {bound}",
     ),
     "different_curve": Words(
         "", "Look at which schedule the training script builds: {shape} ran where {name} was declared."

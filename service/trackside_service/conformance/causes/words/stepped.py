@@ -84,6 +84,6 @@ STEPPED: Final[Table] = {
     "clamped": Words(
         "it is cut off there",
         "Look for a `max(lr, min_lr)` (or `min`) in the training loop; or for the scheduler no longer being stepped "
-        "from there on. Declare the bound in the schedule ({floor}) if it is meant.",
+        "from there on. {bound}",
     ),
 }
