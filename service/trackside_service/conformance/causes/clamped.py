@@ -22,22 +22,18 @@ def _clamped(view: View) -> Fit | None:
     """Search one LR at every point off, with some on the declared curve: most, where the log is of one LR."""
     if bool(view.off.all()) or (common_lr(view) is not None and 2 * int(view.off.sum()) > view.length):
         return None
-    low = float(np.max((view.values - view.halves)[view.off]))
-    high = float(np.min((view.values + view.halves)[view.off]))
-    shown = view.values[view.off]
-    inside = shown[(shown >= low) & (shown <= high)]
-    if low > high or not len(inside):
+    level = common_lr(view, view.off)
+    if level is None or level.value not in view.values[view.off]:  # one that some print shows
         return None
-    level = float(inside[0])
     for bounded, name in ((np.maximum, "floor"), (np.minimum, "ceiling")):
-        if bool(view.allows(bounded(view.expected, level))):
+        if bool(view.allows(bounded(view.expected, level.value))):
             side = "below" if name == "floor" else "above"
             why, advice = words(view.schedule, "clamped", bound=bound_of(view.schedule, name))
             cause = Cause(
                 "clamped",
                 "other_schedule",
-                {"bound": name, "lr": {"value": level, "low": low, "high": high}},
-                f"The LR never goes {side} {level:.6g}, where the schedule does: {why}.",
+                {"bound": name, "lr": level.as_param()},
+                f"The LR never goes {side} {level.value:.6g}, where the schedule does: {why}.",
                 advice,
             )
             return Fit(cause, view.convention, 1)

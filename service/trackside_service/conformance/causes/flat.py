@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from trackside_service.conformance.causes.evidence import View
 from trackside_service.conformance.intervals import Interval
@@ -15,12 +16,13 @@ _BETWEEN: Final = 1024
 """Ticks that are looked at between the first point and the last."""
 
 
-def common_lr(view: View) -> Interval | None:
-    """Return the one LR that every print allows, None where there is none."""
-    low, high = float(np.max(view.values - view.halves)), float(np.min(view.values + view.halves))
+def common_lr(view: View, where: npt.NDArray[np.bool_] | slice = slice(None)) -> Interval | None:
+    """Return the one LR that every print there allows, None where there is none."""
+    values, halves = view.values[where], view.halves[where]
+    low, high = float(np.max(values - halves)), float(np.min(values + halves))
     if low > high:
         return None
-    inside = view.values[(view.values >= low) & (view.values <= high)]
+    inside = values[(values >= low) & (values <= high)]
     return Interval(float(inside[0]) if len(inside) else (low + high) / 2, low, high)
 
 

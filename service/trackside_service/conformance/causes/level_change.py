@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from trackside_service.conformance.causes.chaining import phases_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.flat import common_lr
 from trackside_service.conformance.causes.scale import factor_bounds
 from trackside_service.conformance.causes.wording import at, words
 from trackside_service.conformance.explanation import Cause
 from trackside_service.conformance.intervals import between
-from trackside_service.schedules.curve import FloatArray
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
@@ -80,28 +80,17 @@ def _one_tick(view: View) -> Fit | None:
     wrong = view.ticks[view.off]
     if wrong.min() != wrong.max():
         return None
-    level = _common(view, view.off)
-    return None if level is None else _fit(view, {"lr": level}, f"the LR is {level['value']:.6g} for one tick")
+    level = common_lr(view, view.off)
+    return None if level is None else _fit(view, {"lr": level.as_param()}, f"the LR is {level.value:.6g} for one tick")
 
 
 def _held(view: View) -> Fit | None:
     """Search one LR that holds from the first point off to the end."""
     tail = np.arange(view.length) >= view.first
-    level = _common(view, tail)
-    if level is None or any(bool(view.allows(cut(view.expected, level["value"]))) for cut in (np.maximum, np.minimum)):
+    level = common_lr(view, tail)
+    if level is None or any(bool(view.allows(cut(view.expected, level.value))) for cut in (np.maximum, np.minimum)):
         return None  # a bound says it more simply
-    return _fit(view, {"lr": level}, f"the LR stays at {level['value']:.6g}")
-
-
-def _common(view: View, where: npt.NDArray[np.bool_]) -> dict[str, float] | None:
-    """Return the LR that all those points allow."""
-    low = float(np.max((view.values - view.halves)[where]))
-    high = float(np.min((view.values + view.halves)[where]))
-    if low > high:
-        return None
-    shown: FloatArray = view.values[where]
-    inside = shown[(shown >= low) & (shown <= high)]
-    return {"value": float(inside[0]) if len(inside) else (low + high) / 2, "low": low, "high": high}
+    return _fit(view, {"lr": level.as_param()}, f"the LR stays at {level.value:.6g}")
 
 
 def _fit(view: View, params: dict[str, Any], what: str) -> Fit:
