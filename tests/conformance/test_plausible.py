@@ -151,3 +151,14 @@ def test_a_resume_at_the_first_tick_is_not_told_a_second_time_as_a_wrong_positio
     assert list(causes(schedule, UPDATES, lrs)) == ["resume_no_state"]
     behind = schedule.lrs(np.where(UPDATES >= 80.0, UPDATES - 30.0, UPDATES))
     assert causes(schedule, UPDATES, behind)["last_epoch_misuse"].params["jump"]["value"] == -30
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_accelerate_does_not_step_timms_schedulers(times: int) -> None:
+    own = {"framework": "timm", "class": "CosineLRScheduler", "params": {"t_initial": 40}, "base_lr": 0.1}
+    schedule = compile_schedule({**own, "unit": "epoch", "reporting": STATED})
+    epochs = np.arange(12.0)
+    named = causes(schedule, epochs, schedule.lrs(times * epochs))
+    assert named["double_step"].params["factor"] == times
+    assert "grows by " + str(times) in named["double_step"].statement
+    assert "accelerate_num_processes" not in named

@@ -22,7 +22,8 @@ from trackside_service.schedules.curve import FloatArray
 _FASTEST = 4096
 _FEW, _SMALL = 4, 8
 _LARGEST_EPOCH = 200_000
-_ACCELERATE = ("torch", "transformers", "timm", None)
+_ACCELERATE = ("torch", "transformers", None)
+"""Whose schedulers accelerate prepares: torch's LRScheduler. timm's are told the epoch: no steps are multiplied."""
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
