@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.detection.test_alerting import LATER, reconcile
+from tests.rules.support import epochs, report_of
 from trackside_service import alerting
 from trackside_service.alerting.inhibition import Inhibition
 from trackside_service.domain.alerts import Alert, AlertChange, Telling, past_of, under_causes
@@ -119,6 +121,35 @@ def test_each_loss_speaks_of_itself() -> None:
     assert stuck.alert.cause_id == nan.alert.id
     first, second = reconcile(found("LOSS001", 3, "train_loss"), found("LOSS001", 3, "val_loss"))
     assert second.alert.cause_id == first.alert.id
+
+
+@pytest.mark.parametrize("cause", ["ACC001", "LOSS002", "LOSS003"])
+def test_what_falls_to_guessing_is_told_once(cause: str) -> None:
+    subject = "val_acc" if cause == "ACC001" else "train_loss"
+    first, stuck, guess = reconcile(
+        found(cause, 9, subject, severity="warning"),
+        found("LOSS007", 9, severity="warning"),
+        found("ACC004", 12, "val_acc", severity="warning"),
+    )
+    assert [change.alert.cause_id for change in (stuck, guess)] == [first.alert.id, first.alert.id]
+
+
+def test_the_gap_that_a_collapse_leaves_comes_under_it_and_one_from_before_does_not() -> None:
+    collapse, gap = reconcile(found("ACC001", 9, "val_acc"), found("FIT001", 9, "val_acc", severity="warning"))
+    assert gap.alert.cause_id == collapse.alert.id
+    gap, collapse = reconcile(found("FIT001", 5, "val_acc", severity="warning"), found("ACC001", 9, "val_acc"))
+    assert (gap.alert.cause_id, collapse.alert.cause_id) == (None, None)
+
+
+def test_a_collapse_to_guessing_of_a_whole_log_is_one_alert() -> None:
+    learned = [2.2 * 0.7**epoch + 0.2 for epoch in range(8)]
+    guessed = [math.log(10) * (1 + 0.002 * (-1) ** epoch) for epoch in range(20)]
+    accuracy = [*(1 - 0.9 * 0.7 ** (epoch + 1) for epoch in range(8)), *[0.1] * 20]
+    losses = [*learned, *guessed]
+    report = report_of(epochs(train_loss=losses, val_loss=losses, train_acc=accuracy, val_acc=accuracy))
+    (collapse,) = report.alerts
+    assert collapse.code == "ACC001"
+    assert {"LOSS003", "LOSS007"} <= {alert.code for alert in report.symptoms[collapse.id]}
 
 
 def test_at_the_end_a_symptom_of_silence_stands_by_itself() -> None:

@@ -509,3 +509,25 @@ def test_a_long_log_is_read_in_time_that_grows_with_it() -> None:
 
     seconds(100)
     assert seconds(8_000) < 16 * max(seconds(1_000), 0.01)
+
+
+@pytest.mark.parametrize(
+    "line", ["epoch" + " " * 5_000 + "x", "loss " + "1" * 10_000 + "x", "  ".join(["prose"] * 3_000)]
+)
+def test_no_line_takes_long(line: str) -> None:
+    begun = time.process_time()
+    assert len(logfiles.read(f"epoch 1 loss 2\n{line}\n".encode(), "text").records) == 1
+    assert time.process_time() - begun < 2  # the first two took minutes
+
+
+def test_prose_costs_no_more_than_records() -> None:
+    def seconds(line: str) -> float:
+        text = ("epoch 1 loss 2\n" + line * 3_000).encode()
+        begun = time.process_time()
+        logfiles.read(text, "text")
+        return time.process_time() - begun
+
+    prose = "epoch 3 loss: 1.2 " + "/home/somebody/checkpoints/model_epoch_best.pth " * 4 + "\n"
+    record = "2024-01-01 10:00:00,123 INFO epoch 2 loss: 1.25 acc: 71.2% lr: 0.01 val_loss: 1.5 grad_norm: 2\n"
+    seconds(record)
+    assert seconds(prose) < 3 * seconds(record)  # it was six times as much

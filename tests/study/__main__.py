@@ -69,7 +69,7 @@ def _faults(faulty: dict[str, list[Judged]]) -> list[str]:
 
 def _fault(planted: Planted, logs: list[Judged]) -> str:
     delays = [delay for log in logs if (delay := log.first(planted.fitting)) is not None]
-    codes = Counter(code for log in logs for code in {alert.code for alert in log.serious})
+    codes = Counter(code for log in logs for code in sorted({alert.code for alert in log.serious}))
     spoke = ", ".join(f"{code} ({count})" for code, count in codes.most_common())
     waited = f"{statistics.median(delays):g}, {max(delays):g}" if delays else "-"
     alerts = statistics.mean(len(log.serious) for log in logs)
@@ -81,17 +81,20 @@ def _rules(healthy: list[Judged], faulty: dict[str, list[Judged]]) -> list[str]:
     lines = [
         "## Healthy trainings",
         "",
-        f"{len(loud)} of {len(healthy)} logs raise a serious alert.",
+        f"{len(loud)} of {len(healthy)} logs raise a serious alert. Among the faults that a rule sees are those of",
+        "which it tells under another alert, as a symptom.",
         "",
         "| rule | serious on healthy logs | information on healthy logs | faults that it sees |",
         "|---|---|---|---|",
     ]
     everything = [log for logs in (healthy, *faulty.values()) for log in logs]
-    for code in sorted({alert.code for log in everything for alert in log.alerts}):
+    for code in sorted({alert.code for log in everything for alert in (*log.alerts, *log.symptoms)}):
         serious = sum(any(alert.code == code for alert in log.serious) for log in healthy)
         told = sum(any(alert.code == code and alert.severity not in SERIOUS for alert in log.alerts) for log in healthy)
         seen = [
-            title for title, logs in faulty.items() if any(alert.code == code for log in logs for alert in log.serious)
+            title
+            for title, logs in faulty.items()
+            if any(alert.code == code for log in logs for alert in (*log.serious, *log.symptoms))
         ]
         lines.append(f"| {code} | {serious} of {len(healthy)} | {told} | {'; '.join(seen) or 'none'} |")
     return lines

@@ -15,11 +15,12 @@ SERIOUS = ("warning", "critical")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One log of one training: `form` says how it was told, `alerts` what it raised."""
+    """One log of one training: `form` says how it was told, `alerts` what it raised, `symptoms` what is under those."""
 
     plan: Plan
     form: str
     alerts: tuple[Alert, ...]
+    symptoms: tuple[Alert, ...] = ()
 
     @property
     def serious(self) -> list[Alert]:
@@ -46,4 +47,5 @@ def judged(plan: Plan, seed: int, *, undeclared: bool) -> Iterator[Judged]:
                 del body["schedule"]
             report = replay.check(parse_run(body), records)
             assert not report.faults, report.faults
-            yield Judged(plan, f"{form}{'' if declared else ', undeclared'}", report.alerts)
+            symptoms = tuple(each for under in report.symptoms.values() for each in under)
+            yield Judged(plan, f"{form}{'' if declared else ', undeclared'}", report.alerts, symptoms)

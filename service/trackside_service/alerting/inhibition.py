@@ -82,18 +82,24 @@ INHIBITIONS: Final[tuple[Inhibition, ...]] = (
     ),
     Inhibition(
         "LOSS002",
-        ("ACC", "FIT", "GRAD001", "LOSS003", "LOSS004", "LOSS005"),
-        "A loss that runs away takes everything that is measured on the same weights with it.",
+        ("ACC", "FIT", "GRAD001", "LOSS003", "LOSS004", "LOSS005", "LOSS007"),
+        "A loss that runs away takes everything that is measured on the same weights with it, and may end at guessing.",
+    ),
+    Inhibition(
+        "ACC001",
+        ("ACC002", "ACC003", "ACC004", "FIT", "LOSS003", "LOSS005", "LOSS007"),
+        "An accuracy that has collapsed is far below its best and below the other one, and may be at chance; the loss "
+        "rises with it, to that of guessing, and makes no progress from there.",
+    ),
+    Inhibition(
+        "LOSS003",
+        ("LOSS007",),
+        "A loss that has risen and stays up may lie where guessing is: it was learned, and is lost.",
     ),
     Inhibition(
         "LOSS007",
         ("ACC003", "ACC004", "LOSS005"),
         "A model that guesses has the accuracy of guessing, and makes no progress.",
-    ),
-    Inhibition(
-        "ACC001",
-        ("ACC002", "ACC003", "ACC004"),
-        "An accuracy that has collapsed is far below its best, and may be at chance.",
     ),
     Inhibition(
         "ACC004",

@@ -8,8 +8,10 @@ from typing import Final, Literal
 from trackside_service.logfiles import names
 from trackside_service.logfiles.read import Row, as_number, moment, whole
 
-_NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
+_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)\b"
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08")
+# A column padded to the width of a terminal: patterns that allow space in several places cost the cube of its length.
+_GAP: Final = re.compile(r"\s{9,}")
 _TIME: Final = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?")
 # What several tools write in words of their own: Epoch(val) [1][10/10], lr(CosineAnnealing): 0.1,
 # Train: [0/300][5/9], Train: 0 [ 5/390 (  1%)], 1epoch:train:1-50batch:, s:12 trl:3.2, [12]  train-logloss:0.3,
@@ -41,7 +43,8 @@ _SAMPLES: Final = re.compile(r"\btrain epoch: \d+ \[\d+/\d+ \(\d+%\)\]", re.IGNO
 _LAST: Final = re.compile(r"\s(\d+)/(\d+)$")
 # fairseq: epoch 001:    100 / 1000 loss=9.8
 _COUNTED: Final = re.compile(r"\|:?\s+(\d+) / (\d+)\s")
-_WORD: Final = r"(?!(?:nan|inf|infinity)\b)[A-Za-z][\w@./-]{0,99}"  # bounded, or a long line costs its square
+# Bounded, or a long line costs its square; from its first letter to its last, or prose costs many tries a word.
+_WORD: Final = r"(?<![A-Za-z])(?!(?:nan|inf|infinity)\b)[A-Za-z][\w@./-]{0,99}+"
 _PAIR: Final = re.compile(
     rf"(?P<name>{_WORD}(?:[ ]{_WORD}){{0,3}})['\"]?(?:\s*[:=]\s*|\s+)[\[(]?['\"]?"
     rf"(?P<value>{_NUMBER})(?P<percent>\s?%)?(?![\w.%/:])",
@@ -63,7 +66,7 @@ def cleaned(raw: str) -> str:
     """
     if raw.endswith("\b"):
         return ""
-    return _ANSI.sub("", raw.rstrip("\r\b").rsplit("\r", 1)[-1]).strip()
+    return _GAP.sub(" " * 8, _ANSI.sub("", raw.rstrip("\r\b").rsplit("\r", 1)[-1]).strip())
 
 
 def read(line: str, units: dict[str, str]) -> tuple[Row, Literal["train", "val"] | None]:
