@@ -73,13 +73,17 @@ def stand(
     if judgement.pause_until is not None:
         turns.pause(connection, channel_id, judgement.pause_until)
     if outcome.ours:
+        standing.give_up_if_off(connection, channel_id, now)
         return None
     failing = standing.missed(connection, channel_id, judgement.attempt.at, refused=outcome.status == "failed")
+    if failing is None:
+        standing.give_up_if_off(connection, channel_id, now)
+        return None
     reason = outcome.error if outcome.status == "gone" else None
-    if failing is not None and reason is None:
+    if reason is None:
         answered = outcome.status_code is not None
         why = why_dead(failing, answered=answered, now=now, dead_after=dead_after)
         reason = None if why is None else f"{why}; the last time, {outcome.error}"
-    if failing is None or reason is None or not standing.switch_off(connection, channel_id, reason, now):
+    if reason is None or not standing.switch_off(connection, channel_id, reason, now):
         return None
     return reason
