@@ -19,7 +19,7 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries, delivery_log, settling, standing
+from trackside_service.storage import channels, deliveries, delivery_log, settling, standing, turns
 from trackside_service.storage.deliveries import Claimed
 from trackside_service.storage.delivery_log import Attempt
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -230,6 +230,21 @@ def test_settling_writes_the_log(engine: sa.Engine) -> None:
     [shown] = of_channel(engine, channel_id)
     assert (shown.status, shown.due_at, shown.settled_at) == ("delivered", None, after(1))
     assert shown.attempts == (LATER.attempt, DELIVERED.attempt)
+
+
+def test_what_was_paused_or_switched_off_since_it_was_found_is_not_leased(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    with read_transaction(engine) as connection:
+        assert due(connection, NOW) == [channel_id]
+    with write_transaction(engine) as connection:
+        turns.pause(connection, channel_id, after(30))
+    assert claim(engine, channel_id, after(29)) == ()
+    assert len(claim(engine, channel_id, after(30))) == 1
+    off, _ = add_channel(engine, URL)
+    with write_transaction(engine) as connection:
+        standing.switch_off(connection, off, "gone", NOW, told=False)
+        assert turns.take(connection, off, NOW) is None
 
 
 def test_only_the_holder_of_the_lease_settles(engine: sa.Engine) -> None:
