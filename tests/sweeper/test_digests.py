@@ -19,7 +19,7 @@ from trackside_service import monitor
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
 from trackside_service.domain.silences import Matchers, Silence
-from trackside_service.storage import silences, standing
+from trackside_service.storage import channels, silences, standing
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.tables import deliveries
 from trackside_service.sweeper import Sweeper
@@ -124,6 +124,18 @@ def test_a_service_that_was_down_tells_all_of_it_once(engine: sa.Engine, writer:
     assert [each["opened"] for each in digests(engine, channel_id)] == [1, 1]
     sweep(engine, writer, HOUR + 4 * DAY)
     assert len(digests(engine, channel_id)) == 3
+
+
+@pytest.mark.parametrize(("at", "late"), [("13:00", True), ("12:30", False)])
+def test_a_change_of_its_channel_loses_none_that_is_late(engine: sa.Engine, writer: Writer, at: str, late: bool) -> None:
+    channel_id, _ = add_channel(engine, URL, **DAILY)
+    dead_run(engine, "resnet-7")
+    with write_transaction(engine) as connection:
+        route = channels.get(connection, channel_id).route
+        renamed: dict[str, Any] = {"name": "renamed", "route": route, "max_per_minute": None}
+        channels.change(connection, channel_id, **renamed, digest_at=at, now=after(HOUR + 5))
+    sweep(engine, writer, HOUR + 10)
+    assert len(digests(engine, channel_id)) == late, "another time of day begins anew"
 
 
 def test_a_channel_that_is_off_has_none(engine: sa.Engine, writer: Writer) -> None:
