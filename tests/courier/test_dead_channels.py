@@ -103,6 +103,18 @@ def test_one_that_arrives_between_says_that_it_lives(engine: sa.Engine, receiver
     assert found.delivered_at == after(9 * HOUR)
 
 
+def test_two_failures_days_apart_are_no_dead_channel(engine: sa.Engine, receiver: Receiver) -> None:
+    receiver.behave("/hook", Reply(400), Reply(503), Reply(200))
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    one = courier(engine)
+    for seconds in (0, 96 * HOUR):
+        tell(engine, make_alert(), now=after(seconds))
+        one.run_once(after(seconds))
+    assert shown(engine, channel_id).disabled_reason is None, "nobody tried in between"
+    one.run_once(after(96 * HOUR + 10))
+    assert outcomes(engine, channel_id) == [("failed", [400]), ("delivered", [503, 200])]
+
+
 @pytest.mark.parametrize("others_deliver", [False, True])
 def test_days_without_an_answer_do_so_only_while_others_answer(
     engine: sa.Engine, receiver: Receiver, others_deliver: bool
