@@ -30,7 +30,7 @@ MOMENT = timedelta(seconds=1)
     ],
 )
 def test_it_takes_time_or_many_refusals(
-    lasted: timedelta, refusals: int, answered: bool, insisted: bool, others: bool, dead: bool
+    *, lasted: timedelta, refusals: int, answered: bool, insisted: bool, others: bool, dead: bool
 ) -> None:
     failing = Failing(NOW - lasted, refusals, others)
     how = {"answered": answered, "insisted": insisted}

@@ -312,7 +312,7 @@ def test_changes_at_the_same_moment_lose_nothing_of_each_other(engine: sa.Engine
     sa.event.listen(engine, "before_cursor_execute", meet)
     here = cast(Context, SimpleNamespace(engine=engine, now=lambda: NOW))
     with ThreadPoolExecutor(2) as pool:
-        changes = [ChannelChange(name="renamed"), ChannelChange(project="vision")]
+        changes = [ChannelChange.model_validate(each) for each in ({"name": "renamed"}, {"project": "vision"})]
         list(pool.map(lambda change: change_now(here, channel_id, change), changes))
     sa.event.remove(engine, "before_cursor_execute", meet)
     with read_transaction(engine) as connection:

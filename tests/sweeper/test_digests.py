@@ -127,7 +127,9 @@ def test_a_service_that_was_down_tells_all_of_it_once(engine: sa.Engine, writer:
 
 
 @pytest.mark.parametrize(("at", "late"), [("13:00", True), ("12:30", False)])
-def test_a_change_of_its_channel_loses_none_that_is_late(engine: sa.Engine, writer: Writer, at: str, late: bool) -> None:
+def test_a_change_of_its_channel_loses_none_that_is_late(
+    engine: sa.Engine, writer: Writer, at: str, late: bool
+) -> None:
     channel_id, _ = add_channel(engine, URL, **DAILY)
     dead_run(engine, "resnet-7")
     with write_transaction(engine) as connection:

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.dying import Failing
-from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage import channels as channel_queries
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.deliveries import PENDING, unleased
