@@ -289,6 +289,26 @@ def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engin
         delivery_log.retry(connection, failed.id, NOW)
 
 
+def test_switching_off_waits_for_no_courier(engine: sa.Engine) -> None:
+    """One that settles holds its delivery and then asks for the channel's row: each would wait for the other."""
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert(), make_alert())
+
+    def switch_off() -> None:
+        with write_transaction(engine) as connection:
+            standing.switch_off(connection, channel_id, "gone", NOW, told=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        with write_transaction(engine) as connection:
+            [claimed] = deliveries.claim(connection, channel_id, lease=uuid4(), now=NOW, until=after(60), limit=1)
+            switching = pool.submit(switch_off)
+            if engine.dialect.name == "postgresql":  # SQLite lets it wait before its first statement
+                switching.result(20)
+        switching.result(20)
+    assert [each.status for each in of_channel(engine, channel_id)] == ["pending", "failed"]
+    assert settle(engine, claimed)
+
+
 @pytest.mark.parametrize("settlement", [FAILED, DELIVERED, LATER])
 def test_a_delivery_is_retried_by_hand_under_its_id(engine: sa.Engine, settlement: Settlement) -> None:
     channel_id, _ = add_channel(engine, URL)

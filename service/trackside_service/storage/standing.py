@@ -103,10 +103,21 @@ def switch_on(connection: sa.Connection, channel_id: UUID, now: datetime) -> Non
 
 
 def _give_up(connection: sa.Connection, channel_id: UUID, now: datetime) -> int:
-    """Let what waits at a channel and nobody holds count as failed; return how many."""
+    """Let what waits at a channel and nobody holds count as failed; return how many.
+
+    Nobody is waited for: a courier that leases or settles a delivery at this moment finds the channel off when it has
+    sent it, and holds it while it asks for the channel's row, which may be ours.
+    """
+    chosen = (
+        sa.select(deliveries.c.number)
+        .where(deliveries.c.channel_id == channel_id, deliveries.c.status == PENDING, unleased(deliveries, now))
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
     waiting = (
         deliveries.update()
-        .where(deliveries.c.channel_id == channel_id, deliveries.c.status == PENDING, unleased(deliveries, now))
+        .where(deliveries.c.number.in_(sa.select(chosen.c.number)))
         .values(status="failed", settled_at=now, lease=None, leased_until=None)
         .returning(deliveries.c.number)
     )
