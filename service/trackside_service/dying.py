@@ -15,6 +15,9 @@ DEAD_AFTER: Final = timedelta(hours=72)
 # does not let us in (401, 403). A single one may be about the message.
 REFUSALS: Final = 10
 REFUSED_FOR: Final = timedelta(hours=1)
+# Where little happens, days lie between two failures that each were of a moment. So it takes a message that was tried
+# this often, or to the end of its schedule, or as many messages that were refused.
+TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,19 @@ class Failing:
     others_deliver: bool = False
 
 
-def why_dead(failing: Failing, *, answered: bool, now: datetime, dead_after: timedelta | None) -> str | None:
+def why_dead(
+    failing: Failing, *, answered: bool, insisted: bool, now: datetime, dead_after: timedelta | None
+) -> str | None:
     """Say why a channel is dead after an attempt that failed, whether the receiver `answered` it or not; None: it is
-    not. `dead_after` None: no channel ever is.
+    not. `insisted`: its message was tried `TRIES` times or to the end of its schedule. `dead_after` None: no channel
+    ever is.
     """
     lasted = now - failing.since
     if dead_after is None:
         return None
     if failing.refusals >= REFUSALS and lasted >= min(REFUSED_FOR, dead_after):
         return f"{failing.refusals} messages in a row were refused for good"
-    if lasted >= dead_after and (answered or failing.others_deliver):
+    insisted = insisted or failing.refusals >= TRIES
+    if lasted >= dead_after and insisted and (answered or failing.others_deliver):
         return f"nothing has arrived there for {lasted // timedelta(hours=1)} hours"
     return None

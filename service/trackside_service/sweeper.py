@@ -22,7 +22,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from trackside_service.errors import BusyError
+from trackside_service.errors import BusyError, StorageUnavailableError
 from trackside_service.monitor import LookResult, digest_of, look_at_alerts, look_for_silence
 from trackside_service.storage import alerts, digests, runs
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -133,14 +133,21 @@ class Sweeper:
         return looks
 
     def _send_digests(self, now: datetime) -> None:
-        """Write the digests that are due, each in a transaction of its own; reading for it holds up no post."""
+        """Write the digests that are due, each in a transaction of its own; reading for it holds up no post. One that
+        could not be written waits for the next sweep, and no other does.
+        """
         with read_transaction(self._engine) as connection:
             due = digests.due(connection, now)
         for one in due:
-            with read_transaction(self._engine) as connection:
-                digest = digest_of(connection, one, now)
-            with write_transaction(self._engine) as connection:
-                digests.write(connection, one, digest, now)
+            try:
+                with read_transaction(self._engine) as connection:
+                    digest = digest_of(connection, one, now)
+                with write_transaction(self._engine) as connection:
+                    digests.write(connection, one, digest, now)
+            except (BusyError, StorageUnavailableError):
+                raise
+            except Exception as error:
+                log.warning("the digest of channel %s could not be written: %s", one.channel_id, type(error).__name__)
 
     def _listening(self, now: datetime) -> datetime:
         """Return since when it has been listening without a break."""

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.api.test_records import posted
 from tests.api.test_runs import RUN, opened
 from tests.support.mail_server import Manner, mail_server
+from tests.support.outbox import NOW, add_channel
 from tests.support.problems import assert_problem
 from tests.support.receiver import Receiver, Reply, receiving
 
+from trackside_service.api.context import Context
+from trackside_service.api.routers.channels import _change as change_now
+from trackside_service.api.schemas.channels import ChannelChange
 from trackside_service.channels import CHANNELS
+from trackside_service.storage import channels
+from trackside_service.storage.engine import read_transaction
 
 HIDDEN = "path-that-is-a-secret-7711"
 
@@ -287,6 +298,26 @@ def test_a_channel_is_switched_off_and_on_by_hand(api: httpx.Client, receiver: R
     assert [each.json["type"] for each in receiver.at("/other")] == ["alert.opened"] * 2, "nobody is told of that"
     assert len(receiver.wait(1, f"/{HIDDEN}")) == len(deliveries(api, channel)["items"]) == 1
     assert other["disabled_reason"] is None
+
+
+def test_changes_at_the_same_moment_lose_nothing_of_each_other(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "https://receiver.example/hook")
+    both = threading.Barrier(2)
+
+    def meet(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE channels"):
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.3)  # whoever has to wait for the other one never comes
+
+    sa.event.listen(engine, "before_cursor_execute", meet)
+    here = cast(Context, SimpleNamespace(engine=engine, now=lambda: NOW))
+    with ThreadPoolExecutor(2) as pool:
+        changes = [ChannelChange.model_validate(each) for each in ({"name": "renamed"}, {"project": "vision"})]
+        list(pool.map(lambda change: change_now(here, channel_id, change), changes))
+    sa.event.remove(engine, "before_cursor_execute", meet)
+    with read_transaction(engine) as connection:
+        found = channels.get(connection, channel_id)
+    assert (found.name, found.route.project) == ("renamed", "vision")
 
 
 def test_a_digest_is_asked_for_and_has_its_time(api: httpx.Client, receiver: Receiver) -> None:

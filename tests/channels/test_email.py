@@ -171,6 +171,8 @@ def test_what_was_said_before_the_encryption_does_not_count_as_said_after_it() -
         ("DATA", "503 5.5.1 no", "failed", "the server answered 503 to DATA: 5.5.1 no"),
         (".", "451 4.3.0 later", "retry", "the server answered 451 to the mail: 4.3.0 later"),
         (".", "554 5.6.0 spam", "failed", "the server answered 554 to the mail: 5.6.0 spam"),
+        ("DATA", "250 ok", "retry", "the server's answer is not SMTP"),
+        ("MAIL", "354 go on", "retry", "the server's answer is not SMTP"),
         ("CONNECT", None, "retry", "the server closed the connection"),
         ("DATA", None, "retry", "the server closed the connection"),
         (".", None, "retry", "the server closed the connection"),

@@ -69,11 +69,17 @@ def test_redirects_are_not_followed(receiver: Receiver) -> None:
     [
         ("120", 120), ("0", 0), ("Sun, 01 Mar 2026 12:01:30 GMT", 90), ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
         ("soon", None), ("-5", None), ("1e9", None), ("9" * 400, 999999999),
+        ("Sun, 01 Mar 2026 12:01:30 +" + "9" * 30, None),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(receiver: Receiver, value: str, seconds: float | None) -> None:
     receiver.behave("/", Reply(429, {"retry-after": value}))
     assert outbound().post(request(receiver.url()), NOW).retry_after == seconds
+
+
+def test_no_header_takes_a_status_back(receiver: Receiver) -> None:
+    receiver.behave("/", Reply(200, {"retry-after": "Sun, 01 Mar 2026 12:01:30 -" + "9" * 30}))
+    assert outbound().post(request(receiver.url()), NOW).status_code == 200
 
 
 def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -11,17 +12,18 @@ from tests.courier.rig import courier, outcomes
 from tests.support.outbox import NOW, add_channel, after, make_alert, of_channel, outbound, secrets, tell
 from tests.support.receiver import CLOSE, Receiver, Reply
 
+from trackside_service.channels import Outcome
 from trackside_service.channels.secrets import Secrets
-from trackside_service.courier import Courier, send_test
+from trackside_service.courier import Courier, dispatching, send_test, sending
 from trackside_service.dying import REFUSALS
-from trackside_service.storage import channels, delivery_log
+from trackside_service.storage import channels, deliveries, delivery_log, standing
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 HOUR = 3600.0
 
 
-def standing(engine: sa.Engine, channel_id: UUID) -> StoredChannel:
+def shown(engine: sa.Engine, channel_id: UUID) -> StoredChannel:
     with read_transaction(engine) as connection:
         return channels.get(connection, channel_id)
 
@@ -36,7 +38,7 @@ def test_a_410_is_told_elsewhere(engine: sa.Engine, receiver: Receiver, caplog: 
     one = courier(engine, per_channel=1, group_window_s=30)
     with caplog.at_level(logging.WARNING):
         assert one.run_once(NOW) == 1 + 2
-    off = standing(engine, lost)
+    off = shown(engine, lost)
     assert (off.disabled_reason, off.disabled_at) == (
         "the receiver answered 410: the hook /[hidden] is gone",
         NOW,
@@ -81,10 +83,10 @@ def test_many_refusals_over_an_hour_switch_a_channel_off(engine: sa.Engine, rece
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     one = courier(engine)
     for number in range(REFUSALS):
-        assert standing(engine, channel_id).disabled_reason is None
+        assert shown(engine, channel_id).disabled_reason is None
         tell(engine, make_alert(), now=after(number * HOUR / 2))
         one.run_once(after(number * HOUR / 2))
-    reason = standing(engine, channel_id).disabled_reason
+    reason = shown(engine, channel_id).disabled_reason
     assert reason == "10 messages in a row were refused for good; the last time, the receiver answered 404: no_service"
     assert tell(engine, make_alert()) == 0
 
@@ -96,9 +98,21 @@ def test_one_that_arrives_between_says_that_it_lives(engine: sa.Engine, receiver
     for number in range(19):
         tell(engine, make_alert(), now=after(number * HOUR))
         one.run_once(after(number * HOUR))
-    found = standing(engine, channel_id)
+    found = shown(engine, channel_id)
     assert (found.disabled_reason, found.failing_since) == (None, after(10 * HOUR))
     assert found.delivered_at == after(9 * HOUR)
+
+
+def test_two_failures_days_apart_are_no_dead_channel(engine: sa.Engine, receiver: Receiver) -> None:
+    receiver.behave("/hook", Reply(400), Reply(503), Reply(200))
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    one = courier(engine)
+    for seconds in (0, 96 * HOUR):
+        tell(engine, make_alert(), now=after(seconds))
+        one.run_once(after(seconds))
+    assert shown(engine, channel_id).disabled_reason is None, "nobody tried in between"
+    one.run_once(after(96 * HOUR + 10))
+    assert outcomes(engine, channel_id) == [("failed", [400]), ("delivered", [503, 200])]
 
 
 @pytest.mark.parametrize("others_deliver", [False, True])
@@ -115,7 +129,7 @@ def test_days_without_an_answer_do_so_only_while_others_answer(
         tell(engine, make_alert(), now=after(HOUR))
     for seconds in (1.2 * HOUR, 90 * HOUR):
         one.run_once(after(seconds))
-    reason = standing(engine, channel_id).disabled_reason
+    reason = shown(engine, channel_id).disabled_reason
     assert (reason is not None) is others_deliver, reason
     assert reason is None or reason.startswith("nothing has arrived there for 90 hours; the last time, the receiver")
 
@@ -124,7 +138,7 @@ def test_what_is_our_own_fault_is_not_the_channels(engine: sa.Engine, receiver: 
     channel_id, _ = add_channel(engine, receiver.url("/hook"))
     tell(engine, make_alert())
     Courier(engine, Secrets([b"x" * 32]), outbound()).run_once(NOW)
-    assert standing(engine, channel_id).failing_since is None
+    assert shown(engine, channel_id).failing_since is None
 
 
 def test_a_test_that_succeeds_brings_it_back_with_what_was_given_up(engine: sa.Engine, receiver: Receiver) -> None:
@@ -135,7 +149,7 @@ def test_a_test_that_succeeds_brings_it_back_with_what_was_given_up(engine: sa.E
     one.run_once(NOW)
     assert {each.status for each in of_channel(engine, channel_id)} == {"failed"}
     assert send_test(engine, secrets(), outbound(), channel_id, clock=lambda: after(60)).delivered
-    found = standing(engine, channel_id)
+    found = shown(engine, channel_id)
     assert (found.disabled_reason, found.disabled_at, found.failing_since, found.delivered_at) == (
         None,
         None,
@@ -146,3 +160,39 @@ def test_a_test_that_succeeds_brings_it_back_with_what_was_given_up(engine: sa.E
         assert delivery_log.replay(connection, after(61), channel_id=channel_id).replayed == 2
     one.run_once(after(61))
     assert {each.status for each in of_channel(engine, channel_id)} == {"delivered"}
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_what_was_under_way_when_it_was_switched_off_is_given_up_too(
+    engine: sa.Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    receiver.behave("/hook", Reply(503))
+    channel_id, _ = add_channel(engine, receiver.url("/hook"))
+    tell(engine, make_alert())
+    off = [True]
+
+    def send(*args: Any) -> Outcome:
+        if off.pop():
+            with write_transaction(engine) as connection:
+                standing.switch_off(connection, channel_id, "switched off by hand", NOW, told=False)
+        return Outcome("retry", error="no key", ours=True) if ours else sending.send(*args)
+
+    monkeypatch.setattr(dispatching, "send", send)
+    courier(engine).run_once(NOW)
+    [given_up] = of_channel(engine, channel_id)
+    assert (given_up.status, given_up.settled_at, len(given_up.attempts)) == ("failed", NOW, 1)
+
+
+def test_what_a_courier_died_with_while_it_was_off_is_given_up_when_it_is_on(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "https://receiver.example/hook")
+    tell(engine, make_alert())
+    with write_transaction(engine) as connection:
+        deliveries.claim(connection, channel_id, lease=uuid4(), now=NOW, until=after(60), limit=1)
+        standing.switch_off(connection, channel_id, "switched off by hand", NOW, told=False)
+    with write_transaction(engine) as connection:
+        standing.switch_on(connection, channel_id, after(3600))
+    assert [each.status for each in of_channel(engine, channel_id)] == ["failed"]
+    tell(engine, make_alert())
+    with write_transaction(engine) as connection:
+        standing.switch_on(connection, channel_id, after(3601))
+    assert [each.status for each in of_channel(engine, channel_id)] == ["failed", "pending"], "it was on already"

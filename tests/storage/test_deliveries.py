@@ -19,7 +19,7 @@ from tests.support.outbox import NOW, add_channel, after, make_alert, make_run, 
 from trackside_service.domain.alerts import AlertChange
 from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import ChannelNotFoundError, DeliveryNotFoundError, InvalidInputError
-from trackside_service.storage import channels, deliveries, delivery_log, settling, standing
+from trackside_service.storage import channels, deliveries, delivery_log, settling, standing, turns
 from trackside_service.storage.deliveries import Claimed
 from trackside_service.storage.delivery_log import Attempt
 from trackside_service.storage.engine import read_transaction, write_transaction
@@ -232,6 +232,21 @@ def test_settling_writes_the_log(engine: sa.Engine) -> None:
     assert shown.attempts == (LATER.attempt, DELIVERED.attempt)
 
 
+def test_what_was_paused_or_switched_off_since_it_was_found_is_not_leased(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert())
+    with read_transaction(engine) as connection:
+        assert due(connection, NOW) == [channel_id]
+    with write_transaction(engine) as connection:
+        turns.pause(connection, channel_id, after(30))
+    assert claim(engine, channel_id, after(29)) == ()
+    assert len(claim(engine, channel_id, after(30))) == 1
+    off, _ = add_channel(engine, URL)
+    with write_transaction(engine) as connection:
+        standing.switch_off(connection, off, "gone", NOW, told=False)
+        assert turns.take(connection, off, NOW) is None
+
+
 def test_only_the_holder_of_the_lease_settles(engine: sa.Engine) -> None:
     channel_id, _ = add_channel(engine, URL)
     tell(engine, make_alert())
@@ -272,6 +287,26 @@ def test_a_channel_that_is_gone_is_switched_off_with_what_waits(engine: sa.Engin
     failed = of_channel(engine, channel_id)[0]
     with pytest.raises(InvalidInputError, match="switched off"), write_transaction(engine) as connection:
         delivery_log.retry(connection, failed.id, NOW)
+
+
+def test_switching_off_waits_for_no_courier(engine: sa.Engine) -> None:
+    """One that settles holds its delivery and then asks for the channel's row: each would wait for the other."""
+    channel_id, _ = add_channel(engine, URL)
+    tell(engine, make_alert(), make_alert())
+
+    def switch_off() -> None:
+        with write_transaction(engine) as connection:
+            standing.switch_off(connection, channel_id, "gone", NOW, told=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        with write_transaction(engine) as connection:
+            [claimed] = deliveries.claim(connection, channel_id, lease=uuid4(), now=NOW, until=after(60), limit=1)
+            switching = pool.submit(switch_off)
+            if engine.dialect.name == "postgresql":  # SQLite lets it wait before its first statement
+                switching.result(20)
+        switching.result(20)
+    assert [each.status for each in of_channel(engine, channel_id)] == ["pending", "failed"]
+    assert settle(engine, claimed)
 
 
 @pytest.mark.parametrize("settlement", [FAILED, DELIVERED, LATER])

@@ -78,7 +78,7 @@ def test_some_of_them_by_channel_and_time(engine: sa.Engine) -> None:
     second = add_channel(engine, URL)[0]
     give_up(engine, second, 3, after(100))
     with write_transaction(engine) as connection:
-        standing.switch_on(connection, first)
+        standing.switch_on(connection, first, NOW)
     assert replay(engine, since=after(1), until=after(100)) == Replayed(0, 0, 0)
     assert replay(engine, since=after(100), until=after(101), limit=2) == Replayed(2, 1, 0)
     assert replay(engine, channel_id=first, until=after(1)) == Replayed(2, 0, 0)

@@ -15,11 +15,14 @@ from tests.courier.rig import courier
 from tests.support.outbox import NOW, add_channel, after, of_channel
 from tests.support.receiver import receiving
 
-from trackside_service import monitor
+from trackside_service import monitor, sweeper
+from trackside_service.domain.digests import Digest
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
 from trackside_service.domain.silences import Matchers, Silence
-from trackside_service.storage import silences, standing
+from trackside_service.monitor import digesting
+from trackside_service.storage import channels, silences, standing
+from trackside_service.storage.digests import DueDigest
 from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.tables import deliveries
 from trackside_service.sweeper import Sweeper
@@ -124,6 +127,60 @@ def test_a_service_that_was_down_tells_all_of_it_once(engine: sa.Engine, writer:
     assert [each["opened"] for each in digests(engine, channel_id)] == [1, 1]
     sweep(engine, writer, HOUR + 4 * DAY)
     assert len(digests(engine, channel_id)) == 3
+
+
+@pytest.mark.parametrize(("at", "late"), [("13:00", True), ("12:30", False)])
+def test_a_change_of_its_channel_loses_none_that_is_late(
+    engine: sa.Engine, writer: Writer, at: str, late: bool
+) -> None:
+    channel_id, _ = add_channel(engine, URL, **DAILY)
+    dead_run(engine, "resnet-7")
+    with write_transaction(engine) as connection:
+        route = channels.get(connection, channel_id).route
+        renamed: dict[str, Any] = {"name": "renamed", "route": route, "max_per_minute": None}
+        channels.change(connection, channel_id, **renamed, digest_at=at, now=after(HOUR + 5))
+    sweep(engine, writer, HOUR + 10)
+    assert len(digests(engine, channel_id)) == late, "another time of day begins anew"
+
+
+def test_other_projects_do_not_crowd_out_its_own(
+    engine: sa.Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digesting, "MOST", 2)
+    channel_id, _ = add_channel(engine, URL, **DAILY, project="speech")
+    dead_run(engine, "ours", project="speech")
+    for number in range(2):
+        dead_run(engine, f"theirs {number}", at=after(60))
+    sweep(engine, writer, HOUR)
+    [told] = digests(engine, channel_id)
+    assert [each["run"]["name"] for each in told["alerts"]] == ["ours"]
+
+
+def test_what_opens_while_it_is_written_is_counted_once(engine: sa.Engine, writer: Writer) -> None:
+    channel_id, _ = add_channel(engine, URL, **DAILY)
+    dead_run(engine, "before")
+    dead_run(engine, "meanwhile", at=after(HOUR + 1))  # after the sweep looked at its clock
+    sweep(engine, writer, HOUR)
+    sweep(engine, writer, HOUR + DAY)
+    assert [each["opened"] for each in digests(engine, channel_id)] == [1, 1]
+
+
+def test_one_that_cannot_be_written_holds_up_no_other(
+    engine: sa.Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, _ = add_channel(engine, URL, **DAILY)
+    channel_id, _ = add_channel(engine, URL, **DAILY)
+    dead_run(engine, "resnet-7")
+
+    def digest(connection: sa.Connection, one: DueDigest, now: datetime) -> Digest:
+        if one.channel_id == broken:
+            raise RuntimeError("what was stored is not what it should be")
+        return digesting.digest_of(connection, one, now)
+
+    monkeypatch.setattr(sweeper, "digest_of", digest)
+    sweep(engine, writer, HOUR)
+    assert len(digests(engine, channel_id)) == 1
+    assert f"the digest of channel {broken} could not be written: RuntimeError" in caplog.text
 
 
 def test_a_channel_that_is_off_has_none(engine: sa.Engine, writer: Writer) -> None:

@@ -32,8 +32,8 @@ message at once and says plainly what the other side answered. Every kind keeps 
 - No more is sent than the other side takes or the channel's `max_per_minute` allows. A 429 pauses its channel for as
   long as it asks.
 - A channel is told of its `project`, `min_severity`, rules (`codes`), `tags` and `events`; all of it has to fit.
-- 410, ten messages in a row that were refused for good over an hour, or three days without an arrival switch a channel
-  off, and the others are told of it.
+- 410, ten messages in a row that were refused for good over an hour, or three days in which nothing arrived, though it
+  was tried again and again, switch a channel off, and the others are told of it.
 - Where people read, events that follow a message within `TRACKSIDE_GROUP_WINDOW_S` (30 seconds unless set) become one
   message, as the last example of such a kind shows. A webhook and an Alertmanager get each event by itself.
 - With `TRACKSIDE_PUBLIC_URL` set, messages link to their run.

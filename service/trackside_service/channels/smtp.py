@@ -95,7 +95,9 @@ class _Conversation:
             rest = rest[self._sock.send(rest) :]
 
     def hear(self, to: str, wanted: int) -> list[str]:
-        """Return the lines of a reply without their code. Raises `_RefusedError`."""
+        """Return the lines of a reply without their code. Raises `_RefusedError` where it says no, `SendError` where it
+        says yes to something else: a 250 to DATA has taken no mail.
+        """
         lines: list[str] = []
         while True:
             line = self._line()
@@ -106,6 +108,8 @@ class _Conversation:
                 break
         code = int(line[:3])
         if code // 100 != wanted:
+            if code < 400:
+                raise SendError("the server's answer is not SMTP")
             text = " ".join(lines)
             raise _RefusedError(Answer(code, None, text[:MAX_ANSWER_BYTES], len(text) > MAX_ANSWER_BYTES, to))
         self.code = code

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from trackside_service.backoff import delay, pause
 from trackside_service.channels import Outcome
-from trackside_service.dying import why_dead
+from trackside_service.dying import TRIES, why_dead
 from trackside_service.storage import standing, turns
 from trackside_service.storage.deliveries import Claimed
 from trackside_service.storage.delivery_log import Attempt
@@ -28,13 +28,15 @@ TOO_MANY: Final = 429
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """How each of a group ended, in its order, and what the attempt says of the channel: what was the `outcome`, and
-    until when nothing is sent there (`pause_until`), where the receiver has too much.
+    until when nothing is sent there (`pause_until`), where the receiver has too much. `insisted`: one of them was tried
+    often (`dying.TRIES`), or to the end of its schedule.
     """
 
     settlements: tuple[Settlement, ...]
     outcome: Outcome
     attempt: Attempt
     pause_until: datetime | None = None
+    insisted: bool = False
 
 
 def judged(
@@ -56,10 +58,11 @@ def judged(
         final if wait is None else Settlement("pending", attempt, now, due_at=now + timedelta(seconds=wait))
         for wait in (waits[claimed.in_round] for claimed in group)
     )
+    insisted = None in waits.values() or max(waits) + 1 >= TRIES
     if outcome.status_code != TOO_MANY:
-        return Judgement(settlements, outcome, attempt)
+        return Judgement(settlements, outcome, attempt, insisted=insisted)
     seconds = pause(outcome.retry_after, waits[group[0].in_round])
-    return Judgement(settlements, outcome, attempt, now + timedelta(seconds=seconds))
+    return Judgement(settlements, outcome, attempt, now + timedelta(seconds=seconds), insisted)
 
 
 def stand(
@@ -73,13 +76,17 @@ def stand(
     if judgement.pause_until is not None:
         turns.pause(connection, channel_id, judgement.pause_until)
     if outcome.ours:
+        standing.give_up_if_off(connection, channel_id, now)
         return None
     failing = standing.missed(connection, channel_id, judgement.attempt.at, refused=outcome.status == "failed")
+    if failing is None:
+        standing.give_up_if_off(connection, channel_id, now)
+        return None
     reason = outcome.error if outcome.status == "gone" else None
-    if failing is not None and reason is None:
+    if reason is None:
         answered = outcome.status_code is not None
-        why = why_dead(failing, answered=answered, now=now, dead_after=dead_after)
+        why = why_dead(failing, answered=answered, insisted=judgement.insisted, now=now, dead_after=dead_after)
         reason = None if why is None else f"{why}; the last time, {outcome.error}"
-    if failing is None or reason is None or not standing.switch_off(connection, channel_id, reason, now):
+    if reason is None or not standing.switch_off(connection, channel_id, reason, now):
         return None
     return reason

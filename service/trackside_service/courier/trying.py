@@ -55,6 +55,6 @@ def send_test(
     if delivered:
         with write_transaction(engine) as connection:
             if stored.disabled_reason is not None:
-                standing.switch_on(connection, channel_id)
+                standing.switch_on(connection, channel_id, at)
             standing.arrived(connection, channel_id, at)
     return TestResult(delivered, outcome.status_code, duration_ms, outcome.said, outcome.error)

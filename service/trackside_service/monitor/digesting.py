@@ -20,10 +20,10 @@ MOST: Final = 2_000
 
 
 def digest_of(connection: sa.Connection, one: DueDigest, now: datetime) -> Digest:
-    """Return what a channel is told of the time since its last digest. Symptoms go with their causes; what is silenced
-    is left out.
+    """Return what a channel is told of the time since its last digest, up to `now`: what happened later is the next
+    one's. Symptoms go with their causes; what is silenced is left out.
     """
-    listed, _ = under_causes(alerts.since(connection, one.since, limit=MOST))
+    listed, _ = under_causes(alerts.since(connection, one.since, limit=MOST, project=one.route.project))
     silenced = silences.active(connection, now)
     known: dict[UUID, Run | None] = {}
 
@@ -44,6 +44,6 @@ def digest_of(connection: sa.Connection, one: DueDigest, now: datetime) -> Diges
         until=now,
         project=one.route.project,
         standing=[(alert, run) for alert, run in told if alert.state == "open"],
-        opened=sum(alert.opened_at >= one.since for alert, _ in told),
-        resolved=sum(alert.resolved_at is not None and alert.resolved_at >= one.since for alert, _ in told),
+        opened=sum(one.since <= alert.opened_at < now for alert, _ in told),
+        resolved=sum(alert.resolved_at is not None and one.since <= alert.resolved_at < now for alert, _ in told),
     )

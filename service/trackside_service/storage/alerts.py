@@ -132,12 +132,14 @@ def page(
     return [_alert(row) for row in connection.execute(query)]
 
 
-def since(connection: sa.Connection, time: datetime, *, limit: int) -> list[Alert]:
-    """Return the alerts that are open, or were opened or resolved at `time` or later; of more than `limit`, those that
-    opened last.
+def since(connection: sa.Connection, time: datetime, *, limit: int, project: str | None = None) -> list[Alert]:
+    """Return the alerts of a project (None: of all) that are open, or were opened or resolved at `time` or later; of
+    more than `limit`, those that opened last.
     """
     happened = sa.or_(alerts.c.state == "open", alerts.c.opened_at >= time, alerts.c.resolved_at >= time)
     query = sa.select(alerts).where(happened).order_by(alerts.c.opened_at.desc(), alerts.c.alert_id).limit(limit)
+    if project is not None:
+        query = query.join(runs, runs.c.run_id == alerts.c.run_id).where(runs.c.project == project)
     return [_alert(row) for row in connection.execute(query)]
 
 

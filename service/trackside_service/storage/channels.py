@@ -104,9 +104,14 @@ def listed(connection: sa.Connection) -> tuple[StoredChannel, ...]:
     return tuple(_stored(row) for row in rows)
 
 
-def get(connection: sa.Connection, channel_id: UUID) -> StoredChannel:
-    """Return a channel. Raises `ChannelNotFoundError`."""
-    row = connection.execute(_SHOWN.where(channels.c.channel_id == channel_id)).one_or_none()
+def get(connection: sa.Connection, channel_id: UUID, *, lock: bool = False) -> StoredChannel:
+    """Return a channel. `lock`: whoever else wants to change it waits for this transaction.
+
+    Raises `ChannelNotFoundError`.
+    """
+    query = _SHOWN.where(channels.c.channel_id == channel_id)
+    # Not FOR UPDATE: new deliveries, which refer to the channel, are not to wait for this.
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
     if row is None:
         raise _unknown(channel_id)
     return _stored(row)
@@ -141,8 +146,14 @@ def change(
     digest_at: str | None,
     now: datetime,
 ) -> None:
-    """Change what a channel is called, told of (and when, of the digest) and limited to."""
-    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute, **_of_digest(route, digest_at, now)}
+    """Change what a channel is called, told of (and when, of the digest) and limited to. A digest whose time of day
+    stays is due when it was, however late it is.
+    """
+    digest = _of_digest(route, digest_at, now)
+    if (at := digest["digest_at"]) is not None:
+        due_at = sa.literal(digest["digest_due_at"], channels.c.digest_due_at.type)
+        digest["digest_due_at"] = sa.case((channels.c.digest_at == at, channels.c.digest_due_at), else_=due_at)
+    values = {"name": name, **_of_route(route), "max_per_minute": max_per_minute, **digest}
     connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values))
 
 

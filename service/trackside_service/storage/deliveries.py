@@ -143,7 +143,8 @@ def claim(
     """Lease up to `limit` due deliveries of a channel until `until`, the longest due first.
 
     One statement on both databases, and couriers that claim at the same moment pass each other by. A delivery
-    waits as long as an earlier one about the same alert is pending.
+    waits as long as an earlier one about the same alert is pending. Nothing is leased of a channel that another
+    courier paused, or switched off, since it was found to be due.
     """
     due, earlier = deliveries.alias("due"), deliveries.alias("earlier")
     in_order = ~sa.exists().where(
@@ -152,10 +153,15 @@ def claim(
         earlier.c.number < due.c.number,
         earlier.c.status == PENDING,
     )
+    open_now = sa.exists().where(
+        channels.c.channel_id == channel_id,
+        channels.c.disabled_reason.is_(None),
+        sa.or_(channels.c.ready_at.is_(None), channels.c.ready_at <= now),
+    )
     # A subquery could be run once for each row of the outer one, and each time lease others: more than the limit.
     chosen = (
         sa.select(due.c.number)
-        .where(due.c.channel_id == channel_id, *_due(due, now), in_order)
+        .where(due.c.channel_id == channel_id, *_due(due, now), in_order, open_now)
         .order_by(due.c.due_at, due.c.number)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.dying import Failing
-from trackside_service.errors import ChannelNotFoundError
 from trackside_service.storage import channels as channel_queries
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.deliveries import PENDING, unleased
@@ -68,24 +67,61 @@ def switch_off(connection: sa.Connection, channel_id: UUID, reason: str, now: da
     if changed is None:
         channel_queries.get(connection, channel_id)
         return False
-    waiting = (
-        deliveries.update()
-        .where(deliveries.c.channel_id == channel_id, deliveries.c.status == PENDING, unleased(deliveries, now))
-        .values(status="failed", settled_at=now, lease=None, leased_until=None)
-        .returning(deliveries.c.number)
-    )
-    given_up = len(connection.execute(waiting).all())
+    given_up = _give_up(connection, channel_id, now)
     if told:
         _tell_others(connection, channel_queries.get(connection, channel_id), changed.failing_since, given_up, now)
     return True
 
 
-def switch_on(connection: sa.Connection, channel_id: UUID) -> None:
-    """Switch a channel on, as one of which nothing is known yet. Raises `ChannelNotFoundError`."""
+def give_up_if_off(connection: sa.Connection, channel_id: UUID, now: datetime) -> None:
+    """Let what waits at a channel that is switched off count as failed: an attempt that was under way when it was may
+    have ended since.
+    """
+    off = sa.select(channels.c.channel_id).where(
+        channels.c.channel_id == channel_id, channels.c.disabled_reason.is_not(None)
+    )
+    if connection.execute(off).one_or_none() is not None:
+        _give_up(connection, channel_id, now)
+
+
+def switch_on(connection: sa.Connection, channel_id: UUID, now: datetime) -> None:
+    """Switch a channel on, as one of which nothing is known yet; nothing where it is on. What still waits since before
+    (a courier died with it, or a post was under way) counts as failed.
+
+    Raises `ChannelNotFoundError`.
+    """
     values = {"disabled_reason": None, "disabled_at": None, "failing_since": None, "refusals": 0, "ready_at": None}
-    announce(connection)
-    if not connection.execute(channels.update().where(channels.c.channel_id == channel_id).values(values)).rowcount:
-        raise ChannelNotFoundError(f"no channel has the id {channel_id}")
+    changed = connection.execute(
+        channels.update()
+        .where(channels.c.channel_id == channel_id, channels.c.disabled_reason.is_not(None))
+        .values(values)
+    ).rowcount
+    if not changed:
+        channel_queries.get(connection, channel_id)
+        return
+    _give_up(connection, channel_id, now)
+
+
+def _give_up(connection: sa.Connection, channel_id: UUID, now: datetime) -> int:
+    """Let what waits at a channel and nobody holds count as failed; return how many.
+
+    Nobody is waited for: a courier that leases or settles a delivery at this moment finds the channel off when it has
+    sent it, and holds it while it asks for the channel's row, which may be ours.
+    """
+    chosen = (
+        sa.select(deliveries.c.number)
+        .where(deliveries.c.channel_id == channel_id, deliveries.c.status == PENDING, unleased(deliveries, now))
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
+    waiting = (
+        deliveries.update()
+        .where(deliveries.c.number.in_(sa.select(chosen.c.number)))
+        .values(status="failed", settled_at=now, lease=None, leased_until=None)
+        .returning(deliveries.c.number)
+    )
+    return len(connection.execute(waiting).all())
 
 
 def _tell_others(

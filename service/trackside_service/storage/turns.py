@@ -25,10 +25,14 @@ class Turn:
 
 
 def take(connection: sa.Connection, channel_id: UUID, now: datetime) -> Turn | None:
-    """Return the turn at a channel; None where it is another's, or nothing may be sent there yet."""
+    """Return the turn at a channel; None where it is another's, or nothing may be sent there (yet)."""
     row = connection.execute(
         sa.select(channels.c.told_at)
-        .where(channels.c.channel_id == channel_id, sa.or_(channels.c.ready_at.is_(None), channels.c.ready_at <= now))
+        .where(
+            channels.c.channel_id == channel_id,
+            channels.c.disabled_reason.is_(None),
+            sa.or_(channels.c.ready_at.is_(None), channels.c.ready_at <= now),
+        )
         # Not FOR UPDATE: new deliveries, which refer to the channel, are not to wait for this.
         .with_for_update(skip_locked=True, key_share=True)
     ).one_or_none()

@@ -247,7 +247,7 @@ def _rotate(here: Context, channel_id: UUID, body: RotateBody) -> dict[str, Any]
 def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, Any]:
     given, now = body.model_fields_set, here.now()
     with write_transaction(here.engine) as connection:
-        stored = channels.get(connection, channel_id)
+        stored = channels.get(connection, channel_id, lock=True)
         wanted = _route(body, stored.kind)
         channels.change(
             connection,
@@ -261,7 +261,7 @@ def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, A
         if body.enabled is False:
             standing.switch_off(connection, channel_id, BY_HAND, now, told=False)
         elif "enabled" in given and stored.disabled_reason is not None:
-            standing.switch_on(connection, channel_id)
+            standing.switch_on(connection, channel_id, now)
         return channel_to_wire(channels.get(connection, channel_id), now)
 
 
