@@ -220,6 +220,29 @@ def test_should_stop_only_where_asked(receiver: Receiver) -> None:
     assert asked.health == "critical"
 
 
+@pytest.mark.parametrize("symptoms", [5, True, "no", {"a": 1}, [None]])
+def test_an_alert_of_nonsense_stops_nothing(receiver: Receiver, symptoms: Any) -> None:
+    alert = {"id": [], "severity": "critical", "state": [], "event": {}, "symptoms": symptoms}
+    told = []
+
+    def behave(request: Request) -> Reply | None:
+        if request.method != "POST" or told:
+            return None
+        told.append(request)
+        receiver.serve(request)
+        return Reply(200, {"accepted": 1, "duplicates": 0, "alerts": [alert]})
+
+    receiver.behave = behave
+    run = trackside.Run(receiver.url, stop_on="critical")
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: bool(told))
+    run.log(step=1, train_loss=1.0)
+    run.finish()
+    assert [record["step"] for record in receiver.stored(run.id)] == [0, 1]
+    assert receiver.ends[run.id] == {"status": "finished"}
+    assert not run.should_stop
+
+
 def test_a_key_may_end_in_a_line_break(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKSIDE_API_KEY", "from-a-file\n")
     for key in (None, "from-code\n"):
