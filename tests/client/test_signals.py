@@ -203,6 +203,39 @@ def test_a_signal_during_the_end_lets_what_is_being_kept_be_kept(process: Proces
     assert spooled_records(file) == 1
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_signal_during_the_end_of_one_run_ends_the_others_too(
+    process: Process, receiver: Receiver, threaded: bool
+) -> None:
+    script = """
+        import os, signal, sys, threading, time, trackside
+        from trackside._keeper import Keeper
+        conclude = Keeper.conclude
+        def interrupted(*arguments, **options):
+            Keeper.conclude = conclude
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.3)     # the main thread comes to its handler meanwhile
+            return conclude(*arguments, **options)
+        Keeper.conclude = interrupted
+        one, other = trackside.Run(sys.argv[1], name="one"), trackside.Run(sys.argv[1], name="other")
+        one.log(step=0, train_loss=1.0)
+        other.log(step=0, train_loss=1.0)
+        if sys.argv[2] == "True":
+            threading.Thread(target=one.finish).start()
+            for _ in range(300):
+                time.sleep(0.01)
+        else:
+            one.finish()
+        print("not reached")
+        os._exit(0)
+    """
+    done = process(script, receiver.url, str(threaded))
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "", "")
+    names = {receiver.runs[run_id]["name"]: end for run_id, end in receiver.ends.items()}
+    assert names == {"one": {"status": "finished"}, "other": {"status": "killed", "reason": "SIGTERM"}}
+    assert all([record["step"] for record in receiver.stored(run_id)] == [0] for run_id in receiver.runs)
+
+
 def test_a_signal_during_the_wait_for_the_end(process: Process, receiver: Receiver) -> None:
     receiver.behave = lambda _: Reply(fault="hang")
     ends = {"loop": "break", "end": "run.finish()"}
