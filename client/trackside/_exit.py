@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _live: list[Run] = []
 _registered = False
+_finalized_pid: int | None = None
 # What a script exits with after its own handler, by the shells' custom: 128 and the signal's number.
 _ENDING_SIGNALS = (signal.SIGINT, *_signals.SIGNALS)
 
@@ -37,7 +38,18 @@ def register(run: Run) -> None:
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
+    _register_with_multiprocessing()
     _signals.install(_at_signal)
+
+
+def _register_with_multiprocessing() -> None:
+    """Have the runs of a worker that multiprocessing forked end with it: it leaves by `os._exit`, without atexit."""
+    global _finalized_pid  # noqa: PLW0603 - once a process
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or process.parent_process() is None or _finalized_pid == os.getpid():
+        return
+    _finalized_pid = os.getpid()
+    util.Finalize(None, _at_worker_exit, exitpriority=0)
 
 
 def forget(run: Run) -> None:
@@ -78,6 +90,11 @@ def _at_exit() -> None:
     # set by the interpreter when an exception reached the top; an interactive session keeps that of an old cell
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
     _end_all(*outcome(error))
+
+
+def _at_worker_exit() -> None:
+    """End the runs that a worker left open. Called while what ended its function is on its way up."""
+    _end_all(*outcome(sys.exc_info()[1]))
 
 
 def _at_signal(reason: str) -> bool:
