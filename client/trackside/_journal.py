@@ -49,6 +49,20 @@ class Journal:
             raise (error if isinstance(error, SpoolError) else SpoolError(_reason(error))) from None
 
     @property
+    def is_there(self) -> bool:
+        """Whether the file still lies where it was written: somebody may have emptied the folder, or taken the file of
+        a process that showed no life for long (a suspended job).
+        """
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def abandon(self) -> None:
+        """Leave the file to whoever took it."""
+        self._close()
+
+    @property
     def records(self) -> int:
         """How many records it holds."""
         return sum(records for _, records in self._lines)

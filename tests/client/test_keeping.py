@@ -107,6 +107,43 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
         assert len(list(process.spool.glob("*.live"))) == 1
 
 
+@pytest.mark.parametrize("what", ["emptied", "taken"])
+@pytest.mark.parametrize("ends", ["finish", "kill"])
+def test_a_copy_that_is_gone_is_made_anew(process: Process, what: str, ends: str) -> None:
+    """Somebody empties the spool's folder during an outage; another process replays what a suspended one had there."""
+    script = """
+        import os, pathlib, signal, sys, time, trackside
+        spool = pathlib.Path(os.environ["TRACKSIDE_SPOOL_DIR"])
+        run = trackside.Run(sys.argv[1], name="n")
+        for step in range(10):
+            run.log(step=step, train_loss=1.0)
+        while not any(path.stat().st_size > 1000 for path in spool.glob("*.live")):
+            time.sleep(0.02)
+        (live,) = spool.glob("*.live")
+        if sys.argv[2] == "taken":
+            live.rename(live.with_name("a.jsonl"))
+            (spool / "a.jsonl").unlink()
+        else:
+            for path in spool.iterdir():
+                path.unlink()
+            spool.rmdir()
+        run.log(step=10, train_loss=1.0)
+        if sys.argv[3] == "kill":
+            time.sleep(1.0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        run.finish()
+    """
+    port = free_port()
+    process(script, f"http://127.0.0.1:{port}", what, ends)
+    back = Receiver(port=port)
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        (run_id,) = back.runs
+        assert [record["step"] for record in back.stored(run_id)] == list(range(11))
+    finally:
+        back.stop()
+
+
 def log_with_room(run: trackside.Run, step: int, most: int) -> None:
     """Log as soon as at most so many records wait in memory: on a busy machine the sender may be late."""
     assert run._sender is not None
