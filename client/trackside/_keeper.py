@@ -89,13 +89,13 @@ class Keeper:
             try:
                 if self._journal is None:
                     self._journal = self._begin(opening)
-                taken = self._journal.append(self._posts(opening, fresh))
+                taken = self._journal.append(self._posts(opening, fresh), wanted=lambda: not self._inbox.closed)
                 why = self._journal.why
             except Exception as error:
                 why = _reason(error)
             with self._inbox.lock:
                 self._copied += taken
-        if taken < len(fresh):
+        if taken < len(fresh) and not self._inbox.closed:  # else the end keeps the rest
             self._not_before = now + ROOM_AGAIN_S
             self._notices.tell("disk", f"what waits to be sent cannot be kept on disk and stays in memory: {why}.")
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import trackside
 from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _delivery, _keeper, _sender
+from trackside._journal import Journal
 
 # Logs until it is killed, a record each 5 ms; says how far it is.
 ENDLESS = """
@@ -105,6 +107,27 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
             time.sleep(0.02)
         assert process(NEXT, receiver.url, "0.5").returncode == 0
         assert len(list(process.spool.glob("*.live"))) == 1
+
+
+def test_a_long_copy_gives_way_to_the_end(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Journal._write
+    begun = threading.Event()
+
+    def slowly(self: Journal, line: bytes) -> bool:
+        begun.set()
+        if threading.current_thread() is not threading.main_thread():
+            threading.Event().wait(0.05)  # a slow disk: ten seconds for all
+        return write(self, line)
+
+    monkeypatch.setattr(Journal, "_write", slowly)
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0.3")
+    run = trackside.Run(f"http://127.0.0.1:{free_port()}")
+    for step in range(19_000):
+        run.log(step=step, train_loss=1.0)
+    assert begun.wait(10)
+    run.finish()
+    (file,) = environment.glob("*.jsonl")
+    assert spooled_records(file) == 19_000
 
 
 @pytest.mark.parametrize("what", ["emptied", "taken"])

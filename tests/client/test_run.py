@@ -223,7 +223,7 @@ def test_should_stop_only_where_asked(receiver: Receiver) -> None:
 @pytest.mark.parametrize("symptoms", [5, True, "no", {"a": 1}, [None]])
 def test_an_alert_of_nonsense_stops_nothing(receiver: Receiver, symptoms: Any) -> None:
     alert = {"id": [], "severity": "critical", "state": [], "event": {}, "symptoms": symptoms}
-    told = []
+    told: list[Request] = []
 
     def behave(request: Request) -> Reply | None:
         if request.method != "POST" or told:
