@@ -122,6 +122,34 @@ def test_values_of_every_kind(receiver: Receiver, capfd: pytest.CaptureFixture[s
     assert lines[0].startswith("trackside: 'text' is not reported: text is no number")
 
 
+def test_a_meter_is_read_when_it_is_logged(receiver: Receiver) -> None:
+    class Meter:
+        total = 0.5
+
+        def __float__(self) -> float:
+            assert threading.current_thread() is threading.main_thread()
+            return self.total
+
+    meter = Meter()
+    with trackside.Run(receiver.url) as run:
+        run.log({"loss": meter}, step=0, epoch=meter)
+        meter.total = 99.0
+    (record,) = receiver.stored(run.id)
+    assert (record["metrics"], record["epoch"]) == ({"loss": 0.5}, 0.5)
+
+
+def test_a_place_that_the_service_does_not_take_costs_no_value(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with trackside.Run(receiver.url) as run:
+        run.log(step=2**62, epoch=10**9, train_loss=0.0)
+        run.log(step=2**62 + 1, train_loss=1.0)
+        run.log(step=10**300, epoch=1.7e12, train_loss=2.0)  # a time in milliseconds
+    found = [(r.get("step"), r.get("epoch"), r["metrics"]["train_loss"]) for r in receiver.stored(run.id)]
+    assert found == [(2**62, 10**9, 0.0), (None, None, 1.0), (None, None, 2.0)]
+    assert len(capfd.readouterr().err.splitlines()) == 2
+
+
 def test_names_that_are_no_identifiers_and_places_by_position(receiver: Receiver) -> None:
     with trackside.Run(receiver.url) as run:
         run.log({"lr/1": 0.5}, step=1)
