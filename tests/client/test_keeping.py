@@ -18,7 +18,7 @@ import pytest
 import trackside
 from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
-from trackside import _delivery, _keeper, _sender
+from trackside import _config, _delivery, _keeper, _marks, _sender
 from trackside._journal import Journal
 
 # Logs until it is killed, a record each 5 ms; says how far it is.
@@ -432,3 +432,43 @@ def test_a_disk_that_is_full_while_the_run_lasts_is_told_once_and_memory_keeps_w
     run.finish()
     assert len(receiver.stored(run.id)) == 50
     assert capfd.readouterr().err.count("cannot be kept on disk and stays in memory: the spool is full") == 1
+
+
+def test_where_no_folder_for_temporary_files_is_to_be_had_a_run_reports(process: Process, receiver: Receiver) -> None:
+    script = """
+        import os, sys, tempfile, trackside
+        def none():
+            raise FileNotFoundError("No usable temporary directory found")
+        tempfile.gettempdir = none      # as in a container that is read-only
+        del os.environ["TMPDIR"]
+        with trackside.Run(sys.argv[1]) as run:
+            run.log(step=0, train_loss=1.0)
+    """
+    done = process(script, receiver.url, TRACKSIDE_SPOOL_DIR="/proc/nowhere")
+    assert (done.returncode, done.stderr) == (0, "")
+    ((run_id, end),) = receiver.ends.items()
+    assert (len(receiver.stored(run_id)), end) == (1, {"status": "finished"})
+
+
+def test_the_spool_is_where_it_was_when_the_script_goes_elsewhere(process: Process, tmp_path: Path) -> None:
+    script = f"""
+        import os, sys, time, pathlib, trackside
+        os.chdir({str(tmp_path)!r})
+        run = trackside.Run(sys.argv[1])
+        run.log(step=0, train_loss=1.0)
+        while not list(pathlib.Path("relative").glob("*.live")):
+            time.sleep(0.02)
+        os.mkdir("elsewhere")
+        os.chdir("elsewhere")
+    """
+    process(script, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_DIR="relative")
+    (file,) = (tmp_path / "relative").iterdir()
+    assert file.suffix == ".jsonl"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_user_without_a_home_has_a_spool_among_the_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRACKSIDE_SPOOL_DIR")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does where nobody knows the user
+    assert _config.spool_dir() == _marks.shelter() / "spool"
