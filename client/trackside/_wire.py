@@ -17,6 +17,7 @@ MAX_METRICS = 1000
 MAX_STEP = 2**62
 MAX_EPOCH = 10**9
 MAX_TEXT = 2000
+MAX_BITS = 4096  # of a whole number among the params; Python writes none of more than 4,300 digits
 MAX_ITEMS = 1000
 MAX_DEPTH = 8
 
@@ -171,6 +172,8 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     Numbers, text and their lists and mappings pass (non-finite numbers as text, long text cut); a one-element array or
     tensor becomes its number; anything else becomes the name of its type.
     """
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return f"<{type(value).__name__} of {value.bit_length()} bits>"
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):

@@ -450,6 +450,28 @@ def test_where_no_folder_for_temporary_files_is_to_be_had_a_run_reports(process:
     assert (len(receiver.stored(run_id)), end) == (1, {"status": "finished"})
 
 
+def test_a_disk_that_hangs_at_a_waiting_file_keeps_no_process(process: Process, receiver: Receiver) -> None:
+    process.spool.mkdir()
+    (process.spool / "00000000000000000001-x.jsonl").write_text("{}\n")
+    script = """
+        import sys, threading, time, trackside
+        from trackside import _spool
+        reached = threading.Event()
+        def claim(path, url):
+            reached.set()
+            threading.Event().wait()
+        _spool.claim = claim
+        run = trackside.Run(sys.argv[1])
+        run.log(step=0, train_loss=1.0)
+        assert reached.wait(10)
+        begun = time.monotonic()
+        run.finish()
+        print(time.monotonic() - begun)
+    """
+    done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="0.3")
+    assert float(done.stdout) < 2.0
+
+
 def test_the_spool_is_where_it_was_when_the_script_goes_elsewhere(process: Process, tmp_path: Path) -> None:
     script = f"""
         import os, sys, time, pathlib, trackside

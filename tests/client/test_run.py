@@ -122,6 +122,13 @@ def test_values_of_every_kind(receiver: Receiver, capfd: pytest.CaptureFixture[s
     assert lines[0].startswith("trackside: 'text' is not reported: text is no number")
 
 
+def test_a_whole_number_that_nobody_can_write_costs_nothing_else(receiver: Receiver) -> None:
+    with trackside.Run(receiver.url, params={"seed": 2**128, "huge": 10**5000}) as run:
+        run.log(step=0, train_loss=1.0)
+    assert receiver.runs[run.id]["params"] == {"seed": 2**128, "huge": "<int of 16610 bits>"}
+    assert len(receiver.stored(run.id)) == 1
+
+
 def test_a_meter_is_read_when_it_is_logged(receiver: Receiver) -> None:
     class Meter:
         total = 0.5
