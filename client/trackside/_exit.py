@@ -34,6 +34,8 @@ def register(run: Run) -> None:
             other._begin_end("", None, other._timeout())
         elif hasattr(sys, "ps1") and other._label == run._label:  # Python's and IPython's sign of a prompt
             other._begin_end("killed", "another run was started in its place", other._timeout())
+    if not _own():
+        _signals.received = None  # one that the script dealt with before is not how this run ends
     _live.append(run)
     if not _registered:
         _registered = True

@@ -115,6 +115,23 @@ def test_a_handler_of_the_scripts_own_decides(
     assert list(receiver.ends.values()) == [wanted]
 
 
+def test_a_run_that_starts_after_a_signal_was_dealt_with_knows_nothing_of_it(
+    process: Process, receiver: Receiver
+) -> None:
+    script = """
+        import os, signal, sys, trackside
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
+        for name in ("open", "later"):
+            with trackside.Run(sys.argv[1], name=name) as run:
+                run.log(step=0, train_loss=1.0)
+                if name == "open":
+                    os.kill(os.getpid(), signal.SIGHUP)
+    """
+    assert process(script, receiver.url).returncode == 0
+    ends = {run["name"]: receiver.ends[run_id] for run_id, run in receiver.runs.items()}
+    assert ends == {"open": {"status": "killed", "reason": "SIGHUP"}, "later": {"status": "finished"}}
+
+
 def test_a_handler_that_calls_the_one_before_it_decides_too(process: Process, receiver: Receiver) -> None:
     """As Lightning's, which ends its training in good order."""
     own = (
