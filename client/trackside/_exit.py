@@ -95,7 +95,7 @@ def _at_exit() -> None:
 
 
 def _at_worker_exit() -> None:
-    """End the runs that a worker left open. Called while what ended its function is on its way up."""
+    """End the runs that a worker left open. Up to Python 3.12 what ended its function is on its way up meanwhile."""
     _end_all(*outcome(sys.exc_info()[1]))
 
 

@@ -248,6 +248,8 @@ def test_a_run_that_a_worker_leaves_open_ends_with_it(
     """
     done = process(script, receiver.url)
     assert done.returncode == 0, done.stderr
+    if sys.version_info >= (3, 13):  # which forgets what a worker raised before anything of ours is called
+        end = {"status": "finished"}
     ends = {run["name"]: receiver.ends.get(run_id) for run_id, run in receiver.runs.items()}
     assert ends == {"parent": {"status": "finished"}, "worker": end}
     assert sorted(len(receiver.stored(run_id)) for run_id in receiver.runs) == [0, 10]
