@@ -67,15 +67,26 @@ class Backlog:
     def release(self) -> None:
         """Put the claimed file back for a later run."""
         with self._lock:
-            self._failures = 0
-            current, self._current = self._current, None
+            self._release()
+
+    def _release(self) -> None:
+        self._failures = 0
+        current, self._current = self._current, None
         if current is not None:
             current.release()
 
-    def close(self) -> None:
-        """Claim no more, and put back what is claimed."""
+    def close(self, *, wait_s: float) -> None:
+        """Claim no more, and put back what is claimed.
+
+        Where a disk that does not answer keeps the thread for longer than `wait_s` seconds, the file that it is about
+        comes back as a killed process's does.
+        """
         self._closed = True
-        self.release()
+        if self._lock.acquire(timeout=wait_s):
+            try:
+                self._release()
+            finally:
+                self._lock.release()
 
     def _listed(self) -> deque[Path]:
         if self._paths is None:

@@ -6,6 +6,7 @@ whoever started the job, and must not kill it: it is told on stderr and the defa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import uuid
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from trackside import _say, _wire
+from trackside import _marks, _say, _wire
 
 T = TypeVar("T")
 
@@ -100,9 +101,14 @@ def is_header_text(text: str) -> bool:
 def spool_dir() -> Path:
     """Return TRACKSIDE_SPOOL_DIR, else a folder in the user's state directory. It need not exist."""
     named = os.environ.get("TRACKSIDE_SPOOL_DIR", "").strip()
-    if named:
+    if named:  # for good: scripts go to other folders
+        named = os.path.expanduser(named)
+        with contextlib.suppress(OSError):  # the folder that the process is in may be gone
+            named = os.path.abspath(named)
         return Path(named)
     home = os.path.expanduser("~")
+    if not os.path.isabs(home):  # a container's user whom nobody knows
+        return _marks.shelter() / "spool"
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":

@@ -100,9 +100,12 @@ def refusal_pause(in_a_row: int) -> float:
 
 def _with_symptoms(alerts: object) -> list[Mapping[str, Any]]:
     """Every alert of an answer, and what the service lists under it: a collapse under an inherited cause is new."""
-    listed = [alert for alert in alerts if isinstance(alert, Mapping)] if isinstance(alerts, list) else []
-    below = [each for alert in listed for each in alert.get("symptoms") or () if isinstance(each, Mapping)]
-    return listed + below
+    listed = _mappings(alerts)
+    return listed + [each for alert in listed for each in _mappings(alert.get("symptoms"))]
+
+
+def _mappings(found: object) -> list[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 class CriticalAlerts:

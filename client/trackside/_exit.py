@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _live: list[Run] = []
 _registered = False
+_finalized_pid: int | None = None
 # What a script exits with after its own handler, by the shells' custom: 128 and the signal's number.
 _ENDING_SIGNALS = (signal.SIGINT, *_signals.SIGNALS)
 
@@ -33,11 +34,24 @@ def register(run: Run) -> None:
             other._begin_end("", None, other._timeout())
         elif hasattr(sys, "ps1") and other._label == run._label:  # Python's and IPython's sign of a prompt
             other._begin_end("killed", "another run was started in its place", other._timeout())
+    if not _own():
+        _signals.received = None  # one that the script dealt with before is not how this run ends
     _live.append(run)
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
+    _register_with_multiprocessing()
     _signals.install(_at_signal)
+
+
+def _register_with_multiprocessing() -> None:
+    """Have the runs of a worker that multiprocessing forked end with it: it leaves by `os._exit`, without atexit."""
+    global _finalized_pid  # noqa: PLW0603 - once a process
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or process.parent_process() is None or _finalized_pid == os.getpid():
+        return
+    _finalized_pid = os.getpid()
+    util.Finalize(None, _at_worker_exit, exitpriority=0)
 
 
 def forget(run: Run) -> None:
@@ -78,6 +92,11 @@ def _at_exit() -> None:
     # set by the interpreter when an exception reached the top; an interactive session keeps that of an old cell
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
     _end_all(*outcome(error))
+
+
+def _at_worker_exit() -> None:
+    """End the runs that a worker left open. Up to Python 3.12 what ended its function is on its way up meanwhile."""
+    _end_all(*outcome(sys.exc_info()[1]))
 
 
 def _at_signal(reason: str) -> bool:

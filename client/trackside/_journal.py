@@ -13,6 +13,8 @@ from pathlib import Path
 from trackside import _spool
 from trackside._spool import Request, SpoolError
 
+LOOK_S = 1.0  # between two looks at the whole folder, which may hold thousands of files
+
 
 class Journal:
     """One file, begun with the run's declaration, to which requests are appended; others see it once it is handed on.
@@ -25,6 +27,8 @@ class Journal:
         self._folder = folder
         self._limit_mb = limit_mb
         self._end = 0
+        self._looked_at: float | None = None
+        self._others = 0  # bytes of the folder's other files, at the last look
         self._lines: list[tuple[int, int]] = []  # where a line begins, and how many records it holds
         self.refused = 0  # records in it that the service refused meanwhile, and that are counted as lost
         self.why = ""  # why the last line was not taken
@@ -49,14 +53,32 @@ class Journal:
             raise (error if isinstance(error, SpoolError) else SpoolError(_reason(error))) from None
 
     @property
+    def is_there(self) -> bool:
+        """Whether the file still lies where it was written: somebody may have emptied the folder, or taken the file of
+        a process that showed no life for long (a suspended job).
+        """
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+    def abandon(self) -> None:
+        """Leave the file to whoever took it."""
+        self._close()
+
+    @property
     def records(self) -> int:
         """How many records it holds."""
         return sum(records for _, records in self._lines)
 
-    def append(self, requests: Iterable[Request]) -> int:
-        """Append requests until one is not taken. Returns how many records were (`why` says why not more)."""
+    def append(self, requests: Iterable[Request], *, wanted: Callable[[], bool] = lambda: True) -> int:
+        """Append requests until one is not taken, or while they are `wanted`. Returns how many records were (`why` says
+        why not more).
+        """
         taken = 0
         for request in requests:
+            if not wanted():
+                break
             begins = self._end
             if not self._write(_line(_as_json(request))):
                 break
@@ -97,7 +119,11 @@ class Journal:
         self._close()
 
     def _write(self, line: bytes) -> bool:
-        if _spool.size(self._folder) + len(line) > self._limit_mb * 1e6:
+        now = time.monotonic()
+        if self._looked_at is None or now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._others = _spool.size(self._folder) - self._end
+        if self._others + self._end + len(line) > self._limit_mb * 1e6:
             self.why = f"the spool is full ({self._limit_mb:g} MB)"
             return False
         begins = self._end

@@ -75,7 +75,10 @@ class Keeper:
         """Copy to disk what is not there yet."""
         now = time.monotonic()
         with self._lock:
+            gone = self._journal is not None and not self._journal.is_there
             with self._inbox.lock:
+                if gone:
+                    self._give_up_journal()
                 if self._inbox.closed:
                     return
                 fresh = list(islice(self._inbox.pending, self._copied, None))
@@ -86,15 +89,23 @@ class Keeper:
             try:
                 if self._journal is None:
                     self._journal = self._begin(opening)
-                taken = self._journal.append(self._posts(opening, fresh))
+                taken = self._journal.append(self._posts(opening, fresh), wanted=lambda: not self._inbox.closed)
                 why = self._journal.why
             except Exception as error:
                 why = _reason(error)
             with self._inbox.lock:
                 self._copied += taken
-        if taken < len(fresh):
+        if taken < len(fresh) and not self._inbox.closed:  # else the end keeps the rest
             self._not_before = now + ROOM_AGAIN_S
             self._notices.tell("disk", f"what waits to be sent cannot be kept on disk and stays in memory: {why}.")
+
+    def _give_up_journal(self) -> None:
+        """The copy is no more where it was: all that is in memory is to be copied anew, which does no harm where
+        somebody took the file. The caller holds both locks, or the inbox is closed.
+        """
+        if self._journal is not None:
+            self._journal.abandon()
+        self._journal, self._copied = None, 0
 
     def _show_life(self, now: float) -> None:
         if now >= self._touch_at:
@@ -170,6 +181,8 @@ class Keeper:
         if not self._lock.acquire(timeout=wait_s):
             return Kept(0, len(self._inbox.pending), "the disk does not answer", anything=False)
         try:
+            if self._journal is not None and not self._journal.is_there:
+                self._give_up_journal()
             losses = losses._replace(total=losses.total - self._counted_again())
             moved = sum(journal.records for journal in self._moved)
             for journal in self._moved:

@@ -88,7 +88,11 @@ def parse(name: str) -> Mark | None:
 def shelter() -> Path:
     """Return the folder for marks among the temporary files, one a user."""
     user = os.getuid() if hasattr(os, "getuid") else "own"
-    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"trackside-{user}"
+    try:
+        place = os.environ.get("TMPDIR") or tempfile.gettempdir()
+    except OSError:  # none can be written, as in a container that is read-only
+        place = os.path.join(os.sep, "tmp")
+    return Path(place) / f"trackside-{user}"
 
 
 def _is_ours(folder: Path) -> bool:

@@ -139,7 +139,7 @@ class Sender:
         if not inbox.close(lock_s=max(0.2, left_s), read_s=left_s):
             self._notices.tell("lost", "the last records could not be taken over at the end and are lost.")
             return
-        self._backlog.close()
+        self._backlog.close(wait_s=max(0.2, deadline - time.monotonic()))
         self.lost += inbox.emptied
         ending = inbox.ending
         last = None

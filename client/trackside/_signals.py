@@ -50,9 +50,16 @@ def install(end_runs: Callable[[str], bool]) -> None:
 
 
 def settle() -> None:
-    """Die by a signal that came while a run was ending, now that it has."""
-    if _waits is not None:
-        _die(_waits)
+    """Die by a signal that came while a run was ending, now that it has: the others end first, as killed."""
+    global _waits  # noqa: PLW0603
+    number = _waits
+    if number is None:
+        return
+    if threading.current_thread() is not threading.main_thread():
+        os.kill(os.getpid(), number)  # only the main thread's handler may change what the signal does
+    elif _end_runs(received or _reason(number)):
+        _waits = None
+        _die(number)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -112,7 +112,7 @@ class Transport:
             raise UnreachableError(f"the connection broke ({type(error).__name__})") from None
         try:
             said = json.loads(received) if received else None
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         return Answer(status, said if isinstance(said, dict) else None, retry_after)
 
@@ -145,7 +145,7 @@ def _retry_after(text: str | None) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
 

@@ -14,7 +14,10 @@ from typing import Any, ClassVar, Union
 
 MAX_NAME = 200
 MAX_METRICS = 1000
+MAX_STEP = 2**62
+MAX_EPOCH = 10**9
 MAX_TEXT = 2000
+MAX_BITS = 4096  # of a whole number among the params; Python writes none of more than 4,300 digits
 MAX_ITEMS = 1000
 MAX_DEPTH = 8
 
@@ -85,6 +88,8 @@ def freeze(value: Any) -> Any:
         if getattr(value, "size", 1) != 1:
             raise RefusedError(f"it holds {value.size} values; report one number")
         return value.item()
+    if hasattr(type(value), "__float__") and not isinstance(value, complex):
+        return _float(value)  # now: a meter goes on counting, and its code is not for another thread
     return value
 
 
@@ -100,6 +105,10 @@ def to_float(value: Any) -> float | None:
         raise RefusedError("text is no number")
     if isinstance(value, complex) or (not hasattr(type(value), "__float__") and not hasattr(type(value), "__index__")):
         raise RefusedError(f"a {type(value).__name__} is no number")
+    return _float(value)
+
+
+def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -134,7 +143,10 @@ def step_of(value: Any) -> int | None:
         return None
     if not math.isfinite(position) or position < 0 or position != int(position):
         raise RefusedError(f"step must be a whole number of at least 0, not {position:g}")
-    return int(value) if isinstance(value, int) else int(position)
+    step = int(value) if isinstance(value, int) else int(position)
+    if step > MAX_STEP:
+        raise RefusedError(f"step must be at most 2**62, not {position:g}")
+    return step
 
 
 def epoch_of(value: Any) -> float | None:
@@ -144,6 +156,8 @@ def epoch_of(value: Any) -> float | None:
         return None
     if not math.isfinite(position) or position < 0:
         raise RefusedError(f"epoch must be a number of at least 0, not {position:g}")
+    if position > MAX_EPOCH:
+        raise RefusedError(f"epoch must be at most {MAX_EPOCH:,}, not {position:g}")
     return int(position) if position == int(position) else position
 
 
@@ -158,6 +172,8 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     Numbers, text and their lists and mappings pass (non-finite numbers as text, long text cut); a one-element array or
     tensor becomes its number; anything else becomes the name of its type.
     """
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return f"<{type(value).__name__} of {value.bit_length()} bits>"
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):

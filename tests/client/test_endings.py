@@ -223,6 +223,38 @@ def test_a_forked_child_may_have_a_run_of_its_own(process: Process, receiver: Re
     assert len(receiver.ends) == 2
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize(
+    ("last", "end"),
+    [("pass", {"status": "finished"}), ("raise OSError('no')", {"status": "failed", "reason": "OSError: no"})],
+    ids=["returns", "raises"],
+)
+def test_a_run_that_a_worker_leaves_open_ends_with_it(
+    process: Process, receiver: Receiver, method: str, last: str, end: dict[str, str]
+) -> None:
+    script = f"""
+        import multiprocessing, sys, trackside, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        def work(url):
+            run = trackside.Run(url, name="worker")
+            for step in range(10):
+                run.log(step=step, train_loss=1.0)
+            {last}
+        if __name__ == "__main__":
+            parent = trackside.Run(sys.argv[1], name="parent")
+            worker = multiprocessing.get_context("{method}").Process(target=work, args=(sys.argv[1],))
+            worker.start()
+            worker.join(30)
+    """
+    done = process(script, receiver.url)
+    assert done.returncode == 0, done.stderr
+    if sys.version_info >= (3, 13):  # which forgets what a worker raised before anything of ours is called
+        end = {"status": "finished"}
+    ends = {run["name"]: receiver.ends.get(run_id) for run_id, run in receiver.runs.items()}
+    assert ends == {"parent": {"status": "finished"}, "worker": end}
+    assert sorted(len(receiver.stored(run_id)) for run_id in receiver.runs) == [0, 10]
+
+
 def test_a_log_inside_a_signal_handler(process: Process, receiver: Receiver) -> None:
     script = """
         import signal, sys, trackside

@@ -49,6 +49,7 @@ def failing(times: int, reply: Reply, method: str = "POST") -> Any:
         Reply(fault="close"),
         *(Reply(status, raw=b"<html>the proxy says no</html>") for status in (400, 409, 413, 422)),
         problem(409),  # about the run; a record has no part in it
+        Reply(200, raw=b"[" * 200_000),
     ],
     ids=lambda reply: f"{reply.status}-{reply.fault or (reply.raw or b'')[:9].decode('latin1')}",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_a_folder_of_somebody_else_among_the_temporary_files_is_not_used(tmp_pat
 
 
 # -- compression -------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_many_files_is_not_looked_through_for_every_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+
+    def size(folder: Path) -> int:
+        looks.append(folder)
+        return 0
+
+    monkeypatch.setattr(_spool, "size", size)
+    monkeypatch.setattr(time, "monotonic", lambda: 7.0)
+    begun = journal(tmp_path)
+    assert begun.append([post(1)] * 200) == 200
+    assert len(looks) == 1
+    begun.discard()
 
 
 def log_many(url: str, monkeypatch: pytest.MonkeyPatch) -> trackside.Run:

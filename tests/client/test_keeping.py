@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 import trackside
 from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
-from trackside import _delivery, _keeper, _sender
+from trackside import _config, _delivery, _keeper, _marks, _sender
+from trackside._journal import Journal
 
 # Logs until it is killed, a record each 5 ms; says how far it is.
 ENDLESS = """
@@ -105,6 +107,64 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
             time.sleep(0.02)
         assert process(NEXT, receiver.url, "0.5").returncode == 0
         assert len(list(process.spool.glob("*.live"))) == 1
+
+
+def test_a_long_copy_gives_way_to_the_end(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Journal._write
+    begun = threading.Event()
+
+    def slowly(self: Journal, line: bytes) -> bool:
+        begun.set()
+        if threading.current_thread() is not threading.main_thread():
+            threading.Event().wait(0.05)  # a slow disk: ten seconds for all
+        return write(self, line)
+
+    monkeypatch.setattr(Journal, "_write", slowly)
+    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "0.3")
+    run = trackside.Run(f"http://127.0.0.1:{free_port()}")
+    for step in range(19_000):
+        run.log(step=step, train_loss=1.0)
+    assert begun.wait(10)
+    run.finish()
+    (file,) = environment.glob("*.jsonl")
+    assert spooled_records(file) == 19_000
+
+
+@pytest.mark.parametrize("what", ["emptied", "taken"])
+@pytest.mark.parametrize("ends", ["finish", "kill"])
+def test_a_copy_that_is_gone_is_made_anew(process: Process, what: str, ends: str) -> None:
+    """Somebody empties the spool's folder during an outage; another process replays what a suspended one had there."""
+    script = """
+        import os, pathlib, signal, sys, time, trackside
+        spool = pathlib.Path(os.environ["TRACKSIDE_SPOOL_DIR"])
+        run = trackside.Run(sys.argv[1], name="n")
+        for step in range(10):
+            run.log(step=step, train_loss=1.0)
+        while not any(path.stat().st_size > 1000 for path in spool.glob("*.live")):
+            time.sleep(0.02)
+        (live,) = spool.glob("*.live")
+        if sys.argv[2] == "taken":
+            live.rename(live.with_name("a.jsonl"))
+            (spool / "a.jsonl").unlink()
+        else:
+            for path in spool.iterdir():
+                path.unlink()
+            spool.rmdir()
+        run.log(step=10, train_loss=1.0)
+        if sys.argv[3] == "kill":
+            time.sleep(1.0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        run.finish()
+    """
+    port = free_port()
+    process(script, f"http://127.0.0.1:{port}", what, ends)
+    back = Receiver(port=port)
+    try:
+        assert process.python("-m", "trackside", "sync", "--url", back.url).returncode == 0
+        (run_id,) = back.runs
+        assert [record["step"] for record in back.stored(run_id)] == list(range(11))
+    finally:
+        back.stop()
 
 
 def log_with_room(run: trackside.Run, step: int, most: int) -> None:
@@ -372,3 +432,65 @@ def test_a_disk_that_is_full_while_the_run_lasts_is_told_once_and_memory_keeps_w
     run.finish()
     assert len(receiver.stored(run.id)) == 50
     assert capfd.readouterr().err.count("cannot be kept on disk and stays in memory: the spool is full") == 1
+
+
+def test_where_no_folder_for_temporary_files_is_to_be_had_a_run_reports(process: Process, receiver: Receiver) -> None:
+    script = """
+        import os, sys, tempfile, trackside
+        def none():
+            raise FileNotFoundError("No usable temporary directory found")
+        tempfile.gettempdir = none      # as in a container that is read-only
+        del os.environ["TMPDIR"]
+        with trackside.Run(sys.argv[1]) as run:
+            run.log(step=0, train_loss=1.0)
+    """
+    done = process(script, receiver.url, TRACKSIDE_SPOOL_DIR="/proc/nowhere")
+    assert (done.returncode, done.stderr) == (0, "")
+    ((run_id, end),) = receiver.ends.items()
+    assert (len(receiver.stored(run_id)), end) == (1, {"status": "finished"})
+
+
+def test_a_disk_that_hangs_at_a_waiting_file_keeps_no_process(process: Process, receiver: Receiver) -> None:
+    process.spool.mkdir()
+    (process.spool / "00000000000000000001-x.jsonl").write_text("{}\n")
+    script = """
+        import sys, threading, time, trackside
+        from trackside import _spool
+        reached = threading.Event()
+        def claim(path, url):
+            reached.set()
+            threading.Event().wait()
+        _spool.claim = claim
+        run = trackside.Run(sys.argv[1])
+        run.log(step=0, train_loss=1.0)
+        assert reached.wait(10)
+        begun = time.monotonic()
+        run.finish()
+        print(time.monotonic() - begun)
+    """
+    done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="0.3")
+    assert float(done.stdout) < 2.0
+
+
+def test_the_spool_is_where_it_was_when_the_script_goes_elsewhere(process: Process, tmp_path: Path) -> None:
+    script = f"""
+        import os, sys, time, pathlib, trackside
+        os.chdir({str(tmp_path)!r})
+        run = trackside.Run(sys.argv[1])
+        run.log(step=0, train_loss=1.0)
+        while not list(pathlib.Path("relative").glob("*.live")):
+            time.sleep(0.02)
+        os.mkdir("elsewhere")
+        os.chdir("elsewhere")
+    """
+    process(script, f"http://127.0.0.1:{free_port()}", TRACKSIDE_SPOOL_DIR="relative")
+    (file,) = (tmp_path / "relative").iterdir()
+    assert file.suffix == ".jsonl"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_user_without_a_home_has_a_spool_among_the_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRACKSIDE_SPOOL_DIR")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does where nobody knows the user
+    assert _config.spool_dir() == _marks.shelter() / "spool"

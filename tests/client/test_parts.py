@@ -13,7 +13,7 @@ import pytest
 
 import trackside
 from tests.client.receiver import Receiver, Reply, Request
-from trackside import _backlog, _delivery, _inbox, _sender, _spool, schedules
+from trackside import _backlog, _delivery, _inbox, _sender, _spool, _transport, schedules
 from trackside._journal import Journal
 
 
@@ -353,6 +353,13 @@ def test_files_are_replayed_oldest_first(tmp_path: Path) -> None:
     written = [spool(tmp_path, _spool.Request("PUT", PATH, {"n": n})) for n in range(3)]
     assert _spool.waiting(tmp_path) == written
     assert [json.loads(path.read_text().splitlines()[1])["body"]["n"] for path in written] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "when", ["Wed, 21 Oct 2015 99999999999999999999:28:00 GMT", "Wed, 21 Oct 2015 07:28:00 +99999999999999999999", "x"]
+)
+def test_a_retry_after_of_nonsense_is_none(when: str) -> None:
+    assert _transport._retry_after(when) is None
 
 
 def test_what_follows_from_an_inherited_alert_is_new() -> None:

@@ -122,6 +122,41 @@ def test_values_of_every_kind(receiver: Receiver, capfd: pytest.CaptureFixture[s
     assert lines[0].startswith("trackside: 'text' is not reported: text is no number")
 
 
+def test_a_whole_number_that_nobody_can_write_costs_nothing_else(receiver: Receiver) -> None:
+    with trackside.Run(receiver.url, params={"seed": 2**128, "huge": 10**5000}) as run:
+        run.log(step=0, train_loss=1.0)
+    assert receiver.runs[run.id]["params"] == {"seed": 2**128, "huge": "<int of 16610 bits>"}
+    assert len(receiver.stored(run.id)) == 1
+
+
+def test_a_meter_is_read_when_it_is_logged(receiver: Receiver) -> None:
+    class Meter:
+        total = 0.5
+
+        def __float__(self) -> float:
+            assert threading.current_thread() is threading.main_thread()
+            return self.total
+
+    meter = Meter()
+    with trackside.Run(receiver.url) as run:
+        run.log({"loss": meter}, step=0, epoch=meter)
+        meter.total = 99.0
+    (record,) = receiver.stored(run.id)
+    assert (record["metrics"], record["epoch"]) == ({"loss": 0.5}, 0.5)
+
+
+def test_a_place_that_the_service_does_not_take_costs_no_value(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with trackside.Run(receiver.url) as run:
+        run.log(step=2**62, epoch=10**9, train_loss=0.0)
+        run.log(step=2**62 + 1, train_loss=1.0)
+        run.log(step=10**300, epoch=1.7e12, train_loss=2.0)  # a time in milliseconds
+    found = [(r.get("step"), r.get("epoch"), r["metrics"]["train_loss"]) for r in receiver.stored(run.id)]
+    assert found == [(2**62, 10**9, 0.0), (None, None, 1.0), (None, None, 2.0)]
+    assert len(capfd.readouterr().err.splitlines()) == 2
+
+
 def test_names_that_are_no_identifiers_and_places_by_position(receiver: Receiver) -> None:
     with trackside.Run(receiver.url) as run:
         run.log({"lr/1": 0.5}, step=1)
@@ -218,6 +253,29 @@ def test_should_stop_only_where_asked(receiver: Receiver) -> None:
         run.finish()
     assert [asked.should_stop, other.should_stop] == [True, False]
     assert asked.health == "critical"
+
+
+@pytest.mark.parametrize("symptoms", [5, True, "no", {"a": 1}, [None]])
+def test_an_alert_of_nonsense_stops_nothing(receiver: Receiver, symptoms: Any) -> None:
+    alert = {"id": [], "severity": "critical", "state": [], "event": {}, "symptoms": symptoms}
+    told: list[Request] = []
+
+    def behave(request: Request) -> Reply | None:
+        if request.method != "POST" or told:
+            return None
+        told.append(request)
+        receiver.serve(request)
+        return Reply(200, {"accepted": 1, "duplicates": 0, "alerts": [alert]})
+
+    receiver.behave = behave
+    run = trackside.Run(receiver.url, stop_on="critical")
+    run.log(step=0, train_loss=1.0)
+    receiver.wait_for(lambda: bool(told))
+    run.log(step=1, train_loss=1.0)
+    run.finish()
+    assert [record["step"] for record in receiver.stored(run.id)] == [0, 1]
+    assert receiver.ends[run.id] == {"status": "finished"}
+    assert not run.should_stop
 
 
 def test_a_key_may_end_in_a_line_break(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

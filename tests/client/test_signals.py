@@ -115,6 +115,23 @@ def test_a_handler_of_the_scripts_own_decides(
     assert list(receiver.ends.values()) == [wanted]
 
 
+def test_a_run_that_starts_after_a_signal_was_dealt_with_knows_nothing_of_it(
+    process: Process, receiver: Receiver
+) -> None:
+    script = """
+        import os, signal, sys, trackside
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
+        for name in ("open", "later"):
+            with trackside.Run(sys.argv[1], name=name) as run:
+                run.log(step=0, train_loss=1.0)
+                if name == "open":
+                    os.kill(os.getpid(), signal.SIGHUP)
+    """
+    assert process(script, receiver.url).returncode == 0
+    ends = {run["name"]: receiver.ends[run_id] for run_id, run in receiver.runs.items()}
+    assert ends == {"open": {"status": "killed", "reason": "SIGHUP"}, "later": {"status": "finished"}}
+
+
 def test_a_handler_that_calls_the_one_before_it_decides_too(process: Process, receiver: Receiver) -> None:
     """As Lightning's, which ends its training in good order."""
     own = (
@@ -201,6 +218,39 @@ def test_a_signal_during_the_end_lets_what_is_being_kept_be_kept(process: Proces
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
     (file,) = process.spool.glob("*.jsonl")
     assert spooled_records(file) == 1
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_signal_during_the_end_of_one_run_ends_the_others_too(
+    process: Process, receiver: Receiver, threaded: bool
+) -> None:
+    script = """
+        import os, signal, sys, threading, time, trackside
+        from trackside._keeper import Keeper
+        conclude = Keeper.conclude
+        def interrupted(*arguments, **options):
+            Keeper.conclude = conclude
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.3)     # the main thread comes to its handler meanwhile
+            return conclude(*arguments, **options)
+        Keeper.conclude = interrupted
+        one, other = trackside.Run(sys.argv[1], name="one"), trackside.Run(sys.argv[1], name="other")
+        one.log(step=0, train_loss=1.0)
+        other.log(step=0, train_loss=1.0)
+        if sys.argv[2] == "True":
+            threading.Thread(target=one.finish).start()
+            for _ in range(300):
+                time.sleep(0.01)
+        else:
+            one.finish()
+        print("not reached")
+        os._exit(0)
+    """
+    done = process(script, receiver.url, str(threaded))
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "", "")
+    names = {receiver.runs[run_id]["name"]: end for run_id, end in receiver.ends.items()}
+    assert names == {"one": {"status": "finished"}, "other": {"status": "killed", "reason": "SIGTERM"}}
+    assert all([record["step"] for record in receiver.stored(run_id)] == [0] for run_id in receiver.runs)
 
 
 def test_a_signal_during_the_wait_for_the_end(process: Process, receiver: Receiver) -> None:
