@@ -527,7 +527,7 @@ def test_prose_costs_no_more_than_records() -> None:
         logfiles.read(text, "text")
         return time.process_time() - begun
 
-    prose = "epoch 3 loss: 1.2 " + "/home/somebody/checkpoints/model_epoch_best.pth " * 4 + "\n"
+    prose = "epoch 3 loss: 1.2 " + "/srv/runs/checkpoints/model_epoch_best.pth " * 4 + "\n"
     record = "2024-01-01 10:00:00,123 INFO epoch 2 loss: 1.25 acc: 71.2% lr: 0.01 val_loss: 1.5 grad_norm: 2\n"
     seconds(record)
     assert seconds(prose) < 3 * seconds(record)  # it was six times as much

@@ -57,7 +57,7 @@ _ALERT: Final[dict[str, Any]] = {
 _SYMPTOM: Final[dict[str, Any]] = {
     **{name: value for name, value in _ALERT.items() if name != "symptoms"},
     "id": "5d1e9f3a-4f5e-4ef3-9a0c-3f7a5f1c2d02",
-    "code": "LOSS003",
+    "code": "LOSS002",
     "subject": "train_loss",
     "title": "Training loss diverges",
     "detail": "The training loss has risen for 3 epochs.",
