@@ -1,4 +1,4 @@
-"""Short prints in logs that show more elsewhere: what `repr` and `%g` leave of a round number hides nothing."""
+"""Short prints in logs that show more elsewhere: what `repr` and `%g` leave of a round number hides little."""
 
 from __future__ import annotations
 
@@ -52,12 +52,17 @@ def test_a_print_that_is_cut_off_lies_below_its_number() -> None:
     assert answer.first_off.index == 22
 
 
-def test_zeros_without_decimals_are_held_as_finely_as_the_log() -> None:
-    declared = hugging_face("linear", 0, 5e-5)
-    answer = told(declared, ["5e-05", *["0.0"] * 9], every=100)
-    assert answer.first_off is not None
-    assert answer.first_off.index == 1
-    assert answer.causes[0].cause == "accelerate_num_processes"
+@pytest.mark.parametrize("coarse", ["round 3", "round 4", "%.2g", "%.1f"])
+@pytest.mark.parametrize("fine", ["repr", "%.6f"])
+def test_a_resume_may_print_coarser(fine: str, coarse: str) -> None:
+    def shown(form: str, lr: float) -> str:
+        if form.startswith("round"):
+            return repr(round(lr, int(form[-1])))
+        return repr(lr) if form == "repr" else form % lr
+
+    half = 29 if coarse == "%.1f" else 15
+    texts = [shown(fine if at < half else coarse, lr) for at, lr in enumerate(LRS)]
+    assert told(COSINE, texts).verdict != "off_schedule"
 
 
 def test_a_zero_with_an_exponent_is_zero() -> None:

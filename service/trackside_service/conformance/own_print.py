@@ -4,8 +4,8 @@ The prints of a log need not be of one format: a resume may print finer, and pro
 9.7553e-04 below. So a print is never held finer than its own text. Without one, it is not held finer than what the
 log showed until then where the digits jump later, and an LR above 1e-3 not finer than those above 1e-3.
 
-Two texts say less about their format than they seem to: one decimal, in which nobody prints LRs, is what is left of
-0.10 or of 0.1000000 where zeros are not written (`repr`, `%g`); and a zero with an exponent is 0 itself.
+Two texts say less about their format than they seem to: one decimal is what is left of 0.10 or of 0.100 where zeros are
+not written (`repr`, `%g`, a rounded number), so it is taken for two; and a zero with an exponent is 0 itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ NEVER: Final = 0
 _MOST_DIGITS: Final = 17
 _JUMP: Final = 2
 """So many digits more than the log had shown are a finer format, not the same one with its zeros cut off."""
+_ROUND: Final = 2
 _HALF: Final = 0.5005
 _WHOLE: Final = 1.001
 _CUT: Final = 3
@@ -73,10 +74,12 @@ class OwnPrint:
             return FULL_TOLERANCE * self.peak, coarsest
         if shown.texted and (shown.mantissa is not None or shown.decimals > 1):
             decimals = shown.decimals
+        elif shown.texted:  # two decimals, unless the log has shown fewer so far
+            decimals = min(coarsest.decimals, _ROUND) if coarsest.style == "fixed" else _ROUND
         elif abs(shown.value) > UPPER and prints.upper < prints.decimals:
             decimals = max(prints.upper, 2)
         elif coarsest.style == "fixed":
-            decimals = max(coarsest.decimals, 1 if shown.texted else 2)
+            decimals = max(coarsest.decimals, 2)
         else:
             return 0.0, coarsest
         unit = 10.0 ** -max(min(decimals, 300), -300)
