@@ -53,7 +53,7 @@ needs:
 	else echo "the tests need: $$missing" >&2; exit 1; fi
 
 test-service: needs $(VENV)/.test
-	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks --numprocesses=auto --dist=loadfile
+	$(VENV)/bin/python -m pytest tests --ignore=tests/frameworks --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 test-frameworks: $(FRAMEWORKS)/.test
 	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks
