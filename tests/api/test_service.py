@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
 from uuid import UUID
 
 import httpx
+import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 from tests.api.test_records import posted
 from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
 from tests.support.receiver import Reply, receiving
 from tests.support.service import service
+
+from trackside_service.api.metrics import Meters
+from trackside_service.api.problems import Guard
 
 
 def meters(api: httpx.Client) -> dict[str, float]:
@@ -20,6 +27,21 @@ def meters(api: httpx.Client) -> dict[str, float]:
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = [line for line in answer.text.splitlines() if line and line[0] != "#"]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def test_a_client_that_leaves_in_its_body_is_no_error_of_the_service(caplog: pytest.LogCaptureFixture) -> None:
+    async def gone(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def never(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope: Scope = {"type": "http", "method": "POST", "path": "/v1/runs", "headers": []}
+    asyncio.run(Guard(gone, Meters())(scope, leave, never))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_database_without_tables_is_alive_but_not_ready(empty_database_url: str) -> None:

@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import exc as sa_exc
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -153,6 +153,8 @@ class Guard:
             if started:
                 raise
             await render(error)(scope, receive, watch)
+        except ClientDisconnect:
+            _log.debug("the client left before its body had come")  # nobody waits for an answer
         except Exception:
             instance = new_instance()
             where = {"method": scope["method"], "path": scope["path"], "instance": instance}
