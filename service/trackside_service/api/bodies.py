@@ -58,10 +58,14 @@ def _is_gzip(request: Request) -> bool:
     return True
 
 
-async def _read(request: Request, limit: int) -> bytes:
+def _check_announced(request: Request, limit: int) -> None:
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    _check_announced(request, limit)
     parts: list[bytes] = []
     length = 0
     async for part in request.stream():
@@ -74,6 +78,7 @@ async def _read(request: Request, limit: int) -> bytes:
 
 async def _read_gzip(request: Request, limit: int) -> bytes:
     """Decompress while the body streams, never more than the limit: a few kilobytes may stand for gigabytes."""
+    _check_announced(request, limit)
     stream = zlib.decompressobj(_GZIP_WINDOW)
     parts: list[bytes] = []
     length = taken = 0
