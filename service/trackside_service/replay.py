@@ -78,7 +78,8 @@ def _as_they_stand(changes: Sequence[AlertChange]) -> list[Alert]:
     """
     latest = {change.alert.id: change.alert for change in changes}
     for change in alerting.end([alert for alert in latest.values() if alert.state == "open"], now=NO_TIME):
-        latest[change.alert.id] = replace(change.alert, state="open" if change.event == "changed" else "resolved")
+        frozen = change.alert.state == "ended"
+        latest[change.alert.id] = replace(change.alert, state="open") if frozen else change.alert
     return list(latest.values())
 
 

@@ -156,12 +156,10 @@ def test_at_the_end_a_symptom_of_silence_stands_by_itself() -> None:
     silent, missing = standing(*reconcile(found("RUN001", 3, "run"), found("RUN006", 3, "val_acc", severity="warning")))
     assert missing.cause_id == silent.id
     first, second = alerting.end([silent, missing], now=LATER)
-    assert (first.event, second.event, second.alert.state, second.alert.cause_id) == (
-        "resolved",
-        "changed",
-        "ended",
-        None,
-    )
+    assert (first.event, second.event, second.surfaced) == ("resolved", "opened", True)
+    assert (second.alert.state, second.alert.cause_id) == ("ended", None)
+    known = replace(missing, telling=Telling(told="warning"))
+    assert told(list(alerting.end([silent, known], now=LATER))) == [("resolved", "RUN001"), ("changed", "RUN006")]
 
 
 def test_the_table_names_rules_and_gives_reasons() -> None:

@@ -97,6 +97,27 @@ def test_an_alert_that_comes_and_goes_is_told_three_times(engine: sa.Engine) -> 
     assert ("resolved", "LOSS001") in _said(result.changes)
 
 
+def test_a_symptom_whose_flapping_cause_resolves_by_the_end_of_its_run_is_told(engine: sa.Engine) -> None:
+    channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
+    _open(engine)
+    for number in range(3):
+        last = number == 2
+        _post(engine, 10 * number + 1, train_loss=1.0, val_acc=60.0)
+        _post(engine, 10 * number + 2, train_loss=math.nan, val_acc=0.0 if last else 60.0)
+        for epoch in (3, 4, 5):
+            _post(engine, 10 * number + epoch, train_loss=1.0, val_acc=0.0 if last else 60.0)
+    with read_transaction(engine) as connection:
+        assert {alert.code: alert.calm_since is None for alert in alerts.open_of(connection, RUN)} == {
+            "LOSS001": False,
+            "ACC001": True,
+        }
+    with write_transaction(engine) as connection:
+        result = monitor.finish(connection, RUN, "finished", None, now=NOW)
+    assert _said(result.changes) == [("resolved", "LOSS001"), ("opened", "ACC001")]
+    assert [(alert.code, alert.state) for alert in result.alerts] == [("ACC001", "ended")]
+    assert _sent(engine, channel_id)[-2:] == ["alert.resolved", "alert.opened"]
+
+
 def test_a_resumed_run_that_fails_again_is_told_again(engine: sa.Engine) -> None:
     channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
     _open(engine)

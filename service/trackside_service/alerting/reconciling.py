@@ -62,9 +62,11 @@ def end(open_alerts: Sequence[Alert], *, now: datetime) -> tuple[AlertChange, ..
     """Return what a run's end does: alerts about silence resolve, as do flapping ones that are calm; the others freeze
     as "ended" and still count.
 
-    A frozen alert is told to nobody: its event is "changed" and its severity is what it was.
+    A frozen alert is told to nobody: its event is "changed" and its severity is what it was. But a symptom whose cause
+    resolves here stands by itself from now on, and people have not heard of it: it surfaces.
     """
     after: dict[UUID, Alert] = {}
+    surfaced: set[UUID] = set()
     for alert in open_alerts:
         if alert.code in SILENCE:
             after[alert.id] = replace(alert, state="resolved", resolved_at=now, changed_at=now, calm_since=None)
@@ -77,12 +79,18 @@ def end(open_alerts: Sequence[Alert], *, now: datetime) -> tuple[AlertChange, ..
             others = [after[each.id] for each in frozen]
             cause = cause_of(replace(alert, cause_id=None), others)
             after[alert.id] = replace(alert, cause_id=None if cause is None else cause.id)
-    return tuple(
-        AlertChange("resolved", after[alert.id])
-        if after[alert.id].state == "resolved"
-        else AlertChange("changed", after[alert.id], previous=alert.severity)
-        for alert in open_alerts
-    )
+            if cause is None and alert.telling.told is None:
+                surfaced.add(alert.id)
+    changes: list[AlertChange] = []
+    for before in open_alerts:
+        alert = after[before.id]
+        if alert.state == "resolved":
+            changes.append(AlertChange("resolved", alert))
+        elif alert.id in surfaced:
+            changes.append(AlertChange("opened", alert, surfaced=True))
+        else:
+            changes.append(AlertChange("changed", alert, previous=before.severity))
+    return tuple(changes)
 
 
 def reopen(ended_alerts: Sequence[Alert], *, now: datetime) -> tuple[AlertChange, ...]:
