@@ -6,7 +6,8 @@ under the run's lock, by the same way as a post. Several sweepers on one databas
 nothing to do.
 
 A sweeper speaks only of what it could have heard. Time before its start does not count, nor does time in which it could
-not look: the database was away, or the machine slept.
+not look: the database was away, or the machine slept. A long sweep, over thousands of runs, is no such time: it listens
+with every look.
 """
 
 from __future__ import annotations
@@ -105,9 +106,10 @@ class Sweeper:
                 return looks
             futures = [(run.run_id, self._submit(self._look_at(run, since, now), run.run_id)) for run in some]
             looks += self._settle_all(futures)
-        self._looked_at = now
+        self._has_looked()
         looks += self._sweep_alerts(now)
         self._send_digests(now)
+        self._has_looked()
         return looks
 
     def _sweep_alerts(self, now: datetime) -> int:
@@ -149,6 +151,12 @@ class Sweeper:
             except Exception as error:
                 log.warning("the digest of channel %s could not be written: %s", one.channel_id, type(error).__name__)
 
+    def _has_looked(self) -> None:
+        """Note that it could look just now, be it in the middle of a sweep."""
+        now = self._clock()
+        self._listening(now)
+        self._looked_at = now
+
     def _listening(self, now: datetime) -> datetime:
         """Return since when it has been listening without a break."""
         last = self._looked_at
@@ -183,20 +191,23 @@ class Sweeper:
         return lambda connection: look_at_alerts(connection, run_id, alert_ids, now=now)
 
     def _settle_all(self, futures: Sequence[tuple[UUID, Future[LookResult]]]) -> int:
-        for run_id, future in futures:
-            self._settle(run_id, future)
+        looked = [self._settle(run_id, future) for run_id, future in futures]
+        if any(looked):
+            self._has_looked()
         return len(futures)
 
-    def _settle(self, run_id: UUID, future: Future[LookResult]) -> None:
+    def _settle(self, run_id: UUID, future: Future[LookResult]) -> bool:
+        """Say whether the run could be looked at."""
         try:
             result = future.result(PATIENCE_S)
         except BusyError:
             raise
         except Exception as error:
             log.warning("run %s could not be looked at: %s", run_id, type(error).__name__)
-            return
+            return False
         if self._on_result is not None:
             self._on_result(result)
+        return True
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):

@@ -109,6 +109,54 @@ def test_time_in_which_it_did_not_listen_does_not_count(engine: sa.Engine, write
     assert _silent(engine, [quiet]) == {quiet: 1}
 
 
+def test_a_long_sweep_listens_all_the_while(engine: sa.Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackside_service.sweeper.AT_ONCE", 1)
+    clock = Clock()
+
+    def slowly(job: Callable[[sa.Connection], LookResult], run_id: UUID) -> Future[LookResult]:
+        clock.seconds += 40
+        return writer.submit(job, run_id)
+
+    *early, late = _ids(4)
+    _talk(engine, early)
+    sweeper = Sweeper(engine, slowly, clock=clock)
+    assert sweeper.sweep() == 0
+    clock.seconds = 60
+    _talk(engine, [late], 100)
+    assert sweeper.sweep() == 3
+    assert clock.seconds == 180
+    clock.seconds = 185
+    assert sweeper.sweep() == 1
+    assert _silent(engine, [*early, late]) == dict.fromkeys([*early, late], 1)
+
+
+def test_a_machine_that_sleeps_in_the_middle_of_a_sweep_has_not_listened(
+    engine: sa.Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackside_service.sweeper.AT_ONCE", 1)
+    clock = Clock()
+    pauses = iter((1000,))
+
+    def asleep(job: Callable[[sa.Connection], LookResult], run_id: UUID) -> Future[LookResult]:
+        clock.seconds += next(pauses, 0)
+        return writer.submit(job, run_id)
+
+    early, late = _ids(2)
+    _talk(engine, [early])
+    _talk(engine, [late], 30)
+    sweeper = Sweeper(engine, asleep, clock=clock)
+    for clock.seconds in (0, 50):
+        assert sweeper.sweep() == 0
+    clock.seconds = 61
+    assert sweeper.sweep() == 1
+    clock.seconds = 1066
+    assert sweeper.sweep() == 0
+    assert _silent(engine, [early, late]) == {early: 1, late: 0}
+    clock.seconds = 1125
+    assert sweeper.sweep() == 1
+    assert _silent(engine, [early, late]) == {early: 1, late: 1}
+
+
 def test_a_database_that_is_away_ends_the_listening(engine: sa.Engine, writer: Writer) -> None:
     (quiet,) = _ids(1)
     _talk(engine, [quiet])
