@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 from uuid import UUID
@@ -29,8 +29,12 @@ from trackside_service.rules.base import RunContext
 from trackside_service.storage import alerts, lives, metrics, runs
 from trackside_service.storage.metrics import Metric
 
-MAX_RUNS: Final = 512
+# Runs in turn beyond this limit would each be read anew at every post, which costs ten times the post itself. What is
+# kept of one takes some 80 kB, so that a service with fewer runs takes less.
+MAX_RUNS: Final = 2_048
 MAX_LOOKED: Final = 64
+# A run that was not heard of for so long beside the newest gives way: it ended, most likely.
+KEPT_FOR: Final = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,13 @@ class Known:
 
 
 class Memory:
-    """The runs that were written last, each under its version. Safe to use from several threads."""
+    """The runs that were written last, each under its version: up to `limit`, and of those that were heard of no later
+    than `kept_for` before the newest (None: of all). Safe to use from several threads.
+    """
 
-    def __init__(self, limit: int = MAX_RUNS) -> None:
+    def __init__(self, limit: int = MAX_RUNS, kept_for: timedelta | None = None) -> None:
         self._limit = limit
+        self._kept_for = kept_for
         self._kept: OrderedDict[UUID, tuple[int, Known]] = OrderedDict()
         self._lock = Lock()
 
@@ -107,8 +114,14 @@ class Memory:
         with self._lock:
             self._kept[run_id] = version, known
             self._kept.move_to_end(run_id)
-            while len(self._kept) > self._limit:
+            while len(self._kept) > self._limit or self._is_old(known):
                 self._kept.popitem(last=False)
+
+    def _is_old(self, newest: Known) -> bool:
+        """Whether what was kept or recalled longest ago is old beside the newest."""
+        seen = next(iter(self._kept.values()))[1].run.last_seen_at
+        now = newest.run.last_seen_at
+        return self._kept_for is not None and seen is not None and now is not None and now - seen > self._kept_for
 
     def clear(self) -> None:
         """Forget everything."""
@@ -117,7 +130,7 @@ class Memory:
 
 
 # A run's id and version say all there is to say, so one memory serves every database of the process.
-MEMORY: Final = Memory()
+MEMORY: Final = Memory(kept_for=KEPT_FOR)
 # What was read only to be shown. It stands apart, since a slow reader must not replace what a post has kept meanwhile.
 LOOKED: Final = Memory(MAX_LOOKED)
 

@@ -1,0 +1,74 @@
+"""What is kept of runs between their posts: of as many as a sweep has at once, and not of those that are over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from trackside_service import detection, monitor
+from trackside_service.domain.records import Record
+from trackside_service.domain.runs import RuleSetting, Run, RunSpec
+from trackside_service.monitor import memory as kept
+from trackside_service.monitor.memory import KEPT_FOR, MEMORY, Known, Memory
+from trackside_service.rules import RULES
+from trackside_service.storage.engine import write_transaction
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+SPEC = RunSpec("vision", "resnet")
+CONTEXT = detection.configure(SPEC)
+
+
+def _known(number: int, seen: datetime) -> Known:
+    run = Run(UUID(int=number), SPEC, "running", created_at=NOW, last_seen_at=seen)
+    return Known(run=run, context=CONTEXT, state=detection.begin(CONTEXT), next_life=0)
+
+
+def _kept(memory: Memory, count: int) -> list[int]:
+    return [number for number in range(count) if memory.recall(UUID(int=number), 1) is not None]
+
+
+def test_the_run_that_was_used_longest_ago_gives_way() -> None:
+    memory = Memory(2)
+    for number in range(2):
+        memory.keep(UUID(int=number), 1, _known(number, NOW))
+    assert memory.recall(UUID(int=0), 1) is not None
+    memory.keep(UUID(int=2), 1, _known(2, NOW))
+    assert _kept(memory, 3) == [0, 2]
+
+
+def test_what_was_not_heard_of_for_long_gives_way_and_a_clock_set_back_costs_nothing() -> None:
+    memory = Memory(10, kept_for=KEPT_FOR)
+    for number, hours in enumerate((0, 1, 6.5)):
+        memory.keep(UUID(int=number), 1, _known(number, NOW + timedelta(hours=hours)))
+    assert _kept(memory, 3) == [1, 2]
+    memory.keep(UUID(int=3), 1, _known(3, NOW))
+    assert _kept(memory, 4) == [1, 2, 3]
+    unseen = _known(4, NOW)
+    memory.keep(UUID(int=4), 1, replace(unseen, run=replace(unseen.run, last_seen_at=None)))
+    assert _kept(memory, 5) == [1, 2, 3, 4]
+
+
+def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    MEMORY.clear()
+    spec = replace(SPEC, rules={rule.code: RuleSetting(enabled=False) for rule in RULES})
+    ids = [UUID(int=number + 1) for number in range(600)]
+    with write_transaction(engine) as connection:
+        for run_id in ids:
+            monitor.open_run(connection, run_id, spec, process=None, now=NOW)
+    reads: list[UUID] = []
+    read = kept._read
+
+    def counted(connection: sa.Connection, run_id: UUID) -> Known:
+        reads.append(run_id)
+        return read(connection, run_id)
+
+    monkeypatch.setattr(kept, "_read", counted)
+    for step in range(2):
+        with write_transaction(engine) as connection:
+            for run_id in ids:
+                monitor.record(connection, run_id, None, [Record({"train_loss": 1.0}, step=step)], now=NOW)
+    assert reads == []
