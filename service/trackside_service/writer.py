@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from trackside_service.errors import BusyError, StorageUnavailableError
-from trackside_service.storage.engine import WRITES, commit, is_sqlite, unavailable
+from trackside_service.storage.engine import WRITES, Savepoint, commit, is_sqlite, unavailable
 
 T = TypeVar("T")
 log: Final = logging.getLogger(__name__)
@@ -204,8 +204,9 @@ class Writer:
         try:
             with self._engine.connect() as connection:
                 transaction = connection.begin()
+                savepoint = None if len(group) == 1 else Savepoint(connection)
                 for post in group:
-                    self._run_job(connection, post, alone=len(group) == 1)
+                    self._run_job(connection, post, savepoint)
                 committing = True
                 if len(group) > 1 or group[0].error is None:
                     commit(connection, transaction)
@@ -219,18 +220,20 @@ class Writer:
             raise _GroupError(error, again=again) from error
 
     @staticmethod
-    def _run_job(connection: sa.Connection, post: _Post, *, alone: bool) -> None:
-        savepoint = None if alone else connection.begin_nested()
+    def _run_job(connection: sa.Connection, post: _Post, savepoint: Savepoint | None) -> None:
+        if savepoint is not None:
+            savepoint.set()
         try:
             post.result = post.job(connection)
-            if savepoint is not None:
-                savepoint.commit()
         except Exception as error:
             if _breaks_transaction(error):
                 raise
             post.error = error
             if savepoint is not None:
-                savepoint.rollback()
+                savepoint.roll_back()
+        else:
+            if savepoint is not None:
+                savepoint.keep()
 
     @staticmethod
     def _fail(group: Sequence[_Post], cause: Exception) -> None:

@@ -23,7 +23,8 @@ from trackside_service.monitor.placing import Placed, begun, place_all
 from trackside_service.monitor.raising import judge, tell
 from trackside_service.monitor.results import RecordResult
 from trackside_service.monitor.silence import answered, last_place, watch_heard
-from trackside_service.storage import detectors, lives, metrics, points, runs
+from trackside_service.storage import detectors, lives, posts, runs
+from trackside_service.storage.posts import RunRow
 
 # Records after which the rules' state is stored: so many at most are shown to the rules again by another process.
 SAVE_EVERY: Final = 50
@@ -78,7 +79,7 @@ def _record(
         placed = replace(begun(known, locked.next_ordinal), duplicates=placed.duplicates)
     faults = [*known.faults, *inspection.faults]
     changes = judge(known, (*known.overdue, *heard, *inspection.outcomes), now=now)
-    _store(connection, run_id, placed, now)
+    _begin_lives(connection, run_id, placed, now)
     saved = known.saved
     if changes or placed.next_ordinal - saved >= SAVE_EVERY or any(one.starts_life for one in placed.readings):
         saved = placed.next_ordinal
@@ -99,14 +100,13 @@ def _record(
         overdue=(),
     )
     version = runs.new_version()
-    runs.record(
+    posts.write(
         connection,
         run_id,
-        next_ordinal=placed.next_ordinal,
-        version=version,
-        health=health,
-        last_seen_at=seen,
-        watch=watch,
+        RunRow(placed.next_ordinal, version, health, seen, watch),
+        moved=[one for number, one in placed.moved.items() if number not in placed.opened],
+        changed=list(placed.changed.values()),
+        rows=placed.rows,
     )
     changes = tell(connection, after, changes, now=now, compared=(known.context, inspection.state))
     after = after.with_changes(changes)
@@ -122,10 +122,7 @@ def _record(
     )
 
 
-def _store(connection: sa.Connection, run_id: UUID, placed: Placed, now: datetime) -> None:
+def _begin_lives(connection: sa.Connection, run_id: UUID, placed: Placed, now: datetime) -> None:
     for number, progress in placed.opened.items():
         last = placed.moved.get(number, progress)
         lives.insert(connection, run_id, ProcessLife(number, progress.process, now), last)
-    lives.save(connection, run_id, [one for number, one in placed.moved.items() if number not in placed.opened])
-    metrics.save(connection, run_id, list(placed.changed.values()))
-    points.insert(connection, run_id, placed.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,13 +21,6 @@ class StoredLife:
     life: ProcessLife
     progress: Progress
     declaration: Mapping[str, Any] | None = None
-
-
-_SAVE: Final = (
-    sa.update(lives)
-    .where(lives.c.run_id == sa.bindparam("_run_id"), lives.c.number == sa.bindparam("_number"))
-    .values(progress=sa.bindparam("progress"))
-)
 
 
 def of_run(connection: sa.Connection, run_id: UUID) -> list[StoredLife]:
@@ -68,12 +61,6 @@ def insert(connection: sa.Connection, run_id: UUID, life: ProcessLife, progress:
             "progress": dump(progress),
         },
     )
-
-
-def save(connection: sa.Connection, run_id: UUID, changed: Sequence[Progress]) -> None:
-    """Store where lives stand now."""
-    for progress in changed:
-        connection.execute(_SAVE, {"_run_id": run_id, "_number": progress.number, "progress": dump(progress)})
 
 
 def note_lost(connection: sa.Connection, run_id: UUID, process: str, lost: int) -> bool:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from trackside_service.domain.numbers import join, split
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import metrics
+from trackside_service.storage.types import columns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ _UPSERT: Final = "ON CONFLICT (run_id, metric_id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("run_id", "metric_id", "name")
 )
 _INTO: Final = f"INSERT INTO metrics ({', '.join(_COLUMNS)})"
-_SQLITE: Final = f"{_INTO} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPSERT}"
+SQLITE_SAVE: Final = f"{_INTO} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPSERT}"
 _ARRAYS: Final = (
     "SELECT %s::uuid, * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::boolean[], %s::bigint[], "
     "%s::bigint[], %s::double precision[], %s::double precision[], %s::text[])"
 )
-_POSTGRES: Final = f"{_INTO} {_ARRAYS} {_UPSERT}"
+POSTGRES_SAVE: Final = f"{_INTO} {_ARRAYS} {_UPSERT}"
 
 
 def of_run(connection: sa.Connection, run_id: UUID) -> list[Metric]:
@@ -63,14 +64,25 @@ def save(connection: sa.Connection, run_id: UUID, changed: Sequence[Metric]) -> 
     """Store metrics, new ones and those that have moved on."""
     if not changed:
         return
-    rows = [
-        (one.metric_id, one.name, one.points, one.ordered, one.ordinal, one.step, one.epoch, *split(one.value))
-        for one in changed
-    ]
     if is_sqlite(connection):
-        connection.exec_driver_sql(_SQLITE, [(run_id.hex, *row) for row in rows])
+        connection.exec_driver_sql(SQLITE_SAVE, sqlite_rows(run_id, changed))
     else:
-        connection.exec_driver_sql(_POSTGRES, (run_id, *(list(column) for column in zip(*rows, strict=True))))
+        connection.exec_driver_sql(POSTGRES_SAVE, postgres_arrays(run_id, changed))
+
+
+def sqlite_rows(run_id: UUID, changed: Sequence[Metric]) -> list[tuple[Any, ...]]:
+    """Return the parameters of `SQLITE_SAVE`."""
+    key = run_id.hex
+    return [(key, *_row(one)) for one in changed]
+
+
+def postgres_arrays(run_id: UUID, changed: Sequence[Metric]) -> tuple[Any, ...]:
+    """Return the parameters of `POSTGRES_SAVE`."""
+    return (run_id, *columns_of([_row(one) for one in changed], POSTGRES_SAVE.count("[]")))
+
+
+def _row(one: Metric) -> tuple[Any, ...]:
+    return one.metric_id, one.name, one.points, one.ordered, one.ordinal, one.step, one.epoch, *split(one.value)
 
 
 def _metric(row: sa.Row[Any]) -> Metric:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from trackside_service.domain.numbers import join, split
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import metrics, points, runs
+from trackside_service.storage.types import columns_of, sqlite_time
 
 WINDOW: Final = 20_000  # values that a stream reads at a time
 
@@ -60,12 +61,12 @@ class StoredRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-_SQLITE_INSERT: Final = (
+SQLITE_INSERT: Final = (
     "INSERT INTO points (run_id, metric_id, ordinal, life, step, epoch, time, value, kind, by_place, behind) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # One statement with one array a column: a statement a row is ten times slower.
-_POSTGRES_INSERT: Final = (
+POSTGRES_INSERT: Final = (
     "INSERT INTO points (run_id, metric_id, ordinal, life, step, epoch, time, value, kind, by_place, behind) "
     "SELECT %s::uuid, * FROM unnest(%s::int[], %s::bigint[], %s::smallint[], %s::bigint[], %s::double precision[], "
     "%s::timestamptz[], %s::double precision[], %s::text[], %s::boolean[], %s::boolean[])"
@@ -76,17 +77,25 @@ def insert(connection: sa.Connection, run_id: UUID, rows: Sequence[Row]) -> None
     """Store values."""
     if not rows:
         return
-    stored = [(*row[:6], *split(row.value), row.by_place, row.behind) for row in rows]
     if is_sqlite(connection):
-        key = run_id.hex
-        connection.exec_driver_sql(_SQLITE_INSERT, [(key, *row[:5], _sqlite_time(row[5]), *row[6:]) for row in stored])
+        connection.exec_driver_sql(SQLITE_INSERT, sqlite_rows(run_id, rows))
     else:
-        connection.exec_driver_sql(_POSTGRES_INSERT, (run_id, *(list(column) for column in zip(*stored, strict=True))))
+        connection.exec_driver_sql(POSTGRES_INSERT, postgres_arrays(run_id, rows))
 
 
-def _sqlite_time(time: datetime | None) -> str | None:
-    # The form in which SQLAlchemy stores and reads a time there.
-    return None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+def sqlite_rows(run_id: UUID, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    """Return the parameters of `SQLITE_INSERT`."""
+    key = run_id.hex
+    return [
+        (key, *row[:5], sqlite_time(row.time), *split(row.value), row.by_place, row.behind)  # in the columns' order
+        for row in rows
+    ]
+
+
+def postgres_arrays(run_id: UUID, rows: Sequence[Row]) -> tuple[Any, ...]:
+    """Return the parameters of `POSTGRES_INSERT`."""
+    stored = [(*row[:6], *split(row.value), row.by_place, row.behind) for row in rows]
+    return (run_id, *columns_of(stored, POSTGRES_INSERT.count("[]")))
 
 
 def series(

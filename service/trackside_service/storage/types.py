@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -28,3 +30,20 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def sqlite_time(time: datetime | None) -> str | None:
+    """Return a time in the form in which SQLAlchemy stores and reads it on SQLite, for statements beside it."""
+    return None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def utc(time: datetime | str) -> datetime:
+    """Return a time that such a statement has read, in UTC."""
+    if isinstance(time, str):
+        return datetime.fromisoformat(time).replace(tzinfo=UTC)
+    return time.astimezone(UTC)
+
+
+def columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Return rows of `width` values as columns, as Postgres' `unnest` takes them; empty ones where there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
