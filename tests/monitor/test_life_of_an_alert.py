@@ -208,8 +208,6 @@ def test_a_silence_that_ends_early_lets_its_news_go(engine: sa.Engine) -> None:
     for silence_id, expected in ((longer, []), (shorter, ["alert.opened"])):
         with write_transaction(engine) as connection:
             silences.expire(connection, silence_id, NOW + timedelta(minutes=5))
-        with write_transaction(engine) as connection:
-            alerts.look_again(connection, NOW + timedelta(minutes=5))
         _look(engine, 5)
         assert _sent(engine, channel_id) == expected
 

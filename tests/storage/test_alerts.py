@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from trackside_service.domain.alerts import Acknowledgement, Alert, AlertChange, Past, Telling
 from trackside_service.domain.records import Position
 from trackside_service.domain.runs import RunSpec
-from trackside_service.storage import alerts, runs
+from trackside_service.domain.silences import Matchers, Silence
+from trackside_service.storage import alerts, runs, silences
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -106,7 +107,7 @@ def test_an_acknowledged_alert_has_a_state_of_its_own(engine: sa.Engine) -> None
     assert found(run_id=UUID(int=1)) == [2, 1]
 
 
-def test_what_is_due_is_found_in_order_and_looked_at_again_at_once(engine: sa.Engine) -> None:
+def test_what_is_due_is_found_in_order_and_what_a_silence_let_go_at_once(engine: sa.Engine) -> None:
     def at(hours: int) -> datetime:
         return NOW + timedelta(hours=hours)
 
@@ -119,6 +120,11 @@ def test_what_is_due_is_found_in_order_and_looked_at_again_at_once(engine: sa.En
         _alert(5, telling=Telling(withheld_until=at(50))),
     )
 
+    long, short = (Silence(uuid4(), Matchers(code=("LR",)), at(hours), NOW) for hours in (50, 2))
+    with write_transaction(engine) as connection:
+        for silence in (long, short):
+            silences.insert(connection, silence)
+
     def due(now: datetime, limit: int = 9) -> list[int]:
         with read_transaction(engine) as connection:
             return [alert_id.int for _, alert_id in alerts.due(connection, now, limit=limit)]
@@ -127,8 +133,8 @@ def test_what_is_due_is_found_in_order_and_looked_at_again_at_once(engine: sa.En
     assert due(at(3)) == [4, 3, 2]
     assert due(at(3), limit=1) == [4]
     with write_transaction(engine) as connection:
-        alerts.look_again(connection, at(1))
-    assert sorted(due(at(1))) == [3, 4, 5]
+        silences.expire(connection, long.id, at(1) - timedelta(seconds=1))
+    assert due(at(1)) == [4, 5]
 
 
 def test_two_open_alerts_of_one_fingerprint_cannot_be(engine: sa.Engine) -> None:

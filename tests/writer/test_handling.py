@@ -118,8 +118,6 @@ def test_a_silence_races_the_alerts_that_it_matches(database_url: str, engine: s
             def end(silence: Silence = silence) -> None:
                 with write_transaction(engine) as connection:
                     silences.expire(connection, silence.id, NOW)
-                with write_transaction(engine) as connection:
-                    alerts.look_again(connection, NOW)
 
             _at_once(make, *(lambda each=each: _post(each, run_id, 0, math.nan) for each in running))  # noqa: B023
             alert = _only(engine, run_id)

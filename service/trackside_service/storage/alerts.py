@@ -21,7 +21,7 @@ from trackside_service.domain.alerts import (
 )
 from trackside_service.domain.findings import Severity
 from trackside_service.domain.records import Position
-from trackside_service.storage.tables import alerts, runs
+from trackside_service.storage.tables import alerts, runs, silences
 
 _FIXED: Final = ("run_id", "alert_id", "code", "subject", "episode", "opened_at", "flaps")
 _IN_ORDER: Final = (alerts.c.opened_at, alerts.c.code, alerts.c.subject, alerts.c.episode)
@@ -87,16 +87,15 @@ def replace(connection: sa.Connection, alert: Alert) -> None:
 
 
 def due(connection: sa.Connection, now: datetime, *, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return (run, alert) of those that have to be looked at again by `now`, the longest due first."""
-    query = sa.select(alerts.c.run_id, alerts.c.alert_id).where(alerts.c.due_at.is_not(None), alerts.c.due_at <= now)
+    """Return (run, alert) of those that have to be looked at again by `now`, the longest due first.
+
+    Among them are those of which a silence keeps news back that has ended early: none ends any more when it was to.
+    """
+    waited_for = sa.select(silences.c.until).where(silences.c.until > now)
+    freed = sa.and_(alerts.c.withheld_until > now, alerts.c.withheld_until.not_in(waited_for))
+    query = sa.select(alerts.c.run_id, alerts.c.alert_id)
+    query = query.where(alerts.c.due_at.is_not(None), sa.or_(alerts.c.due_at <= now, freed))
     return [(row.run_id, row.alert_id) for row in connection.execute(query.order_by(alerts.c.due_at).limit(limit))]
-
-
-def look_again(connection: sa.Connection, now: datetime) -> None:
-    """Let the next sweep look at every alert of which news is withheld, as when a silence ends early."""
-    connection.execute(
-        sa.update(alerts).where(alerts.c.due_at.is_not(None), alerts.c.withheld_until > now).values(due_at=now)
-    )
 
 
 def page(

@@ -70,8 +70,8 @@ def page(
 def expire(connection: sa.Connection, silence_id: UUID, now: datetime) -> None:
     """Let a silence end now; one that has expired stays as it is. Raises `SilenceNotFoundError`.
 
-    What it kept back is looked at again after `alerts.look_again`, in a transaction after this one's commit: whoever
-    withheld news under it has committed by then, since they hold it.
+    What it kept back is due from then on (`alerts.due`). Who withholds news under it at this moment holds it, and has
+    committed before this is.
     """
     get(connection, silence_id)
     connection.execute(

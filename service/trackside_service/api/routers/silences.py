@@ -24,7 +24,7 @@ from trackside_service.api.validation import validate
 from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import BusyError, Fault, InvalidInputError, SilenceNotFoundError
-from trackside_service.storage import alerts, matching, silences
+from trackside_service.storage import matching, silences
 from trackside_service.storage.engine import read_transaction, write_transaction
 
 router = APIRouter(prefix="/v1/silences", tags=["silences"])
@@ -118,11 +118,8 @@ def read_silence(request: Request, silence_id: SilenceId) -> Any:
 def end_silence(request: Request, silence_id: SilenceId) -> Any:
     """Let a silence end now. What it kept back and still stands is told within seconds. One that is over stays so."""
     here = context(request)
-    now = here.now()
     with write_transaction(here.engine) as connection:
-        silences.expire(connection, silence_id, now)
-    with write_transaction(here.engine) as connection:
-        alerts.look_again(connection, now)
+        silences.expire(connection, silence_id, here.now())
     return Response(status_code=204)
 
 
