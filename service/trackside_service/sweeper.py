@@ -92,6 +92,11 @@ class Sweeper:
             self._thread.join()
             self._thread = None
 
+    def listens_since(self, now: datetime) -> datetime:
+        """Return since when it has been listening without a break; `now` where it has not begun, or sleeps."""
+        since, last = self._listening_since, self._looked_at
+        return now if since is None or self._is_deaf(last, now) else since
+
     def sweep(self) -> int:
         """Look at every run whose deadline has come, and at every alert that is due; return the number of looks.
 
@@ -159,10 +164,13 @@ class Sweeper:
 
     def _listening(self, now: datetime) -> datetime:
         """Return since when it has been listening without a break."""
-        last = self._looked_at
-        if self._listening_since is None or last is None or not timedelta() <= now - last <= self._deaf:
+        if self._listening_since is None or self._is_deaf(self._looked_at, now):
             self._listening_since = now
         return self._listening_since
+
+    def _is_deaf(self, last: datetime | None, now: datetime) -> bool:
+        """Whether the last look is too long ago."""
+        return last is None or not timedelta() <= now - last <= self._deaf
 
     def _due(self, now: datetime, since: datetime) -> Iterator[Overdue]:
         """Yield the runs that need a look: a new deadline, or that they are silent. One that is waited for until the

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -55,6 +56,22 @@ def test_health_says_until_when_the_run_is_waited_for(api: httpx.Client) -> None
     assert health["last"]["deadline"] is None
     assert [alert["title"] for alert in health["alerts"]] == ["Failed: ValueError: no"]
     assert "expected again by" not in api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+
+
+def test_a_night_in_which_the_service_slept_makes_no_run_wait_longer(database_url: str) -> None:
+    context = open_context(Settings(database_url=database_url))
+    began = datetime.now(UTC)
+    clock = [began]
+    with running(replace(context, now=lambda: clock[0])) as url, httpx.Client(base_url=url, timeout=30) as api:
+        path = opened(api, {"project": "vision", "name": "overnight"})
+        for step in range(6):
+            posted(api, path, [{"step": step, "metrics": {"loss": 1.0}}])
+        clock[0] = began + timedelta(hours=8)
+        posted(api, path, [{"step": 6, "metrics": {"loss": 1.0}}])
+        last = api.get(f"{path}/health").json()["last"]
+    context.engine.dispose()
+    waited = datetime.fromisoformat(last["deadline"]) - datetime.fromisoformat(last["at"])
+    assert waited == timedelta(minutes=30)
 
 
 def test_the_end_freezes_what_is_open_and_it_still_counts(api: httpx.Client, sick: str) -> None:

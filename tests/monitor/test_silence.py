@@ -130,6 +130,33 @@ def test_a_run_that_stops_is_told_once_and_resolves_when_it_speaks(engine: sa.En
         assert [alert.episode for alert in alerts.of_run(connection, RUN)] == [1, 2]
 
 
+def test_the_time_in_which_the_service_was_down_is_no_pause_of_the_run(engine: sa.Engine) -> None:
+    _open(engine)
+    _talk(engine, 10, 20, 30, 400, 410)
+    limit = timedelta(seconds=1800)
+    with write_transaction(engine) as connection:
+        record = Record({"train_loss": 1.0}, step=500)
+        monitor.record(connection, RUN, "a", [record], now=_at(8 * HOUR), listening_since=_at(8 * HOUR - 30))
+    assert _run(engine).deadline == _at(8 * HOUR) + limit
+    # What it heard with its own ears counts, and so does a pause that began before it was restarted, from there on.
+    with write_transaction(engine) as connection:
+        monitor.record(connection, RUN, "a", [], now=_at(9 * HOUR), listening_since=_at(8.5 * HOUR))
+    assert _run(engine).deadline == _at(9 * HOUR + 3 * HOUR / 2)
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_hides_no_silence(engine: sa.Engine) -> None:
+    _open(engine, BEATING)
+    _post(engine, 24 * HOUR)
+    _post(engine, 10)
+    assert _run(engine).deadline == _at(70)
+    assert _is_due(engine, 70)
+    assert _told(_look(engine, 70).changes) == OPENED
+    # The clocks of two services are never quite the same.
+    _post(engine, 100)
+    _post(engine, 95)
+    assert _run(engine).deadline == _at(160)
+
+
 def test_a_post_without_news_says_that_the_run_lives(engine: sa.Engine) -> None:
     _open(engine, BEATING)
     _post(engine, 10)

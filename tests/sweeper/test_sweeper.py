@@ -109,6 +109,17 @@ def test_time_in_which_it_did_not_listen_does_not_count(engine: sa.Engine, write
     assert _silent(engine, [quiet]) == {quiet: 1}
 
 
+def test_it_says_since_when_it_listens(engine: sa.Engine, writer: Writer) -> None:
+    clock = Clock()
+    sweeper = Sweeper(engine, writer.submit, clock=clock)
+    assert sweeper.listens_since(after(3)) == after(3), "it has not begun"
+    for clock.seconds in (5, 60, 110):
+        sweeper.sweep()
+    assert sweeper.listens_since(after(115)) == after(5)
+    assert sweeper.listens_since(after(180)) == after(180), "it sleeps"
+    assert sweeper.listens_since(after(100)) == after(100), "the clock was set back"
+
+
 def test_a_long_sweep_listens_all_the_while(engine: sa.Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trackside_service.sweeper.AT_ONCE", 1)
     clock = Clock()

@@ -56,6 +56,10 @@ class Context:
     identified: Remembered[dict[str, Any]] = field(default_factory=lambda: Remembered(256))
     sweeper: Sweeper | None = None
 
+    def listening_since(self, now: datetime) -> datetime | None:
+        """Since when this process could be reached by jobs, as far as it knows."""
+        return None if self.sweeper is None else self.sweeper.listens_since(now)
+
 
 def context(request: Request) -> Context:
     """Return the context of the application that answers `request`."""

@@ -17,6 +17,8 @@ KNOWN_AFTER: Final = 5
 """Posts of one process after which its pauses count as known."""
 _WIDENS: Final = 4.0
 _NEWS: Final = timedelta(hours=1)
+# So far apart may the clocks of two services be. What is further ahead was written by one that was wrong.
+_CLOCKS_APART: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,16 @@ def heard(cadence: Cadence, pause_s: float, *, limit_s: float | None) -> Cadence
 def restarted(cadence: Cadence) -> Cadence:
     """Return the cadence where a new process begins: it has a start of its own, and the pauses of the others."""
     return replace(cadence, posts=0)
+
+
+def seen_at(now: datetime, before: datetime | None) -> datetime:
+    """Return when a run was last seen that was so `before` and is heard of `now`. It does not go back by what the
+    clocks of two services differ; it does where a clock was ahead and was set right, or a run would not be missed until
+    the time is made up.
+    """
+    if before is None or before - now > _CLOCKS_APART:
+        return now
+    return max(now, before)
 
 
 def is_old(records: Iterable[Record], now: datetime) -> bool:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from trackside_service import alerting, detection
 from trackside_service.domain.alerts import health_of
+from trackside_service.domain.cadence import seen_at
 from trackside_service.domain.runs import EndStatus
 from trackside_service.errors import RunEndedError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, known_of
@@ -49,7 +50,7 @@ def finish(
     changes = folded(found, alerting.end(standing, now=now))
     after = known.with_changes(changes)
     health = health_of(after.alerts)
-    seen = max(now, locked.last_seen_at)
+    seen = seen_at(now, locked.last_seen_at)
     run = replace(known.run, status=status, reason=reason, ended_at=now, last_seen_at=seen, health=health)
     run = replace(run, silence_limit_s=None)
     version = runs.new_version()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from trackside_service import alerting, detection
 from trackside_service.detection import DetectorState, RuleFault
 from trackside_service.domain.alerts import AlertChange, health_of
-from trackside_service.domain.cadence import Cadence
+from trackside_service.domain.cadence import Cadence, seen_at
 from trackside_service.domain.declared import declared, differing
 from trackside_service.domain.findings import Cleared, Outcome
 from trackside_service.domain.lives import first_life
@@ -166,7 +166,7 @@ def _opened(
     changes = folded(changes, judge(known, outcomes, now=now))
     known = known.with_changes(changes)
     health = health_of(known.alerts)
-    seen, limit_s = max(now, known.run.last_seen_at or now), values["silence_limit_s"]
+    seen, limit_s = seen_at(now, known.run.last_seen_at), values["silence_limit_s"]
     run = replace(known.run, health=health, last_seen_at=seen, silence_limit_s=limit_s)
     version = runs.new_version()
     runs.update(connection, run.id, {**values, "health": health, "last_seen_at": run.last_seen_at, "version": version})

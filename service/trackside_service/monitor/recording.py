@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from trackside_service import detection
 from trackside_service.detection import Inspection
 from trackside_service.domain.alerts import health_of
+from trackside_service.domain.cadence import seen_at
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import ProcessLife
 from trackside_service.errors import Fault, InvalidInputError, RunNotFoundError
@@ -38,14 +39,18 @@ def record(
     *,
     now: datetime,
     lost: int = 0,
+    listening_since: datetime | None = None,
 ) -> RecordResult:
     """Store the records that `process` (None: it has no name) reports of a run, and judge them in their order.
 
     Metric names are taken as reported. A post without records says that the run is alive. `lost`: how many records the
-    process could neither send nor keep, in all so far. Raises `RunNotFoundError`, and `InvalidInputError` where the run
-    would get too many metrics, or the process that lost records is not known.
+    process could neither send nor keep, in all so far. `listening_since`: from when on the service could have been
+    reached (None: always); a pause of its own is none of the run's.
+
+    Raises `RunNotFoundError`, and `InvalidInputError` where the run would get too many metrics, or the process that
+    lost records is not known.
     """
-    result = _record(connection, run_id, process, records, now=now)
+    result = _record(connection, run_id, process, records, now=now, listening_since=listening_since)
     if lost and (process is None or not lives.note_lost(connection, run_id, process, lost)):
         raise InvalidInputError(
             "the process that lost records is not known",
@@ -55,14 +60,20 @@ def record(
 
 
 def _record(
-    connection: sa.Connection, run_id: UUID, process: str | None, records: Sequence[Record], *, now: datetime
+    connection: sa.Connection,
+    run_id: UUID,
+    process: str | None,
+    records: Sequence[Record],
+    *,
+    now: datetime,
+    listening_since: datetime | None,
 ) -> RecordResult:
     locked = runs.lock(connection, run_id)
     if locked is None:
         raise RunNotFoundError(f"there is no run {run_id}; open it with PUT first")
     known = known_of(connection, locked)
-    seen = max(now, locked.last_seen_at)
-    watch, lives_on = watch_heard(known, locked, records, seen)
+    seen = seen_at(now, locked.last_seen_at)
+    watch, lives_on = watch_heard(known, locked, records, seen, listening_since)
     heard = answered(known, last_place(known, records)) if lives_on else ()
     placed = place_all(connection, known, process, records, next_ordinal=locked.next_ordinal)
     if not placed.readings and not known.overdue and not heard:

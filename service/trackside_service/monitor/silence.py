@@ -34,14 +34,17 @@ def watch_begun(context: RunContext, before: Cadence, now: datetime) -> Watch:
     return begun.until(now, detection.silence_limit_s(context, begun.cadence))
 
 
-def watch_heard(known: Known, locked: runs.Locked, records: Sequence[Record], now: datetime) -> tuple[Watch, bool]:
+def watch_heard(
+    known: Known, locked: runs.Locked, records: Sequence[Record], now: datetime, listening_since: datetime | None
+) -> tuple[Watch, bool]:
     """Return how a run is waited for after a post, and whether the post shows that it lives: an old log that is sent in
-    does not, nor does one that comes after the run's end.
+    does not, nor does one that comes after the run's end. Time in which nobody listened is no pause of the run's.
     """
     watch = locked.watch
     if known.ended or cadence.is_old(records, now):
         return watch.unwatched(), False
-    pause_s = max(0.0, (now - locked.last_seen_at).total_seconds())
+    since = locked.last_seen_at if listening_since is None else max(locked.last_seen_at, listening_since)
+    pause_s = max(0.0, (now - since).total_seconds())
     after = replace(watch, cadence=cadence.heard(watch.cadence, pause_s, limit_s=watch.limit_s))
     return after.until(now, detection.silence_limit_s(known.context, after.cadence)), True
 

@@ -63,9 +63,12 @@ async def post_records(request: Request, run_id: RunId) -> Any:
     here = context(request)
     process, records, lost = _parse(await read_json(request), here.options.max_records)
     now, began = here.now(), time.perf_counter()
+    since = here.listening_since(now)
     result = await committed(
         here.writer.submit(
-            lambda connection: monitor.record(connection, run_id, process, records, now=now, lost=lost),
+            lambda connection: monitor.record(
+                connection, run_id, process, records, now=now, lost=lost, listening_since=since
+            ),
             run_id,
             weight=max(1, len(records)),
         )
