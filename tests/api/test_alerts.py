@@ -38,6 +38,8 @@ def test_alerts_are_filtered_and_paged(api: httpx.Client) -> None:
     (fault,) = problem["errors"]
     assert (fault["in"], fault["pointer"]) == ("query", "/code/1")
     assert "did you mean 'PLAN001'?" in fault["detail"]
+    problem = assert_problem(api.get("/v1/alerts", params={"state": "silenced"}), 422, "invalid_input")
+    assert problem["detail"] == "/state/0: must be one of 'open', 'acknowledged', 'resolved' or 'ended'."
     (alert,) = api.get("/v1/alerts", params={"state": "ended"}).json()["items"]
     assert api.get(f"/v1/alerts/{alert['id']}").json() == alert
     assert_problem(api.get("/v1/alerts", params={"cursor": "WzEsMl0"}), 422, "invalid_input")

@@ -77,6 +77,8 @@ def test_silences_that_are_refused(api: httpx.Client, body: dict[str, Any], poin
     (fault,) = problem["errors"]
     assert fault["pointer"] == pointer
     assert words in fault["detail"]
+    sentence = fault["detail"] if fault["detail"].endswith("?") else f"{fault['detail']}."
+    assert problem["detail"] == f"{pointer}: {sentence}"
 
 
 def test_a_silenced_alert_is_shown_and_counts_and_is_not_sent(api: httpx.Client) -> None:

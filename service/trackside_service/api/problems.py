@@ -25,7 +25,7 @@ from trackside_service import errors
 from trackside_service.api import errors as api_errors
 from trackside_service.api.errors import Place
 from trackside_service.api.metrics import Meters
-from trackside_service.api.validation import faults_of
+from trackside_service.api.validation import faults_of, summary
 from trackside_service.errors import TracksideError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -177,8 +177,7 @@ async def _parameters(_request: Request, error: Exception) -> Response:
     details: Sequence[Any] = error.errors()
     place: Place = details[0]["loc"][0] if details else "query"
     faults = faults_of([{**each, "loc": each["loc"][1:]} for each in details], {})
-    names = ", ".join(sorted({fault.pointer.lstrip("/") for fault in faults}))
-    return render(api_errors.InvalidParameterError(f"Not acceptable: {names}.", place=place, faults=faults))
+    return render(api_errors.InvalidParameterError(summary(faults), place=place, faults=faults))
 
 
 async def _database_away(_request: Request, error: Exception) -> Response:

@@ -33,9 +33,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "bool_parsing": "true or false is wanted",
     "uuid_parsing": "a UUID is wanted",
     "uuid_type": "a UUID is wanted",
-    "datetime_type": "an RFC 3339 time is wanted",
-    "datetime_parsing": "an RFC 3339 time is wanted",
-    "datetime_from_date_parsing": "an RFC 3339 time is wanted",
+    "datetime_type": "an RFC 3339 time is wanted, like 2026-12-31T18:00:00Z",
+    "datetime_parsing": "an RFC 3339 time is wanted, like 2026-12-31T18:00:00Z",
+    "datetime_from_date_parsing": "an RFC 3339 time is wanted, like 2026-12-31T18:00:00Z",
     "timezone_aware": "the time must carry its zone",
     "string_pattern_mismatch": "holds a character that is not allowed",
 }
@@ -63,7 +63,10 @@ def validate(model: type[M], value: object) -> M:
 def summary(faults: Iterable[Fault]) -> str:
     """Return one sentence over all the faults."""
     listed = list(faults)
-    first = f"{listed[0].pointer or 'The body'}: {listed[0].message}." if listed else "A value is not acceptable."
+    if not listed:
+        return "A value is not acceptable."
+    first = f"{listed[0].pointer or 'The body'}: {listed[0].message}"
+    first = first if first.endswith("?") else f"{first}."
     return first if len(listed) < 2 else f"{first} And {len(listed) - 1} more."
 
 

@@ -161,7 +161,7 @@ def _codes(names: Sequence[str]) -> list[str]:
             found += codes_of(name)
         except RuleNotFoundError as error:
             raise InvalidParameterError(
-                f"Not acceptable: code/{place}: {error.detail}", faults=[Fault(f"/code/{place}", error.detail)]
+                f"/code/{place}: {error.detail}", faults=[Fault(f"/code/{place}", error.detail)]
             ) from None
     return found
 

@@ -19,7 +19,7 @@ from trackside_service.api.errors import InvalidParameterError
 from trackside_service.api.pages import encode_cursor
 from trackside_service.api.routers.runs import after_of, place_of
 from trackside_service.api.schemas.rules import BacktestBody, Backtested
-from trackside_service.api.validation import validate
+from trackside_service.api.validation import summary, validate
 from trackside_service.domain.declarations import parse_rules
 from trackside_service.domain.runs import RuleSetting, Run
 from trackside_service.domain.silences import Matchers
@@ -141,7 +141,7 @@ def _refuse_unknown(connection: sa.Connection, body: BacktestBody) -> None:
             Fault("/project", "no run is of this project" + (f"; did you mean {close[0]!r}?" if close else ""))
         )
     if faults:
-        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
+        raise InvalidInputError(summary(faults), faults=faults)
 
 
 def _rule(code: str) -> Rule[Any, Any]:

@@ -29,7 +29,7 @@ from trackside_service.api.schemas.channels import (
     TestSent,
 )
 from trackside_service.api.shown import channel_to_wire
-from trackside_service.api.validation import validate
+from trackside_service.api.validation import summary, validate
 from trackside_service.channels import channel, configure
 from trackside_service.courier import send_test
 from trackside_service.domain.digests import EVENT
@@ -268,7 +268,7 @@ def _change(here: Context, channel_id: UUID, body: ChannelChange) -> dict[str, A
 def _route(body: RouteBody, kind: str) -> Route:
     """Return what a body asks for, as for a new channel. Raises `InvalidInputError`."""
     if faults := unknown_codes(body.codes, "/codes"):
-        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
+        raise InvalidInputError(summary(faults), faults=faults)
     return Route(
         project=body.project,
         min_severity=body.min_severity or MIN_SEVERITY,

@@ -20,7 +20,7 @@ from trackside_service.api.pages import Cursor, Limit, decode_time_and_id, encod
 from trackside_service.api.rule_codes import unknown_codes, upper
 from trackside_service.api.schemas.silences import SilenceBody, SilencePage, SilenceWithMatches
 from trackside_service.api.shown import silence_to_wire
-from trackside_service.api.validation import validate
+from trackside_service.api.validation import summary, validate
 from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import BusyError, Fault, InvalidInputError, SilenceNotFoundError
@@ -127,7 +127,7 @@ def _make(here: Context, body: SilenceBody) -> dict[str, Any]:
     now = here.now()
     faults = _faults(body, now)
     if faults:
-        raise InvalidInputError(f"{faults[0].pointer}: {faults[0].message}.", faults=faults)
+        raise InvalidInputError(summary(faults), faults=faults)
     given = {name: tuple(getattr(body.matchers, name) or ()) for name in FIELDS}
     given["code"] = upper(given["code"])
     given["run"] = tuple(_as_shown(value) for value in given["run"])
