@@ -38,7 +38,10 @@ _POSTGRES: Final[dict[str, Any]] = {
 
 def to_json(value: object) -> str:
     """Write JSON that both databases take: non-finite floats in their wire form."""
-    return json.dumps(wire_safe(value), separators=(",", ":"), allow_nan=False)
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # the walk through all of it is paid only then
+        return json.dumps(wire_safe(value), separators=(",", ":"), allow_nan=False)
 
 
 def open_engine(

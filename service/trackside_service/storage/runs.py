@@ -19,7 +19,6 @@ from trackside_service.domain.findings import Health
 from trackside_service.domain.runs import RuleSetting, Run, RunSpec, RunStatus
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import runs
-from trackside_service.storage.types import utc
 
 Sort: TypeAlias = Literal["created_at", "last_seen_at", "name"]
 SORTS: Final[tuple[Sort, ...]] = ("created_at", "last_seen_at", "name")
@@ -48,9 +47,20 @@ class Overdue:
     limit_s: float
 
 
-_LOCKED: Final = (
-    "SELECT status, health, next_ordinal, version, posts, longest_pause_s, silence_limit_s, last_seen_at, deadline_at "
-    "FROM runs WHERE run_id = "
+_LOCK: Final = (
+    sa.select(
+        runs.c.status,
+        runs.c.health,
+        runs.c.next_ordinal,
+        runs.c.version,
+        runs.c.last_seen_at,
+        runs.c.posts,
+        runs.c.longest_pause_s,
+        runs.c.silence_limit_s,
+        runs.c.deadline_at,
+    )
+    .where(runs.c.run_id == sa.bindparam("run_id"))
+    .with_for_update()
 )
 
 
@@ -91,15 +101,12 @@ def insert(
 
 def lock(connection: sa.Connection, run_id: UUID) -> Locked | None:
     """Lock a run's row to the end of the transaction (on SQLite the whole database is, from its beginning)."""
-    if is_sqlite(connection):
-        row = connection.exec_driver_sql(f"{_LOCKED}?", (run_id.hex,)).one_or_none()
-    else:
-        row = connection.exec_driver_sql(f"{_LOCKED}%s FOR UPDATE", (run_id,)).one_or_none()
+    row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
     if row is None:
         return None
-    status, health, next_ordinal, version, posts, longest_s, limit_s, last_seen_at, deadline_at = row
-    watch = Watch(Cadence(posts, longest_s), limit_s, None if deadline_at is None else utc(deadline_at))
-    return Locked(run_id, status, health, next_ordinal, version, utc(last_seen_at), watch)
+    status, health, next_ordinal, version, last_seen_at, posts, longest_s, limit_s, deadline_at = row
+    watch = Watch(Cadence(posts, longest_s), limit_s, deadline_at)
+    return Locked(run_id, status, health, next_ordinal, version, last_seen_at, watch)
 
 
 def get(connection: sa.Connection, run_id: UUID) -> Run | None:

@@ -37,13 +37,6 @@ def sqlite_time(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def utc(time: datetime | str) -> datetime:
-    """Return a time that such a statement has read, in UTC."""
-    if isinstance(time, str):
-        return datetime.fromisoformat(time).replace(tzinfo=UTC)
-    return time.astimezone(UTC)
-
-
 def columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     """Return rows of `width` values as columns, as Postgres' `unnest` takes them; empty ones where there is no row."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
