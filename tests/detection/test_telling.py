@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from tests.detection.test_alerting import FINDING, NOW, reconcile
 from tests.detection.test_inhibition import found, standing
@@ -59,6 +60,40 @@ def test_a_symptom_is_told_when_its_cause_is_over() -> None:
     assert told == [("resolved", "LOSS001"), ("opened", "ACC001")]
     _, told = tell(reconcile(CLEARED, standing=alerts[1:]))
     assert told == [("resolved", "ACC001")]
+
+
+def test_a_warning_that_outlives_its_cause_is_told_where_it_still_stands_after_an_hour() -> None:
+    collapse, spike = found("ACC001", 4, "val_acc"), found("LOSS003", 4, severity="warning")
+    alerts, _ = tell(reconcile(collapse, spike))
+    alerts, told = tell(reconcile(CLEARED, standing=alerts))
+    assert told == [("resolved", "ACC001")]
+    alert = replace(*(each for each in alerts if each.state == "open"), id=uuid4())
+    assert (alert.telling.told, alert.cause_id, alerting.due_at(alert)) == (None, None, NOW + HOUR)
+    # New words do not put it off, and its end is no news.
+    (reworded,), told = tell(reconcile(replace(spike, detail="other"), standing=(alert,)), now=NOW + HOUR / 2)
+    assert (told, alerting.due_at(reworded)) == ([], NOW + HOUR)
+    (over,), told = tell(reconcile(Cleared("LOSS003", "train_loss"), standing=(alert,)))
+    assert (told, alerting.due_at(over)) == ([], None)
+    # Under a cause again, it is one of its symptoms.
+    under = tell(reconcile(replace(collapse, opened=None), standing=(alert,)))[0]
+    assert [alerting.due_at(each) for each in under if each.code == "LOSS003"] == [None]
+
+    (same, news) = alerting.overdue(alert, never, now=NOW + HOUR - timedelta(seconds=1))
+    assert (same, news) == (alert, None)
+    after, news = alerting.overdue(alert, never, now=NOW + HOUR)
+    assert news is not None
+    assert (news.event, news.surfaced, after.telling.told, alerting.due_at(after)) == ("opened", True, "warning", None)
+    withheld, news = alerting.overdue(alert, of_code("LOSS003", NOW + 3 * HOUR), now=NOW + HOUR)
+    assert (news, alerting.due_at(withheld)) == (None, NOW + 3 * HOUR)
+    (worse,), told = tell(reconcile(replace(spike, severity="critical"), standing=(alert,)))
+    assert (told, worse.telling.told) == ([("opened", "LOSS003")], "critical")
+    # Somebody has it in hand, or the run ends and leaves it.
+    taken = alerting.acknowledge(alert, by=None, note=None, now=NOW)
+    assert taken is not None
+    assert alerting.due_at(tell([taken])[0][0]) is None
+    (ended,), told = tell(list(alerting.end([alert], now=NOW)))
+    assert (told, alerting.due_at(ended)) == ([], NOW + HOUR)
+    assert alerting.overdue(ended, never, now=NOW + HOUR)[1] is not None
 
 
 def test_a_symptom_that_was_never_told_resolves_in_silence() -> None:

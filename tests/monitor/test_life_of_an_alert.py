@@ -16,7 +16,7 @@ from tests.support.outbox import add_channel, of_channel
 from trackside_service import detection, monitor
 from trackside_service.domain.alerts import AlertChange, under_causes
 from trackside_service.domain.records import Record
-from trackside_service.domain.runs import EndStatus, RuleSetting, RunSpec
+from trackside_service.domain.runs import EndStatus, Expectation, RuleSetting, RunSpec
 from trackside_service.domain.silences import Matchers, Silence
 from trackside_service.monitor.memory import MEMORY, Known
 from trackside_service.monitor.raising import tell
@@ -146,6 +146,27 @@ def _look(engine: sa.Engine, minutes: int) -> list[tuple[str, str]]:
         for run_id, alert_id in alerts.due(connection, now, limit=9):
             told += _said(monitor.look_at_alerts(connection, run_id, [alert_id], now=now).changes)
     return told
+
+
+@pytest.mark.parametrize("recovers", [False, True])
+def test_a_warning_that_outlives_its_cause_is_told_after_an_hour(engine: sa.Engine, recovers: bool) -> None:
+    channel_id, _ = add_channel(engine, "http://127.0.0.1:9/hook")
+    rules = {code: setting for code, setting in OFF.items() if code != "EXP001"} | {
+        "ACC001": RuleSetting(enabled=False)
+    }
+    _open(engine, replace(SPEC, rules=rules, expectations=(Expectation("val_acc", from_epoch=1.0, min=50.0),)))
+    result = _post(engine, 2, train_loss=math.nan, val_acc=20.0)
+    assert _said(result.changes) == [("opened", "LOSS001"), ("opened", "EXP001")]
+    for epoch in (3, 4, 5):
+        result = _post(engine, epoch, train_loss=1.0, val_acc=20.0)
+    assert _said(result.changes) == [("resolved", "LOSS001"), ("opened", "EXP001")]
+    if recovers:
+        assert _said(_post(engine, 6, train_loss=1.0, val_acc=60.0).changes) == [("resolved", "EXP001")]
+    MEMORY.clear()
+    assert _look(engine, 59) == []
+    assert _look(engine, 60) == ([] if recovers else [("opened", "EXP001")])
+    assert _look(engine, 600) == []
+    assert _sent(engine, channel_id) == ["alert.opened", "alert.resolved", *([] if recovers else ["alert.opened"])]
 
 
 def test_what_a_silence_kept_back_is_told_when_it_is_over(engine: sa.Engine) -> None:

@@ -4,6 +4,10 @@ critical alert that nobody acknowledged, a reminder.
 News that a silence keeps back is not lost: `Telling.withheld_until` says when to look again, and `overdue` what is then
 still news, also where the run has ended since. Reminders come an hour after the last news of a critical alert, four
 hours after that, then daily.
+
+A warning whose cause is over while it stands mostly goes the same way a few records later: a loss needs longer to show
+that it is well again than an accuracy does. So it is told only where it still stands after `SURFACES_AFTER`. What is
+critical is told at once, and so is what surfaces by its run's end.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from trackside_service.domain.alerts import Alert, AlertChange, Telling
 from trackside_service.domain.findings import rank
 
 REMIND_AFTER: Final = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+
+# As long as the end of a flapping alert is waited for, for the same reason: within it, it is the same trouble still.
+SURFACES_AFTER: Final = FLAP_WINDOW
 
 # Until when an alert is silenced; None: it is not.
 Silenced = Callable[[Alert], datetime | None]
@@ -41,7 +48,9 @@ def tell(
         news = _news(replace(change, alert=alert))
         if news is None and alert.telling.withheld_until is not None:
             news = _withheld_news(alert)
-        if news is not None and (news.event == "resolved" or _speaks(alert, causes, silenced)):
+        if news is not None and _may_pass(change, alert):
+            after[-1] = replace(after[-1], alert=_due_again(alert, now + SURFACES_AFTER))
+        elif news is not None and (news.event == "resolved" or _speaks(alert, causes, silenced)):
             until = silenced(alert)
             if news.event == "acknowledged":
                 if until is None:
@@ -74,6 +83,11 @@ def overdue(alert: Alert, silenced: Silenced, *, now: datetime) -> tuple[Alert, 
             after = _told(alert, now)
             return after, replace(news, alert=after)
         alert = replace(alert, telling=replace(telling, withheld_until=None))
+    elif telling.remind_at is not None and telling.remind_at <= now and _is_to_surface(alert):
+        if until is not None:
+            return _withheld(alert, until), None
+        after = _told(alert, now)
+        return after, AlertChange("opened", after, surfaced=True)
     elif telling.remind_at is not None and telling.remind_at <= now and wants_reminders(alert):
         if until is not None:
             return replace(alert, telling=replace(telling, remind_at=min(until, now + REMIND_AFTER[0]))), None
@@ -133,6 +147,34 @@ def _speaks(alert: Alert, causes: dict[UUID, Alert], silenced: Silenced) -> bool
     return cause is None or (silenced(cause) is not None and silenced(alert) is None)
 
 
+def _may_pass(change: AlertChange, alert: Alert) -> bool:
+    """Whether a symptom whose cause is over just now is likely to go the same way."""
+    return (
+        change.surfaced
+        and change.event == "opened"
+        and alert.state == "open"
+        and alert.severity != "critical"
+        and alert.telling.told is None
+        and alert.telling.withheld_until is None
+    )
+
+
+def _is_to_surface(alert: Alert) -> bool:
+    """Whether an alert of which nobody was told yet stands by itself, in nobody's hand, and has a time for it."""
+    return (
+        alert.telling.told is None
+        and alert.telling.remind_at is not None
+        and alert.state != "resolved"
+        and alert.cause_id is None
+        and alert.acknowledgement is None
+        and alert.calm_since is None
+    )
+
+
+def _due_again(alert: Alert, at: datetime) -> Alert:
+    return replace(alert, telling=replace(alert.telling, remind_at=at))
+
+
 def _told(alert: Alert, now: datetime) -> Alert:
     told = Telling(told=alert.severity, reminders=alert.telling.reminders)
     after = replace(alert, telling=told)
@@ -146,6 +188,8 @@ def _withheld(alert: Alert, until: datetime) -> Alert:
 def _remind(alert: Alert, now: datetime) -> Alert:
     """Return an alert with the time of its next reminder, where it wants one; without, where it does not."""
     telling = alert.telling
+    if _is_to_surface(alert):
+        return alert
     if not wants_reminders(alert):
         over = alert.state == "resolved" and telling.told is None
         withheld_until = None if over else telling.withheld_until
