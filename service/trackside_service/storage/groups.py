@@ -17,6 +17,8 @@ from trackside_service.storage.turns import Turn
 
 # One message tells no more of them, whatever waits: they are read and settled in one transaction each.
 MOST: Final = 500
+# So often at most it looks further in one turn, which nobody else may write in on SQLite; the next turn goes on.
+LOOKS: Final = 4
 
 
 def claim_group(
@@ -26,7 +28,7 @@ def claim_group(
     wait.
     """
     channel_id, now = turn.channel_id, turn.now
-    while True:
+    for _ in range(LOOKS):
         waiting = _waiting(connection, channel_id, now)
         choice = choose(waiting, told_at=turn.told_at, window=window, now=now)
         _hold(connection, choice.held)
