@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from trackside_service.errors import BusyError, StorageUnavailableError
-from trackside_service.storage.engine import WRITES, Savepoint, commit, is_sqlite, unavailable
+from trackside_service.storage.engine import APART, WRITES, Savepoint, commit, is_sqlite, unavailable
 
 T = TypeVar("T")
 log: Final = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Writer:
     ) -> None:
         if min(lanes, group_limit, group_weight, queue_limit, queue_weight) < 1:
             raise ValueError("lanes and limits are 1 or more")
-        self._engine = engine.execution_options(**{WRITES: True})
+        self._engine = engine.execution_options(**{WRITES: True, APART: group_limit == 1})
         self._group_limit = group_limit
         self._group_weight = group_weight
         self._queue_limit = queue_limit

@@ -6,13 +6,14 @@ import math
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from trackside_service.domain.cadence import Cadence, Watch
 from trackside_service.domain.lives import Progress, Reach
 from trackside_service.domain.runs import ProcessLife, RunSpec
 from trackside_service.storage import lives, metrics, points, posts, runs
-from trackside_service.storage.engine import is_sqlite, read_transaction, write_transaction
+from trackside_service.storage.engine import APART, is_sqlite, read_transaction, write_transaction
 from trackside_service.storage.metrics import Metric
 from trackside_service.storage.points import Row
 from trackside_service.storage.posts import RunRow
@@ -38,15 +39,17 @@ def _open(engine: sa.Engine) -> None:
                 lives.insert(connection, run_id, ProcessLife(number, name, NOW), Progress(number, name))
 
 
-def test_it_comes_back_as_it_was_written_and_touches_no_other_run(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_it_comes_back_as_it_was_written_and_touches_no_other_run(engine: sa.Engine, apart: bool) -> None:
     _open(engine)
+    engine = engine.execution_options(**{APART: apart})
     statements: list[str] = []
     sa.event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     with write_transaction(engine) as connection:
         statements.clear()
         row = RunRow(3, 2**61, "critical", THERE, WATCH)
         posts.write(connection, RUN, row, moved=[MOVED], changed=METRICS, rows=ROWS)
-        assert len(statements) == (4 if is_sqlite(engine) else 1)
+        assert len(statements) == (4 if apart or is_sqlite(engine) else 1)
         locked = runs.lock(connection, RUN)
     assert locked == runs.Locked(RUN, "running", "critical", 3, 2**61, NOW, WATCH)
     with read_transaction(engine) as connection:

@@ -17,7 +17,7 @@ from sqlalchemy import exc
 from trackside_service.domain.runs import RunSpec
 from trackside_service.errors import BusyError, RunNotFoundError, StorageUnavailableError
 from trackside_service.storage import runs
-from trackside_service.storage.engine import read_transaction
+from trackside_service.storage.engine import APART, read_transaction
 from trackside_service.writer import Writer
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -137,6 +137,15 @@ def test_the_limit_of_a_group_is_kept(engine: sa.Engine) -> None:
         for future in _grouped(writer, [(number, _insert(number)) for number in range(1, 5)]):
             future.result(30)
     assert [len(result) for result in results] == [1] * 5
+
+
+def test_where_a_group_is_one_run_each_statement_writes_one_table(engine: sa.Engine) -> None:
+    def apart(connection: sa.Connection) -> bool:
+        return bool(connection.get_execution_options()[APART])
+
+    for limit, expected in ((1, True), (2, False)):
+        with _running(engine, group_limit=limit) as writer:
+            assert writer.submit(apart, _id(1)).result(30) is expected
 
 
 def test_a_group_is_bounded_in_records(engine: sa.Engine) -> None:

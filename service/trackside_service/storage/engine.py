@@ -23,6 +23,8 @@ from trackside_service.errors import BusyError, InvalidInputError, StorageUnavai
 
 log: Final = logging.getLogger(__name__)
 WRITES: Final = "trackside_writes"
+# Of a connection to a distributed Postgres: each statement writes one table.
+APART: Final = "trackside_apart"
 SQLITE_BUSY_S: Final = 15
 STATEMENT_TIMEOUT_MS: Final = 30_000
 _POSTGRES: Final[dict[str, Any]] = {

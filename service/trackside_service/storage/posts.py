@@ -2,7 +2,7 @@
 
 On Postgres it is one statement. Its parts touch rows of one run, each table's once, and wait for no result of another,
 so that the way to the server and back is paid once and not four times. On SQLite there is no such way, and each part
-is a statement of its own.
+is a statement of its own; so it is on a distributed Postgres (`APART`), which need not plan them as one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from trackside_service.domain.cadence import Watch
 from trackside_service.domain.findings import Health
 from trackside_service.domain.lives import Progress, dump
 from trackside_service.storage import metrics, points
-from trackside_service.storage.engine import is_sqlite, to_json
+from trackside_service.storage.engine import APART, is_sqlite, to_json
 from trackside_service.storage.metrics import Metric
 from trackside_service.storage.points import Row
 from trackside_service.storage.types import sqlite_time
@@ -36,7 +36,7 @@ class RunRow:
     watch: Watch
 
 
-_SQLITE_LIFE: Final = "UPDATE process_lives SET progress = ? WHERE run_id = ? AND number = ?"
+_LIFE: Final = "UPDATE process_lives SET progress = {one} WHERE run_id = {one} AND number = {one}"
 _POSTGRES_LIVES: Final = (
     "UPDATE process_lives SET progress = moved.progress::json "
     "FROM unnest(%s::smallint[], %s::text[]) AS moved (number, progress) "
@@ -52,12 +52,13 @@ _RUN: Final = (
     "last_seen_at",
     "deadline_at",
 )
-_SQLITE_RUN: Final = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in _RUN)} WHERE run_id = ?"  # noqa: S608
-_POSTGRES_RUN: Final = f"UPDATE runs SET {', '.join(f'{name} = %s' for name in _RUN)} WHERE run_id = %s"  # noqa: S608
+_ROW: Final = f"UPDATE runs SET {', '.join(f'{name} = {{one}}' for name in _RUN)} WHERE run_id = {{one}}"  # noqa: S608
+_SQLITE_LIFE, _SQLITE_ROW = _LIFE.format(one="?"), _ROW.format(one="?")
+_POSTGRES_LIFE, _POSTGRES_ROW = _LIFE.format(one="%s"), _ROW.format(one="%s")
 # A part of the statement that changes nothing costs next to nothing, and the server plans the one statement once.
 _POSTGRES: Final = (
     f"WITH lived AS ({_POSTGRES_LIVES}), measured AS ({metrics.POSTGRES_SAVE}), "
-    f"pointed AS ({points.POSTGRES_INSERT}) {_POSTGRES_RUN}"
+    f"pointed AS ({points.POSTGRES_INSERT}) {_POSTGRES_ROW}"
 )
 
 
@@ -71,28 +72,30 @@ def write(
     rows: Sequence[Row],
 ) -> None:
     """Write what a post changes. `moved` lives are stored already."""
-    watch = run.watch
-    plain = (
+    watch, sqlite = run.watch, is_sqlite(connection)
+    key = run_id.hex if sqlite else run_id
+    seen, deadline = run.last_seen_at, watch.deadline_at
+    row = (
         run.next_ordinal,
         run.version,
         run.health,
         watch.cadence.posts,
         watch.cadence.longest_s,
         watch.limit_s,
+        sqlite_time(seen) if sqlite else seen,
+        sqlite_time(deadline) if sqlite else deadline,
+        key,
     )
-    if not is_sqlite(connection):
-        of_run = (*plain, run.last_seen_at, watch.deadline_at, run_id)
-        if not rows and not moved:
-            connection.exec_driver_sql(_POSTGRES_RUN, of_run)
-            return
-        numbers, progress = [one.number for one in moved], [to_json(dump(one)) for one in moved]
-        of_points, of_metrics = points.postgres_arrays(run_id, rows), metrics.postgres_arrays(run_id, changed)
-        connection.exec_driver_sql(_POSTGRES, (numbers, progress, run_id, *of_metrics, *of_points, *of_run))
-        return
-    key = run_id.hex
-    for one in moved:
-        connection.exec_driver_sql(_SQLITE_LIFE, (to_json(dump(one)), key, one.number))
-    metrics.save(connection, run_id, changed)
-    points.insert(connection, run_id, rows)
-    times: tuple[Any, ...] = (sqlite_time(run.last_seen_at), sqlite_time(watch.deadline_at))
-    connection.exec_driver_sql(_SQLITE_RUN, (*plain, *times, key))
+    progress = [to_json(dump(one)) for one in moved]
+    if sqlite or connection.get_execution_options().get(APART, False):
+        for text, one in zip(progress, moved, strict=True):
+            connection.exec_driver_sql(_SQLITE_LIFE if sqlite else _POSTGRES_LIFE, (text, key, one.number))
+        metrics.save(connection, run_id, changed)
+        points.insert(connection, run_id, rows)
+        connection.exec_driver_sql(_SQLITE_ROW if sqlite else _POSTGRES_ROW, row)
+    elif not rows and not moved:
+        connection.exec_driver_sql(_POSTGRES_ROW, row)
+    else:
+        numbers = [one.number for one in moved]
+        of_metrics, of_points = metrics.postgres_arrays(run_id, changed), points.postgres_arrays(run_id, rows)
+        connection.exec_driver_sql(_POSTGRES, (numbers, progress, run_id, *of_metrics, *of_points, *row))
