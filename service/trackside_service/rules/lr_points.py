@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from trackside_service.conformance import LrPoint, MetricPoint, TrackerState
-from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading
@@ -32,7 +32,7 @@ def judged(
     schedule: CompiledSchedule, given: Mapping[str, Any], tracker: TrackerState, points: LrPoints
 ) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
     """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
-    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
+    convention = convention_of(given)
     level = tracker.epochs.level
     expected, impossible = expected_lrs(schedule, convention, [point for _, _, point in points], level)
     values = np.array([point.lr for _, _, point in points])
