@@ -54,9 +54,8 @@ def test_a_right_run_is_not_off_at_any_of_its_points(lives: int, part: int) -> N
 
 def told(before: str, after: str, *, texted: bool, lrs: np.ndarray | None = None) -> Any:
     schedule = compile_schedule(COSINE)
-    steps = list(range(100))
-    values = (schedule.lrs(np.arange(100.0)) if lrs is None else lrs).tolist()
-    return explain(schedule, printed(values, steps, (before, after), texted=texted, resumed=50))
+    values = (schedule.lrs(np.arange(100.0)) if lrs is None else lrs)[:95].tolist()  # until four decimals show nothing
+    return explain(schedule, printed(values, range(95), (before, after), texted=texted, resumed=50))
 
 
 @pytest.mark.parametrize("texted", [True, False])
@@ -83,6 +82,14 @@ def test_the_first_point_off_is_no_right_one_that_is_printed_coarser(texted: boo
     assert wrong.first_off is not None
     assert wrong.first_off.index == 70
     assert "manual_override" in [cause.cause for cause in wrong.causes]
+
+
+def test_a_zero_of_no_decimals_is_no_proof() -> None:
+    lrs = compile_schedule(COSINE).lrs(np.arange(100.0))
+    lrs[62:] *= 0.1  # 0.0032 and less, which is 0.0 then
+    points = printed(lrs[:70].tolist(), range(70), ("repr", "%.3f"), texted=False, resumed=50)
+    assert explain(compile_schedule(COSINE), points).verdict == "undetermined"
+    assert explain(compile_schedule(COSINE), points[:62]).verdict == "on_schedule"
 
 
 @pytest.mark.parametrize("texted", [True, False])

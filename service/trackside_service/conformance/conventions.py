@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from itertools import product
 from typing import Any, Final, Literal, TypeAlias
@@ -38,7 +38,7 @@ class Convention:
 
 def convention_of(wire: Mapping[str, Any]) -> Convention:
     """Return the convention of an answer, which may say more (`prints`)."""
-    return Convention(wire["when"], wire["at"], wire["step_base"], wire["epoch_base"])
+    return Convention(**{part.name: wire[part.name] for part in fields(Convention) if part.name in wire})
 
 
 @cache

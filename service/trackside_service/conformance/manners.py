@@ -49,3 +49,9 @@ def varied(series: Sequence[Kept], until: float = math.inf) -> bool:
     """Say whether enough different LRs follow each other before the point with index `until`."""
     lrs = [kept.point.lr for kept in series if kept.index < until]
     return sum(one != other for one, other in pairwise(lrs)) >= TELLING
+
+
+def bare_zeros(series: Sequence[Kept]) -> bool:
+    """Say whether some prints are zeros that show no decimals: they may stand for much of a small LR."""
+    shown = (read_print(kept.point.lr, kept.point.text) for kept in series if kept.point.lr == 0.0)
+    return any(each.mantissa is None and each.decimals <= 1 for each in shown)

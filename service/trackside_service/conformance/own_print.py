@@ -73,7 +73,7 @@ class OwnPrint:
             return False
         if shown != 0.0 and self.prints.significant >= _FINE:
             return True
-        return Decimal(repr(expected)) < Decimal(repr(shown)) + Decimal(1).scaleb(-reach.decimals)
+        return Decimal(repr(float(expected))) < Decimal(repr(float(shown))) + Decimal(1).scaleb(-reach.decimals)
 
     def reach(self) -> Reach:
         """Return how far the number behind the print may lie from it."""

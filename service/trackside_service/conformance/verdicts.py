@@ -20,7 +20,7 @@ from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.fronts import Suspect
-from trackside_service.conformance.manners import IN_A_ROW, mixed, varied
+from trackside_service.conformance.manners import IN_A_ROW, bare_zeros, mixed, varied
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.conformance.own_print import CUT, NEVER, ROUNDED, OwnPrint
 from trackside_service.conformance.printing import FULL_TOLERANCE, PrintFormat, read_print
@@ -89,7 +89,7 @@ def _by_own_digits(schedule: CompiledSchedule, state: TrackerState, convention: 
     shown, coarsest = state.prints.format(), state.prints.coarsest()
     rounded = _readings(schedule, state, coarsest, ways=ROUNDED)[0]
     if rounded.off is None:
-        if mixed(state.series):
+        if mixed(state.series) and not bare_zeros(state.series):
             return Explanation("on_schedule", None, None, (), rounded.convention.as_wire(), state.points)
         shows = f"the log shows no more than {coarsest}" if coarsest != shown else "some of its prints are coarser"
         reason = f"the LR is printed too coarsely to compare: {shows}{_zeros(state)}"
