@@ -13,7 +13,7 @@ from trackside_service.schedules.curve import FloatArray
 
 COMPUTED = 13_000_000
 """LRs, at 10 to 50 nanoseconds each."""
-BUILT = 4_000
+BUILT = 4_400
 """Schedules, at 100 microseconds each."""
 
 

@@ -71,6 +71,33 @@ def test_it_resolves_after_ten_points_back_on_schedule_and_begins_anew() -> None
     assert (second.state, second.episode, second.opened.epoch) == ("open", 2, 31)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("decimals", [3, 4])
+def test_what_is_printed_coarser_later_is_no_new_episode(decimals: int) -> None:
+    right = lrs(40)
+    assert not alerts_of(epochs(lr=[*right[:10], *(round(lr, decimals) for lr in right[10:])]), CODE, schedule=COSINE)
+    observed = [*right[:5], 0.3, *right[6:18], *(round(lr, decimals) for lr in right[18:])]
+    (alert,) = alerts_of(epochs(lr=observed), CODE, schedule=COSINE)
+    assert alert.resolved is not None
+    early = [*right[:5], 0.3, *right[6:8], *(round(lr, decimals) for lr in right[8:])]
+    (alert,) = alerts_of(epochs(lr=early), CODE, schedule=COSINE)
+    assert alert.resolved is not None
+    wrong = [*right[:10], *(round(lr / 2, decimals) for lr in right[10:])]
+    (alert,) = alerts_of(epochs(lr=wrong), CODE, schedule=COSINE)
+    assert (alert.opened.epoch, alert.resolved) == (11, None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("decimals", [3, 4, 5])
+def test_prints_that_are_cut_off_are_no_alarm(decimals: int) -> None:
+    cut = [int(lr * 10**decimals * (1 + 1e-12)) / 10**decimals for lr in lrs(40)]
+    report = report_of(epochs(lr=cut), schedule=COSINE)
+    assert not report.alerts
+    assert report.lr is not None
+    assert (report.lr.verdict, dict(report.lr.convention or {}).get("prints")) == ("on_schedule", "cut_off")
+    half = [int(lr / 2 * 10**decimals * (1 + 1e-12)) / 10**decimals for lr in lrs(40)]
+    (alert,) = alerts_of(epochs(lr=half), CODE, schedule=COSINE)
+    assert alert.opened.epoch == 1  # type: ignore[union-attr]
+
+
 def test_points_with_rounded_epochs_count_as_back_too() -> None:
     declared = {**COSINE, "unit": "step", "steps_per_epoch": 391, "params": {"T_max": 3910}}
     updates = np.arange(20, 1000, 20)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
-from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.epochs import EXACT
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
@@ -57,7 +57,7 @@ def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Po
     if run.spec.schedule is None or explanation is None or explanation.convention is None or not observed:
         return [None] * len(observed)
     schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
-    convention = Convention(**explanation.convention)
+    convention = convention_of(explanation.convention)
     points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
     expected, _ = expected_lrs(schedule, convention, points, level)
     return [float(lr) if math.isfinite(lr) else None for lr in expected]

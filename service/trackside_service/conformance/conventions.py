@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from itertools import product
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,11 @@ class Convention:
     def as_wire(self) -> dict[str, str | int]:
         """Return the wire's form."""
         return {"when": self.when, "at": self.at, "step_base": self.step_base, "epoch_base": self.epoch_base}
+
+
+def convention_of(wire: Mapping[str, Any]) -> Convention:
+    """Return the convention of an answer, which may say more (`prints`)."""
+    return Convention(**{part.name: wire[part.name] for part in fields(Convention) if part.name in wire})
 
 
 @cache

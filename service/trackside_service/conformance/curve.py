@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.conformance.tracker import TrackerState
 from trackside_service.conformance.verdicts import judge
@@ -47,7 +47,7 @@ def curve(schedule: CompiledSchedule, state: TrackerState) -> Curve | None:
     at = epochs if by_epoch else steps
     if len(at) != len(points):
         return None
-    expected, _ = expected_lrs(schedule, Convention(**convention), points, state.epochs.level)
+    expected, _ = expected_lrs(schedule, convention_of(convention), points, state.epochs.level)
     return Curve(
         "epoch" if by_epoch else "step",
         tuple(at),

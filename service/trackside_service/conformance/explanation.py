@@ -44,7 +44,9 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The verdict on `points` observed LRs; `convention` is the index convention that it is given in."""
+    """The verdict on `points` observed LRs; `convention` is the index convention that it is given in, with `prints`
+    where the log bears out that they are cut off, not rounded.
+    """
 
     verdict: Verdict
     reason: str | None = None

@@ -23,8 +23,8 @@ class Suspect:
     point: LrPoint
     level: int = 0
     """From how many decimals of the epochs on (`epochs.EpochStats.level`)."""
-    ease: int = NEVER
-    """How easily its own print explains it all the same (`own_print.OwnPrint.ease`)."""
+    ways: int = NEVER
+    """In which ways its own print explains it all the same (`own_print.OwnPrint.ways`)."""
 
 
 Front: TypeAlias = tuple[Suspect, ...]
@@ -57,7 +57,7 @@ def extended_one(front: Front, found: Sequence[Suspect]) -> Front:
         for earlier in kept:
             if earlier.level > suspect.level:
                 continue
-            if earlier.ease > suspect.ease:
+            if earlier.ways & ~suspect.ways:
                 continue
             if earlier.key[0] <= digits and earlier.key[1] <= decimals and earlier.key[2] <= full:
                 break

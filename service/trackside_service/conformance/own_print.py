@@ -1,31 +1,48 @@
-"""How far the number behind one print may lie, whatever the rest of the log shows: its text, and the prints before it.
+"""How far the number behind one print may lie, whatever the rest of the log shows: by its own digits.
 
-The prints of a log need not be of one format: a resume may print finer, and progress bars show 0.0098 above 1e-3 and
-9.7553e-04 below. So a print is never held finer than its own text. Without one, it is not held finer than what the
-log showed until then where the digits jump later, and an LR above 1e-3 not finer than those above 1e-3.
+The prints of a log need not be of one format: a resume may print finer or coarser, progress bars show 0.0098 above 1e-3
+and 9.7553e-04 below, and what a script keeps of `str(lr)` is cut off, not rounded. So a print is never held finer than
+its own last digit. That says little of a number without text, whose zeros at the end are gone, and of a round one: 0.01
+may be what two decimals leave of 0.0123. So such a point does not alarm until its own digits exclude the LR, and is
+named as off all the same once another one did.
 
-Two texts say less about their format than they seem to: one decimal is what is left of 0.10 or of 0.100 where zeros are
-not written (`repr`, `%g`, a rounded number), so it is taken for two; and a zero with an exponent is 0 itself.
+Some prints say less about their format than they seem to: one decimal is what is left of 0.10 or of 0.100 where zeros
+are not written, so it is taken for two, or for one digit; a float of few bits is worth two or three digits; and a zero
+with an exponent is 0 itself.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
-from trackside_service.conformance.printing import FULL_TOLERANCE, UPPER, Print, PrintFormat, PrintStats
+from trackside_service.conformance.printing import FULL_TOLERANCE, Print, PrintStats
 
-ALWAYS: Final = 20
-"""The ease of a point that its own print explains."""
+ROUNDED: Final = 1
+"""The print explains its LR as a rounded one; `CUT`: as one that is cut off, which lies below its number."""
+CUT: Final = 2
 NEVER: Final = 0
-_MOST_DIGITS: Final = 17
-_JUMP: Final = 2
-"""So many digits more than the log had shown are a finer format, not the same one with its zeros cut off."""
 _ROUND: Final = 2
 _HALF: Final = 0.5005
 _WHOLE: Final = 1.001
-_CUT: Final = 3
-"""From so many significant digits in the log on a print may be cut off, not rounded; with fewer it would hide much."""
+_FINE: Final = 3
+"""From so many significant digits in the log on, the last one of a print is little of it."""
+_POWER: Final = 0.1
+"""Of the reach upwards, where a power of ten is one digit: 0.01 stands for 0.0095 to 0.015."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the number behind a print may lie below and above it where it is rounded, and above it where it is cut
+    off, in the LR's unit; the decimals at which it is cut off.
+    """
+
+    below: float
+    above: float
+    cut: float
+    decimals: int
 
 
 @dataclass(slots=True)
@@ -35,58 +52,53 @@ class OwnPrint:
     shown: Print
     prints: PrintStats
     peak: float
-    _known: tuple[float, PrintFormat] | None = None
+    _known: Reach | None = None
 
-    def ease(self, expected: float, key: tuple[int, int, int]) -> int:
-        """Return how easily the print explains the LR `expected`: always, from digits of the log on, or never."""
-        reach, until_then = self._worked()
-        above = expected - self.shown.value
-        # A print that is cut off lies below its number.
-        if above <= reach and -above <= reach * self._below:
-            return ALWAYS
-        if until_then.style == "fixed" and until_then.explains(key):
-            return ALWAYS - _JUMP - min(self.prints.significant, _MOST_DIGITS)
-        return NEVER
+    def ways(self, expected: float) -> int:
+        """Return in which ways the print explains the LR `expected`: `ROUNDED` or `CUT`, their sum, or `NEVER`."""
+        reach, over = self.reach(), expected - self.shown.value
+        rounded = ROUNDED if -reach.below <= over <= reach.above else NEVER
+        return rounded + (CUT if self._cut(expected, reach) else NEVER)
 
-    @property
-    def reach(self) -> float:
-        """How far the number behind the print may lie above it in any case; below it at most as far."""
-        return self._worked()[0]
+    def _cut(self, expected: float, reach: Reach) -> bool:
+        """Say whether the print is what is left of `expected` where further decimals are cut off.
 
-    @property
-    def _below(self) -> float:
-        """What of its reach a print has downwards."""
-        return _HALF / _WHOLE if self.prints.significant >= _CUT else 1.0
+        What is a last digit more is not, but for the noise of floats: that is not taken for one while a unit is half of
+        the number, or all of it.
+        """
+        if self.prints.exact or not math.isfinite(expected):
+            return False
+        shown, noise = self.shown.value, FULL_TOLERANCE * self.peak
+        if not -noise <= expected - shown <= reach.cut + noise:
+            return False
+        if shown != 0.0 and self.prints.significant >= _FINE:
+            return True
+        return Decimal(repr(float(expected))) < Decimal(repr(float(shown))) + Decimal(1).scaleb(-reach.decimals)
 
-    def _worked(self) -> tuple[float, PrintFormat]:
+    def reach(self) -> Reach:
+        """Return how far the number behind the print may lie from it."""
         self._known = self._known or self._work()
         return self._known
 
-    def _work(self) -> tuple[float, PrintFormat]:
-        """Return how far above its print the number may lie in any case, and the coarsest format that the log had until
-        then.
-        """
-        shown, prints = self.shown, self.prints
-        coarsest = prints.coarsest()
-        if prints.exact:
-            return 0.0, coarsest
+    def _work(self) -> Reach:
+        shown, noise = self.shown, FULL_TOLERANCE * self.peak
+        if self.prints.exact:
+            return Reach(0.0, 0.0, 0.0, 0)
         if shown.value == 0.0 and shown.mantissa is not None:
-            return FULL_TOLERANCE * self.peak, coarsest
-        if shown.texted and (shown.mantissa is not None or shown.decimals > 1):
-            decimals = shown.decimals
-        elif shown.texted:  # two decimals, unless the log has shown fewer so far
+            return Reach(noise, noise, 0.0, 0)
+        decimals = shown.decimals
+        if shown.mantissa is None and decimals <= 1:  # two decimals, unless the log's texts have shown fewer so far
+            coarsest = self.prints.coarsest()
             decimals = min(coarsest.decimals, _ROUND) if coarsest.style == "fixed" else _ROUND
-        elif abs(shown.value) > UPPER and prints.upper < prints.decimals:
-            decimals = max(prints.upper, 2)
-        elif coarsest.style == "fixed":
-            decimals = max(coarsest.decimals, 2)
-        else:
-            return 0.0, coarsest
-        unit = 10.0 ** -max(min(decimals, 300), -300)
-        share = _WHOLE if prints.significant >= _CUT else _HALF
-        return share * unit + FULL_TOLERANCE * self.peak, coarsest
+        short = shown.float_reach
+        below = above = max(_HALF * _unit(decimals), short)
+        digit = shown.lone_digit
+        if digit is not None:
+            above = max(above, _HALF * digit)
+            below = max(below, _HALF * digit * (_POWER if abs(shown.value) <= digit * _WHOLE else 1.0))
+        at = decimals if shown.value == 0.0 else shown.decimals
+        return Reach(below + noise, above + noise, max(_unit(at), 2.0 * short), at)
 
 
-def explained(ease: int, digits: int) -> bool:
-    """Say whether a print of this ease explains its LR in a log that shows so many significant digits."""
-    return ease == ALWAYS or ease + min(digits, _MOST_DIGITS) >= ALWAYS
+def _unit(decimals: int) -> float:
+    return float(10.0 ** -max(min(decimals, 300), -300))

@@ -27,13 +27,18 @@ UPPER: Final = 1e-3
 _LEAST_DECIMALS: Final = 2
 _SPELT: Final = 1e-4
 """Below it, Python's `repr` and `%g` write an exponent."""
-_BFLOAT16: Final = 8
-_FLOAT16: Final = 11
+BFLOAT16: Final = 8
+FLOAT16: Final = 11
+_SUBNORMAL: Final = 3e-8
+"""Half a step of the smallest float16s."""
+_WHOLE: Final = 1.001
 FULL_TOLERANCE: Final = 1e-6
 """Of the schedule's peak: what full-precision values may differ by (a float32 library, another order of operations).
 
 A print is of such a value: it may differ by as much besides what its digits leave open.
 """
+_WRITTEN: Final = 3
+"""From so many decimals on a number of few bits is a short float."""
 _HALF: Final = 0.5005
 _NUDGE: Final = 1.0 + 2.4e-12
 """A float just below a power of ten is meant to be one."""
@@ -58,6 +63,22 @@ class Print:
     texted: bool
     bits: int = 53
     """Bits that the value needs as a float: few of them show that it went through a short float."""
+
+    @property
+    def float_reach(self) -> float:
+        """How far the number may lie from a float of 8 or 11 bits that is written out: 0 where it is none.
+
+        A number of a few decimals needs all 53 bits, unless it is 0.5, 0.25 or the like.
+        """
+        written = self.decimals >= _WRITTEN and not (self.texted and self.trailing)
+        return short_reach(self.value, self.bits) if written else 0.0
+
+    @property
+    def lone_digit(self) -> float | None:
+        """The unit of the only digit of a number without decimals enough to tell (0.9, 1); None for other prints."""
+        if self.mantissa is not None or self.decimals > 1 or self.value == 0.0 or self.significant > 1:
+            return None
+        return float(_decade(np.array([self.value]))[0])
 
 
 def read_print(lr: float, text: str | None) -> Print:
@@ -86,10 +107,14 @@ def read_print(lr: float, text: str | None) -> Print:
 
 
 def contradicts(lr: float, text: str) -> bool:
-    """Say whether `text` is a number that `lr` is not printed as: further off than rounding or cutting off takes it."""
+    """Say whether `text` is a number that `lr` is not printed as: further off than rounding or cutting off takes it, or
+    than a float of 8 or 11 bits is from its number, where one of the two is such a float.
+    """
     shown = read_print(lr, text)
     unit = 10.0 ** -max(min(shown.decimals, 300), -300)
-    return shown.texted and math.isfinite(lr) and abs(shown.value - lr) > 1.001 * unit + FULL_TOLERANCE * abs(lr)
+    short = max(short_reach(lr, _bits(lr)), short_reach(shown.value, shown.bits))
+    allowed = _WHOLE * unit + short + FULL_TOLERANCE * abs(lr)
+    return shown.texted and math.isfinite(lr) and abs(shown.value - lr) > allowed
 
 
 def _bits(value: float) -> int:
@@ -168,6 +193,20 @@ class PrintFormat:
         if self.style == "fixed":
             return f"{self.decimals} decimals"
         return f"{self.digits} significant digits"
+
+
+def short_reach(value: float, bits: int) -> float:
+    """Return how far a float of so few bits may be from the number that was rounded to it: half a step of bfloat16 or
+    of float16; 0 where it has more bits.
+    """
+    if not 0 < bits <= FLOAT16:
+        return 0.0
+    return max(_WHOLE * abs(value) * 2.0 ** -(BFLOAT16 if bits <= BFLOAT16 else FLOAT16), _SUBNORMAL)
+
+
+def short_float(bits: int) -> PrintFormat:
+    """Return what a float of so many bits is worth: bfloat16, or float16 with its steps of 6e-8 at least."""
+    return PrintFormat("fixed", 2 if bits <= BFLOAT16 else 3, 7)
 
 
 def _decade(values: FloatArray) -> FloatArray:
@@ -338,12 +377,8 @@ class PrintStats:
 
     @property
     def _short(self) -> PrintFormat | None:
-        """What the prints are worth where every value fits a float of 8 or 11 bits: bfloat16, or float16 with its steps
-        of 6e-8 at least.
-        """
-        if not 0 < self.bits <= _FLOAT16:
-            return None
-        return PrintFormat("fixed", 2 if self.bits <= _BFLOAT16 else 3, 7)
+        """What the prints are worth where every value fits a float of 8 or 11 bits."""
+        return short_float(self.bits) if 0 < self.bits <= FLOAT16 else None
 
     @property
     def _exponents(self) -> int | None:

@@ -29,7 +29,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "first_epoch": state.first_epoch,
         "epochs": [getattr(state.epochs, part.name) for part in fields(state.epochs)],
         "prints": {part.name: _plain(getattr(prints, part.name)) for part in fields(prints)},
-        "fronts": [[[*s.key, s.ease, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
+        "fronts": [[[*s.key, s.ways, s.index, s.level, *_point(s.point)] for s in front] for front in fronts],
         "of": [fronts.index(front) for front in state.fronts],
         "stride": state.keeping.stride,
         "marks": list(state.keeping.marks),

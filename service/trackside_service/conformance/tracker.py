@@ -159,13 +159,13 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
                 key = (int(by_digits[place][first]), int(by_decimals[place][first]), int(full[place][first]))
                 if (key, NEVER) in met:
                     continue
-                ease = NEVER
+                ways = NEVER
                 if not impossible[place][first]:
                     own = owns.get(first) or owns.setdefault(first, OwnPrint(shown[first], known[first], state.peak))
-                    ease = own.ease(float(expected[place][first]), key)
-                if (key, ease) not in met:
-                    met.add((key, ease))
-                    found[row].append(Suspect(key, state.points + first, points[first], 0, ease))
+                    ways = own.ways(float(expected[place][first]))
+                if (key, ways) not in met:
+                    met.add((key, ways))
+                    found[row].append(Suspect(key, state.points + first, points[first], 0, ways))
     compared = comparable.any(axis=0)
     finite = compared & np.isfinite(values)
     first_epoch = state.first_epoch
@@ -266,20 +266,22 @@ def _suspects(
     placed = compared = False
     for lowest, ticks in places.items():
         judged = (_NEVER, NEVER) if ticks is None else _key(schedule, ticks, own)
-        key, ease = judged or (None, NEVER)
+        key, ways = judged or (None, NEVER)
         # Windows are listed under the lowest level that has them, the finest first: the first at or below is the one.
         if lowest <= level and not placed:
             placed, compared = ticks is not None, key is not None
         if key is None or key == _NEVER:
             continue
-        if suspects and (suspects[-1].key, suspects[-1].ease) == (key, ease):
+        if suspects and (suspects[-1].key, suspects[-1].ways) == (key, ways):
             suspects.pop()
-        suspects.append(Suspect(key, *indexed, lowest, ease))
+        suspects.append(Suspect(key, *indexed, lowest, ways))
     return _Found(tuple(reversed(suspects)), placed, placed and compared)
 
 
 def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> tuple[tuple[int, int, int], int] | None:
-    """Return what no tick of the window explains (`deviation`), and its own print's ease; None: the LR is not known."""
+    """Return what no tick of the window explains (`deviation`), and the ways in which its own print explains it; None:
+    the LR is not known.
+    """
     (first, last), value, peak = ticks, own.shown.value, own.peak
     if first < 0:
         return (0, 0, 0), NEVER
@@ -288,7 +290,7 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
         if math.isnan(expected):
             return None
         key = deviation(value, expected, peak)
-        return key, NEVER if key == _NEVER else own.ease(expected, key)
+        return key, NEVER if key == _NEVER else own.ways(expected)
     lrs = _sorted(schedule, first, last) if last - first < _NARROW else lrs_within(schedule, first, last)
     if lrs is None:
         return None
@@ -296,7 +298,10 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
     nearest = lrs[max(above - 1, 0) : above + 1]
     beside = [deviation(value, lr, peak) for lr in nearest]
     key = max(one[0] for one in beside), max(one[1] for one in beside), max(one[2] for one in beside)
-    return key, max(own.ease(lr, one) for lr, one in zip(nearest, beside, strict=True))
+    ways = NEVER
+    for lr in nearest if key != _NEVER else ():
+        ways |= own.ways(lr)
+    return key, ways
 
 
 @cache

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from trackside_service.conformance.causes import CAUSES
-from trackside_service.conformance.causes.evidence import Evidence
+from trackside_service.conformance.causes.evidence import MOST_WORK, Evidence, Work
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, candidates, places_of, preference
@@ -19,9 +20,10 @@ from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.fronts import Suspect
+from trackside_service.conformance.manners import IN_A_ROW, bare_zeros, mixed, varied
 from trackside_service.conformance.observations import LrPoint
-from trackside_service.conformance.own_print import OwnPrint, explained
-from trackside_service.conformance.printing import PrintFormat, read_print
+from trackside_service.conformance.own_print import CUT, NEVER, ROUNDED, OwnPrint
+from trackside_service.conformance.printing import FULL_TOLERANCE, PrintFormat, read_print
 from trackside_service.conformance.strides import may_be_cut
 from trackside_service.conformance.tracker import TrackerState, absorb, start
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -29,6 +31,10 @@ from trackside_service.schedules.driving import driver_of
 
 BATCH_SERIES = 4096
 """Points that the diagnosis of a finished log looks at; a longer log is thinned."""
+_LITTLE: Final = MOST_WORK // 20
+"""What the search under the prints' own digits may cost: as much as usual logs take."""
+_COARSER: Final = 2.5
+"""Times as far as the log's format allows, from which on a print's own digits are another way of reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +64,16 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     coarsest = state.prints.coarsest()
     if best.off is not None:
         # Off only in the finer of the ways in which the log may be meant: nothing is known for sure.
-        loose = _readings(schedule, state, coarsest, by_own=True)[0]
+        loose = _readings(schedule, state, coarsest, ways=ROUNDED | CUT)[0]
         if loose.off is None:
-            shows = f"the log shows no more than {coarsest}" if coarsest != shown else "some of its prints are coarser"
-            reason = f"the LR is printed too coarsely to compare: {shows}{_zeros(state)}"
-            return Explanation("undetermined", reason, None, (), loose.convention.as_wire(), state.points)
+            return _by_own_digits(schedule, state, loose.convention)
     if best.off is not None and _cut(schedule, state, coarsest):
         reason = "the epochs are whole ones that may be cut off: each may be any of its updates"
         return Explanation("undetermined", reason, None, (), convention, state.points)
     if best.off is not None:
+        best = _borne_out(schedule, state, best)
         off = _first_off(schedule, best, state.epochs.level)
-        return Explanation("off_schedule", None, off, (), convention, state.points)
+        return Explanation("off_schedule", None, off, (), best.convention.as_wire(), state.points)
     if schedule.metric_driven and state.unknown:
         reason = "the LR follows a metric in a way that is previewed but not compared"
         return Explanation("undetermined", reason, None, (), convention, state.points)
@@ -77,6 +82,37 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
         reason = f"the LR is printed too coarsely to compare: {few}"
         return Explanation("undetermined", reason, None, (), convention, state.points)
     return Explanation("on_schedule", None, None, (), convention, state.points)
+
+
+def _by_own_digits(schedule: CompiledSchedule, state: TrackerState, convention: Convention) -> Explanation:
+    """Return the verdict on a log that is off in its finest format, where each print's own digits explain its LR."""
+    shown, coarsest = state.prints.format(), state.prints.coarsest()
+    rounded = _readings(schedule, state, coarsest, ways=ROUNDED)[0]
+    if rounded.off is None:
+        if mixed(state.series) and not bare_zeros(state.series):
+            return Explanation("on_schedule", None, None, (), rounded.convention.as_wire(), state.points)
+        shows = f"the log shows no more than {coarsest}" if coarsest != shown else "some of its prints are coarser"
+        reason = f"the LR is printed too coarsely to compare: {shows}{_zeros(state)}"
+        return Explanation("undetermined", reason, None, (), rounded.convention.as_wire(), state.points)
+    cut = _readings(schedule, state, None, ways=CUT)[0]
+    if cut.off is None and varied(state.series):
+        found = {**cut.convention.as_wire(), "prints": "cut_off"}
+        return Explanation("on_schedule", None, None, (), found, state.points)
+    reason = (
+        "the LR is printed too coarsely to compare: the schedule explains prints that are cut off, not rounded ones, "
+        f"of which that at index {rounded.off.index} is the first off"
+    )
+    return Explanation("undetermined", reason, None, (), convention.as_wire(), state.points)
+
+
+def _borne_out(schedule: CompiledSchedule, state: TrackerState, best: _Reading) -> _Reading:
+    """Return the reading of a log that is off by which to say since when: the finest format's, unless the log bears out
+    that its prints are of several formats, or cut off.
+    """
+    if mixed(state.series):
+        best = _readings(schedule, state, state.prints.coarsest(), ways=ROUNDED)[0]
+    cut = _readings(schedule, state, None, ways=CUT)[0]
+    return cut if cut.prefix > best.prefix and varied(state.series, cut.prefix) else best
 
 
 def _zeros(state: TrackerState) -> str:
@@ -104,17 +140,11 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     if driver is not None and held is not None and state.driven is not None and held.reading is not None:
         log = Log(state.trail, state.driven, state.prints, state.prints.format(), state.peak)
         return replace(verdict, causes=causes_of(schedule, driver, log, held.reading))
-    # A log of one digit that is off however it is read may still be explained only where it is read as coarsely.
-    # One of several formats is explained only where each print is held no finer than its own text.
-    formats = dict.fromkeys((state.prints.format(), state.prints.coarsest()))
     tried: list[Evidence] = []
-    for shown, by_own in (*((each, False) for each in formats), (state.prints.coarsest(), True)):
-        readings, evidence = _evidence(schedule, state, shown, verdict.first_off, run_updates)
-        if by_own:
-            owns = np.array([OwnPrint(each, state.prints, state.peak).reach for each in evidence.prints])
-            if not np.any(owns > 2.5 * evidence.halves):
-                break
-            evidence = replace(evidence, halves=np.maximum(evidence.halves, owns)).with_views()
+    for manner in _manners(state):
+        readings, evidence = _evidence(schedule, state, manner, verdict.first_off, run_updates)
+        if evidence is None:
+            continue
         tried.append(evidence)
         fits = diagnose(evidence, CAUSES)
         if fits:
@@ -126,29 +156,65 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     return replace(verdict, causes=(different_schedule(tried[0]),))
 
 
-def _evidence(
-    schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat, first_off: FirstOff, run_updates: int | None
-) -> tuple[list[_Reading], Evidence]:
-    """Return every convention's reading under the format, and the evidence: the thinned series, and the points off
-    that are known besides.
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """A way in which a log's prints may have been made: of a format, or each as its own digits say."""
+
+    shown: PrintFormat
+    ways: int = NEVER
+
+
+def _manners(state: TrackerState) -> list[_Manner]:
+    """Return the manners under which causes are looked for, the finest first.
+
+    A log of one digit that is off however it is read may still be explained only where it is read as coarsely. One of
+    several formats is explained only where each print is held no finer than its own digits, one that is cut off only
+    where its LRs may lie above the prints; a few short prints are neither.
     """
-    readings = _readings(schedule, state, shown)
+    shown, coarsest = state.prints.format(), state.prints.coarsest()
+    manners = [_Manner(shown), _Manner(coarsest), _Manner(coarsest, ROUNDED)]
+    if shown.style != "full" and varied(state.series):
+        manners.append(_Manner(coarsest, CUT))
+    return list(dict.fromkeys(manners))
+
+
+def _evidence(
+    schedule: CompiledSchedule, state: TrackerState, manner: _Manner, first_off: FirstOff, run_updates: int | None
+) -> tuple[list[_Reading], Evidence | None]:
+    """Return every convention's reading in this manner, and the evidence: the thinned series, and the points off that
+    are known besides. None where the prints' own digits say no less than the format.
+    """
+    readings = _readings(schedule, state, None if manner.ways == CUT else manner.shown, ways=manner.ways)
     known = {kept.index: kept.point for kept in state.series}
     known |= {reading.off.index: reading.off.point for reading in readings if reading.off is not None}
     points = [known[index] for index in sorted(known)]
     prints = tuple(read_print(point.lr, point.text) for point in points)
     values = np.array([each.value for each in prints], dtype=np.float64)
+    halves, own = manner.shown.widest(np.nan_to_num(values), state.peak), None
+    if manner.ways:
+        reaches = [OwnPrint(each, state.prints, state.peak).reach() for each in prints]
+        own = np.array([max(reach.below, reach.above) for reach in reaches])
+        coarse = np.unique(values[own > _COARSER * halves])
+        if manner.ways == CUT:  # the number lies between the print and a unit above it
+            middle = np.array([reach.cut / 2 for reach in reaches])
+            values, own = values + middle, middle + FULL_TOLERANCE * state.peak
+        # A few round numbers in a log of full precision are no format.
+        elif len(coarse) < (IN_A_ROW if manner.shown.style == "full" else 1):
+            return readings, None
+        halves = own
     evidence = Evidence(
         schedule=schedule,
         peak=state.peak,
         places=replace(places_of(schedule, points), reach=reach_of(state.epochs.level)),
         values=values,
         prints=prints,
-        halves=shown.widest(np.nan_to_num(values), state.peak),
-        format=shown,
+        halves=halves,
+        own=own,
+        format=manner.shown,
         conventions=[reading.convention for reading in readings],
         first_off=first_off,
         run_updates=run_updates,
+        work=Work(_LITTLE if manner.ways else MOST_WORK),
     )
     return readings, evidence.with_views()
 
@@ -163,14 +229,13 @@ def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_update
 
 
 def _readings(
-    schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat, *, by_own: bool = False
+    schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat | None, *, ways: int = NEVER
 ) -> list[_Reading]:
-    """Return every convention's reading, the one that explains the longest prefix first; `by_own`: where a print of its
-    own says less than the format, it counts.
+    """Return every convention's reading, the one that explains the longest prefix first: a point is explained under the
+    format `shown`, or by its own print in one of the `ways`.
     """
-    digits = state.prints.significant if by_own else None
     readings = [
-        _Reading(convention, _first(front, shown, state.epochs.level, digits))
+        _Reading(convention, _first(front, shown, state.epochs.level, ways))
         for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
     ]
     # A convention under which the schedule is known at none of the points explains nothing, however long its prefix.
@@ -195,16 +260,14 @@ def _cut(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) ->
     return may_be_cut(schedule, conventions, [kept.point for kept in state.series], shown, state.peak)
 
 
-def _first(front: Sequence[Suspect], shown: PrintFormat, level: int, digits: int | None = None) -> Suspect | None:
-    """Return the first point that is off in this format, with epochs of so many decimals; with `digits`, the most that
-    the log shows, only where its own print does not explain it.
+def _first(front: Sequence[Suspect], shown: PrintFormat | None, level: int, ways: int = NEVER) -> Suspect | None:
+    """Return the first point that is off in this format, with epochs of so many decimals, and that its own print does
+    not explain in one of the `ways`.
     """
     off = (
         suspect
         for suspect in front
-        if suspect.level <= level
-        and not shown.explains(suspect.key)
-        and (digits is None or not explained(suspect.ease, digits))
+        if suspect.level <= level and not suspect.ways & ways and (shown is None or not shown.explains(suspect.key))
     )
     return min(off, key=lambda suspect: suspect.index, default=None)
 

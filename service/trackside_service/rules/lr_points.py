@@ -8,8 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from trackside_service.conformance import LrPoint, MetricPoint, TrackerState
-from trackside_service.conformance.conventions import Convention
+from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.expecting import expected_lrs
+from trackside_service.conformance.manners import mixed
+from trackside_service.conformance.own_print import NEVER, OwnPrint
+from trackside_service.conformance.printing import read_print
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading
 from trackside_service.schedules import CompiledSchedule
@@ -32,21 +35,28 @@ def judged(
     schedule: CompiledSchedule, given: Mapping[str, Any], tracker: TrackerState, points: LrPoints
 ) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
     """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
-    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
+    convention = convention_of(given)
     level = tracker.epochs.level
     expected, impossible = expected_lrs(schedule, convention, [point for _, _, point in points], level)
     values = np.array([point.lr for _, _, point in points])
     halves = tracker.prints.format().half_widths(np.nan_to_num(values), tracker.peak, np.nan_to_num(expected))
     on = np.abs(values - expected) <= halves
+    shows = mixed(tracker.series) if not on.all() else False
     found: list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]] = []
     for index, entry in enumerate(points):
         if impossible[index]:
             found.append((None, False, entry))
         elif np.isnan(expected[index]):
             found.append((None, None, entry))
-        else:
+        elif on[index] or not _by_its_digits(tracker, entry[2], float(expected[index])):
             found.append((float(expected[index]), bool(on[index]), entry))
+        else:  # right, where the log is known to print so; else there is no telling
+            found.append((float(expected[index]), True if shows else None, entry))
     return found
+
+
+def _by_its_digits(tracker: TrackerState, point: LrPoint, expected: float) -> bool:
+    return OwnPrint(read_print(point.lr, point.text), tracker.prints, tracker.peak).ways(expected) != NEVER
 
 
 def same_format(before: TrackerState, after: TrackerState) -> bool:

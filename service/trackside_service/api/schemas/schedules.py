@@ -140,7 +140,9 @@ class Explanation(Shown):
     )
     causes: list[Cause] = Field(description="Simplest first.")
     convention: dict[str, Any] | None = Field(
-        None, description="How the log's step or epoch maps to the schedule's ticks."
+        None,
+        description="How the log's step or epoch maps to the schedule's ticks; `prints` is there, `cut_off`, where the "
+        "log shows that its numbers are cut off, not rounded.",
     )
     points: int | None = Field(None, description="How many points were compared.")
 

@@ -153,6 +153,8 @@ class Evidence:
     first_off: FirstOff
     run_updates: int | None = None
     prints: tuple[Print, ...] = ()
+    own: FloatArray | None = None
+    """How far each number may lie from its print by that print's own digits, where it is not held to the format."""
     views: tuple[View, ...] = ()
     work: Work = field(default_factory=Work)
 
@@ -193,10 +195,8 @@ class Evidence:
             expected = self.schedule.lrs(ticks[placed])
             values, halves = self.values[placed], self.halves[placed]
             halves = halves + self._spread(ticks[placed], expected, values)
-            off = ~(
-                np.abs(values - expected)
-                <= self._spread(ticks[placed], expected, values) + self.format.half_widths(values, self.peak, expected)
-            )
+            allowed = self.format.half_widths(values, self.peak, expected) if self.own is None else self.own[placed]
+            off = ~(np.abs(values - expected) <= self._spread(ticks[placed], expected, values) + allowed)
             if self.schedule.refused_after is None:
                 off &= ~np.isnan(expected)
             if not off.any():
