@@ -71,11 +71,17 @@ def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:
     return not stepped and not schedule.flat and point.epoch is not None and math.isfinite(point.epoch)
 
 
-def window(schedule: CompiledSchedule, convention: Convention, epoch: float, level: int) -> tuple[int, int] | None:
+def window(
+    schedule: CompiledSchedule, convention: Convention, epoch: float, level: int, before: int = 0
+) -> tuple[int, int] | None:
     """Return the first and the last tick that may have been taken: None where no tick, or too many, may be meant; the
-    last is negative where the convention is impossible there.
+    last is negative where the convention is impossible there. `before`: updates done before the epochs were counted.
     """
     since, per_epoch = epoch - convention.epoch_base, schedule.steps_per_epoch
+    if before and per_epoch is not None:
+        if since <= -1.0:
+            return -1, -1
+        since += before / per_epoch
     reach = reach_of(level)
     if schedule.unit == "epoch":
         reach = min(reach, 0.5000005)
@@ -100,7 +106,7 @@ def window(schedule: CompiledSchedule, convention: Convention, epoch: float, lev
 
 
 def windows(
-    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int
+    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int, before: int = 0
 ) -> dict[int, tuple[int, int] | None]:
     """Return the windows from level `least` to the exact one where they differ, the finest first: each under the lowest
     level that has it.
@@ -110,9 +116,9 @@ def windows(
         levels = [EXACT, least] if least < EXACT else [EXACT]
     else:
         levels = list(range(EXACT, least - 1, -1))
-    known = {level: window(schedule, convention, epoch, level) for level in (levels[0], levels[-1])}
+    known = {level: window(schedule, convention, epoch, level, before) for level in (levels[0], levels[-1])}
     if len(levels) > 2:
-        _fill(known, levels[0], levels[-1], lambda level: window(schedule, convention, epoch, level))
+        _fill(known, levels[0], levels[-1], lambda level: window(schedule, convention, epoch, level, before))
     found: dict[int, tuple[int, int] | None] = {}
     for level, finer in zip(levels, (None, *levels), strict=False):
         if finer is not None and known[level] == known[finer]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
+from trackside_service.conformance.conventions import Convention, counted_before, places_of, ticks_at
 from trackside_service.conformance.epochs import EXACT, by_epoch, lrs_within, window
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.schedules.compiled import CompiledSchedule
@@ -32,7 +32,7 @@ def expected_lrs(
     lrs = np.where(known, schedule.lrs(np.where(known, ticks, 0.0)), math.nan)
     for index, point in enumerate(points if level < EXACT else ()):
         if by_epoch(schedule, point) and point.epoch is not None:
-            meant = window(schedule, convention, point.epoch, level)
+            meant = window(schedule, convention, point.epoch, level, counted_before(convention, point))
             impossible[index] = meant is not None and meant[0] < 0
             lrs[index] = math.nan
             if meant is not None and meant[0] >= 0:

@@ -12,6 +12,7 @@ from trackside_service.conformance.conventions import Convention
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading
+from trackside_service.rules.places import in_run
 from trackside_service.schedules import CompiledSchedule
 
 LrPoints: TypeAlias = Sequence[tuple[int, Reading, LrPoint]]
@@ -20,19 +21,29 @@ Points: TypeAlias = Sequence[tuple[int, Reading, LrPoint | MetricPoint]]
 
 
 def said_of(reading: Reading, name: str, followed: bool) -> LrPoint | MetricPoint | None:
-    """Return what a record says about the LR called `name`, and about the metrics, where the schedule follows one."""
+    """Return what a record says about the LR called `name`, and about the metrics, where the schedule follows one: then
+    in the run's own count, since such a schedule is followed in the order of the places.
+    """
     record = reading.record
-    others = tuple(one for one in record.metrics.items() if one[0] not in LRS) if followed else ()
-    if name in record.metrics:
-        return LrPoint(record.metrics[name], record.step, record.epoch, metrics=others)
-    return MetricPoint(others, record.step, record.epoch) if others else None
+    if followed:
+        others = tuple(one for one in record.metrics.items() if one[0] not in LRS)
+        here = in_run(reading)
+        if name in record.metrics:
+            return LrPoint(record.metrics[name], here.step, here.epoch, metrics=others)
+        return MetricPoint(others, here.step, here.epoch) if others else None
+    if name not in record.metrics:
+        return None
+    if reading.resumed is None:
+        return LrPoint(record.metrics[name], record.step, record.epoch)
+    before, perhaps = reading.resumed.updates_before(record.position)
+    return LrPoint(record.metrics[name], record.step, record.epoch, before=before, perhaps=perhaps)
 
 
 def judged(
     schedule: CompiledSchedule, given: Mapping[str, Any], tracker: TrackerState, points: LrPoints
 ) -> list[tuple[float | None, bool | None, tuple[int, Reading, LrPoint]]]:
     """Return for each point the LR expected under the convention, and whether it is on schedule (None: not known)."""
-    convention = Convention(given["when"], given["at"], given["step_base"], given["epoch_base"])
+    convention = Convention(**given)
     level = tracker.epochs.level
     expected, impossible = expected_lrs(schedule, convention, [point for _, _, point in points], level)
     values = np.array([point.lr for _, _, point in points])

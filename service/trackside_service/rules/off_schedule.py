@@ -390,7 +390,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=11,
+    state_version=12,
     dump=dump,
     load=load,
 )
