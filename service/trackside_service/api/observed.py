@@ -12,7 +12,7 @@ from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
 from trackside_service.conformance.conventions import Convention
-from trackside_service.conformance.epochs import EXACT
+from trackside_service.conformance.epochs import WHOLE
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.records import Position
@@ -49,7 +49,7 @@ def groups_of(connection: sa.Connection, run: Run) -> int:
 def level_of(connection: sa.Connection, run: Run) -> int:
     """Return how many decimals the epochs of the first group's points have (`EpochStats.level`)."""
     tracker = None if run.spec.schedule is None else detection.lr_state(monitor.look(connection, run.id).state)
-    return EXACT if tracker is None else tracker.epochs.level
+    return WHOLE if tracker is None else tracker.epochs.level
 
 
 def resumed_of(connection: sa.Connection, run: Run) -> dict[int, Resumed]:

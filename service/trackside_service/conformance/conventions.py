@@ -230,6 +230,9 @@ def _from_epochs(
     if per_epoch is not None:
         since = np.where(since > -1.0, since + before / per_epoch, since)
     if schedule.unit == "epoch":
+        parts = since - np.floor(since + 1e-9)
+        if after and bool(np.any(parts > 1e-9)):
+            return _inside(since, parts, convention)
         counted = np.floor(since + 1e-9) if convention.at == "start" else np.ceil(since - 1e-9)
     elif per_epoch is None:
         return np.full(epochs.shape, np.nan)
@@ -240,3 +243,13 @@ def _from_epochs(
         near = np.maximum(np.minimum(1e-6 * np.maximum(np.abs(exact), 1.0), _MET), reach * per_epoch)
         counted = np.where(np.abs(exact - counted) <= near, counted, np.nan)
     return np.where(counted < 0, -1.0, counted + after)
+
+
+def _inside(since: FloatArray, parts: FloatArray, convention: Convention) -> Ticks:
+    """Return the ticks of LRs read after the step, where epochs have parts: the step of an epoch's end is to come until
+    its last update, which is the last print in it.
+    """
+    if convention.at == "end":
+        return np.floor(since + 1.0 + 1e-9)
+    last = np.nanmax(parts)
+    return np.floor(since + 1e-9) + ((parts >= last - 1e-9) & (parts >= 0.5))

@@ -223,14 +223,16 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     fronts = list(state.fronts)
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
-    spread: dict[tuple[str, int, int], dict[int, tuple[int, int] | None]] = {}
+    spread: dict[tuple[str, int, int, bool], dict[int, tuple[int, int] | None]] = {}
     for convention, alike in _alike(state.conventions(schedule.reporting), stepped):
         if placed_by_epoch and point.epoch is not None:
             before = counted_before(convention, point)
-            read = (convention.at, convention.epoch_base, before)
+            inside = schedule.unit == "epoch" and convention.when == "after_step"
+            read = (convention.at, convention.epoch_base, before, inside)
             if read not in spread:
-                spread[read] = windows(schedule, _in_use(convention), point.epoch, epochs.least, before)
-            places = spread[read] if convention.when == "in_use" else shifted(spread[read], 1)
+                as_read = convention if inside else _in_use(convention)
+                spread[read] = windows(schedule, as_read, point.epoch, epochs.least, before)
+            places = shifted(spread[read], 1) if convention.when == "after_step" and not inside else spread[read]
         else:
             tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
             places = {0: None if tick is None else (int(tick), int(tick))}
