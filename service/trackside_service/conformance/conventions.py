@@ -22,9 +22,13 @@ COUNTED: Final[tuple[Counted, ...]] = ("from_step", "past_step", "goes_on")
 
 def counted_by(points: Sequence[LrPoint]) -> int:
     """Return how many of `COUNTED` the points call for."""
-    if any(point.perhaps for point in points):
-        return 3
-    return 2 if any(point.before for point in points) else 0
+    called = 0
+    for point in points:
+        if point.perhaps:
+            return 3
+        if point.before:
+            called = 2
+    return called
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,12 @@ class TrackerState:
 
     def conventions(self, reporting: Reporting) -> tuple[Convention, ...]:
         """Return the conventions that the fronts are of."""
-        plain = candidates(reporting)
-        return plain if len(self.fronts) <= len(plain) else candidates(reporting, len(self.fronts) // len(plain))
+        return candidates(reporting, self.counted(reporting))
+
+    def counted(self, reporting: Reporting) -> int:
+        """Return in how many ways the processes that resumed the run may have counted (`candidates`)."""
+        plain = len(candidates(reporting))
+        return len(self.fronts) // plain if len(self.fronts) > plain else 0
 
 
 def start(schedule: CompiledSchedule) -> TrackerState:
@@ -134,12 +138,12 @@ def _driven(
 
 def _told_apart(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint]) -> TrackerState:
     """Return the state with a front for each way of counting that the points call for; until now all were one."""
-    plain = len(candidates(schedule.reporting))
-    missing = counted_by(points) - (0 if len(state.fronts) == plain else len(state.fronts) // plain)
-    if missing <= 0:
+    needed = counted_by(points)
+    known = state.counted(schedule.reporting) if needed else 0
+    if needed <= known:
         return state
-    first = state.fronts[:plain]
-    return replace(state, fronts=state.fronts + first * (missing - (len(state.fronts) == plain)))
+    first = state.fronts[: len(candidates(schedule.reporting))]
+    return replace(state, fronts=state.fronts + first * (needed - max(known, 1)))
 
 
 def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint], capacity: int) -> TrackerState:
@@ -224,7 +228,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
     spread: dict[tuple[str, int, int, bool], dict[int, tuple[int, int] | None]] = {}
-    for convention, alike in _alike(state.conventions(schedule.reporting), stepped):
+    for convention, alike in _alike(schedule.reporting, state.counted(schedule.reporting), stepped):
         if placed_by_epoch and point.epoch is not None:
             before = counted_before(convention, point)
             inside = schedule.unit == "epoch" and convention.when == "after_step"
@@ -328,10 +332,10 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
 
 
 @cache
-def _alike(conventions: tuple[Convention, ...], stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
+def _alike(reporting: Reporting, counted: int, stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
     """Return the conventions that differ for a point with or without a step, and which others each stands for."""
     found: dict[object, tuple[Convention, list[int]]] = {}
-    for place, one in enumerate(conventions):
+    for place, one in enumerate(candidates(reporting, counted)):
         key = (one.when, one.resumed, *((one.step_base,) if stepped else (one.at, one.epoch_base)))
         found.setdefault(key, (one, []))[1].append(place)
     return tuple((one, tuple(places)) for one, places in found.values())
