@@ -117,6 +117,7 @@ def reading_of(record: Record, placement: Placement, index: int, *, superseded: 
         starts_life=placement.starts_life and placement.progress.number > 0,
         named=placement.progress.process is not None,
         superseded=superseded,
+        resumed=placement.progress.resumed,
     )
 
 

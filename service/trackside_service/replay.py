@@ -16,7 +16,7 @@ from trackside_service import alerting, detection
 from trackside_service.conformance import Explanation
 from trackside_service.domain import lives
 from trackside_service.domain.alerts import Alert, AlertChange, under_causes
-from trackside_service.domain.declarations import with_canonical_names
+from trackside_service.domain.declarations import ProcessSpec, with_canonical_names
 from trackside_service.domain.findings import Outcome
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
@@ -47,11 +47,11 @@ class Report:
         return tuple(each for alert in self.alerts for each in (alert, *self.symptoms.get(alert.id, ())))
 
 
-def check(spec: RunSpec, records: Sequence[Record], *, process: str | None = None) -> Report:
+def check(spec: RunSpec, records: Sequence[Record], *, process: ProcessSpec | None = None) -> Report:
     """Replay `records` (names as reported, in the order of the log) of a run declared by `spec`.
 
-    `process` is the name of the process that reported them, where sequence numbers shall tell repetitions. Raises
-    `InvalidInputError` or `ScheduleError` where the declaration cannot be watched.
+    `process` is the one that reported them, where sequence numbers shall tell repetitions or the log is of a resume.
+    Raises `InvalidInputError` or `ScheduleError` where the declaration cannot be watched.
     """
     context = detection.configure(spec)
     readings, duplicates = _placed(spec, records, process)
@@ -83,9 +83,12 @@ def _as_they_stand(changes: Sequence[AlertChange]) -> list[Alert]:
     return list(latest.values())
 
 
-def _placed(spec: RunSpec, records: Sequence[Record], process: str | None) -> tuple[list[Reading], int]:
+def _placed(spec: RunSpec, records: Sequence[Record], process: ProcessSpec | None) -> tuple[list[Reading], int]:
     """Place the records as a live run does, and return what the rules see, and how many were repetitions."""
-    progress, memory = lives.first_life(process), lives.PlaceMemory()
+    progress, memory = lives.first_life(), lives.PlaceMemory()
+    if process is not None:
+        resumed = lives.resumption(process.resumed_from_step, (), spec.epoch_length)
+        progress = lives.first_life(process.id, resumed=resumed)
     readings: list[Reading] = []
     duplicates = 0
     for reported in records:

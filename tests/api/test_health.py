@@ -14,6 +14,7 @@ from tests.support.problems import assert_problem
 from tests.support.service import running
 
 from trackside_service.cli.assemble import open_context
+from trackside_service.monitor.memory import MEMORY
 from trackside_service.settings import Settings
 
 STEP_LR: dict[str, Any] = {
@@ -148,6 +149,28 @@ def test_the_lr_expected_and_observed(api: httpx.Client) -> None:
     assert [point["observed"] for point in lr["series"]] == [0.1] * 13
     assert lr["causes"]
     assert lr["identified"] is None
+
+
+def test_a_resume_that_counts_anew_lies_where_it_said(api: httpx.Client) -> None:
+    run = {**RUN, "schedule": {**STEP_LR, "unit": "step"}}
+    path = opened(api, {**run, "process": {"id": "one"}})
+    lrs = [0.1 * 0.1 ** (step // 10) for step in range(40)]
+    records = [{"step": step, "metrics": {"lr": lr}} for step, lr in enumerate(lrs)]
+    assert posted(api, path, records[:20], process="one")["alerts"] == []
+    told = {"id": "two", "resumed_from_step": 20}
+    api.put(path, json={**run, "process": told}).raise_for_status()
+    again = [{**record, "step": step} for step, record in enumerate(records[20:])]
+    assert posted(api, path, again[:9], process="two")["alerts"] == []
+    MEMORY.clear()  # another process of the service reads what is stored
+    assert posted(api, path, again[9:], process="two")["alerts"] == []
+    lr = api.get(f"{path}/lr").json()
+    assert (lr["verdict"], lr["convention"]["resumed"]) == ("on_schedule", "from_step")
+    assert [point["observed"] for point in lr["series"]] == pytest.approx(lrs)
+    assert [point["expected"] for point in lr["series"]] == pytest.approx(lrs)
+    checked = {"run": {**run, "process": told}, "records": again}
+    assert api.post("/v1/check", json=checked).json()["lr"]["verdict"] == "on_schedule"
+    lost = {"run": {**run, "process": told}, "records": records[:20]}
+    assert api.post("/v1/check", json=lost).json()["lr"]["verdict"] == "off_schedule"
 
 
 @pytest.mark.parametrize("form", ["%.2f", "%.0f"])

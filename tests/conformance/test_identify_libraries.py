@@ -140,3 +140,35 @@ def test_a_cycle_that_may_have_a_third_phase_to_come_is_ambiguous(three_phase: b
     lrs = compile_schedule(declaration).lrs(np.arange(0, 1000)).tolist()
     answer = identify(_points(lrs, "step", None, 0.58 if three_phase else 1.0), framework="torch")
     assert (answer.verdict, answer.families) == ("ambiguous" if three_phase else "identified", ("one_cycle",))
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("text", [None, "%.3e", "%.6f"])
+@pytest.mark.parametrize(("total", "share", "seen"), [(100, 0.3, 1.0), (1000, 0.25, 0.9), (5000, 0.4, 1.0)])
+def test_a_cycle_of_three_phases(total: int, share: float, seen: float, text: str | None, framework: str) -> None:
+    params = {"max_lr": 0.1, "total_steps": total, "pct_start": share, "three_phase": True}
+    declaration = {"framework": "torch", "class": "OneCycleLR", "params": params, "base_lr": 0.1, "unit": "step"}
+    ticks = np.arange(0, round(total * seen), max(total // 100, 1))
+    lrs = compile_schedule(declaration).lrs(ticks).tolist()
+    printed = [None if text is None else text % lr for lr in lrs]
+    points = [
+        LrPoint(lr if form is None else float(form), step=int(tick), text=form)
+        for tick, lr, form in zip(ticks, lrs, printed, strict=True)
+    ]
+    answer = identify(points, framework=framework)
+    assert (answer.verdict, answer.families) == ("identified", ("one_cycle",))
+    own = answer.candidates[0].declaration["params"]
+    assert (own["total_steps"], own["three_phase"]) == (total, True)
+    assert own["pct_start" if framework == "torch" else "phase_pct"] == pytest.approx(share, abs=1e-3)
+    assert "down to where it began as fast" in answer.candidates[0].statement
+
+
+def test_a_cycle_of_two_phases_is_not_taken_for_one_of_three() -> None:
+    params = {"max_lr": 0.1, "total_steps": 500, "pct_start": 0.3}
+    declaration = {"framework": "torch", "class": "OneCycleLR", "params": params, "base_lr": 0.1, "unit": "step"}
+    lrs = compile_schedule(declaration).lrs(np.arange(0, 500)).tolist()
+    answer = identify(_points(lrs, "step", None, 1.0), framework="torch")
+    assert [each.declaration["params"] for each in answer.candidates] == [{**params, **DIVIDED}]
+
+
+DIVIDED = {"div_factor": 25.0, "final_div_factor": 1e4}

@@ -39,6 +39,12 @@ def test_boundaries_are_read_as_their_library_counts_them(framework: str) -> Non
     assert [each["value"] for each in cause.params["actual"]] == [93, 207]
 
 
+def test_milestones_between_levels_that_print_alike_are_taken_as_declared() -> None:
+    one, other = (torch("MultiStepLR", milestones=marks, gamma=0.1) for marks in ([5, 10, 15, 20], [8, 10, 15, 20]))
+    cause = named(one, other, range(30), form="%.3f")["param_mismatch"]  # the last two levels print as 0.000
+    assert cause.statement == "`milestones[0]` is 8, not 5."
+
+
 def test_milestones_that_the_log_does_not_bound_closely_have_an_interval() -> None:
     one, other = (torch("MultiStepLR", "step", milestones=marks, gamma=0.5) for marks in ([150, 250], [107, 250]))
     cause = named(one, other, range(0, 300, 10))["param_mismatch"]

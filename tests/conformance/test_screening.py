@@ -37,6 +37,14 @@ def test_the_few_that_are_right_are_found_among_very_many(right: set[float]) -> 
     assert tried.tried < 100_000 * POINTS / 10
 
 
+def test_the_one_that_is_right_is_found_where_every_other_fails_at_a_point_of_its_own() -> None:
+    def tried(each: np.ndarray, points: np.ndarray, /, *, whole: bool = False) -> np.ndarray:
+        mask = (each[:, None] != points) | (each == 1_777.0)[:, None]
+        return mask.all(axis=-1) if whole else mask
+
+    assert surviving(np.arange(4_000.0), [np.array([0]), np.array([3_999])], 4_000, tried).tolist() == [1_777.0]
+
+
 def test_a_long_stretch_that_is_right_is_kept_whole() -> None:
     right = {float(each) for each in range(20_000, 20_000 + 4 * MANY)}
     found = surviving(np.arange(100_000.0), [np.array([0])], POINTS, Flat(right))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rules.support import epochs, report_of, spec_of
 from trackside_service import replay
-from trackside_service.domain.declarations import parse_records
+from trackside_service.domain.declarations import ProcessSpec, parse_records
 
 
 def test_a_log_given_twice_is_judged_once() -> None:
@@ -26,7 +26,7 @@ def test_sequence_numbers_count_where_the_process_is_named() -> None:
     log = [{"seq": n // 2, "step": n, "metrics": {"train_loss": 1.0}} for n in range(6)]
     spec, records = spec_of(), parse_records(log)
     assert replay.check(spec, records).duplicates == 0
-    assert replay.check(spec, records, process="p").duplicates == 3
+    assert replay.check(spec, records, process=ProcessSpec("p")).duplicates == 3
 
 
 def test_findings_on_the_plan_come_first_and_the_last_epoch_is_judged() -> None:

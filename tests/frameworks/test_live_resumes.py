@@ -39,6 +39,13 @@ DECLARED: dict[str, dict[str, Any]] = {
         "class": "ChainedScheduler",
         "params": {"schedulers": [WARMUP, {"class": "ExponentialLR", "params": {"gamma": 0.9}}]},
     },
+    "warm-up and warm restarts": {
+        "class": "SequentialLR",
+        "params": {
+            "schedulers": [WARMUP, {"class": "CosineAnnealingWarmRestarts", "params": {"T_0": 11}}],
+            "milestones": [5],
+        },
+    },
     "one cycle": {"class": "OneCycleLR", "params": {"max_lr": 0.1, "total_steps": TICKS}},
     "warm restarts": {"class": "CosineAnnealingWarmRestarts", "params": {"T_0": 7}},
     "linear": {"class": "LinearLR", "params": {"start_factor": 0.1, "total_iters": 15}},

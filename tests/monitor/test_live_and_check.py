@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from trackside_service import monitor, replay
 from trackside_service.domain.alerts import Alert
+from trackside_service.domain.declarations import ProcessSpec
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import Expectation, MaxAbove, RunSpec
 from trackside_service.monitor.memory import LOOKED, MEMORY
@@ -136,7 +137,8 @@ def test_a_log_comes_to_the_same_alerts_live_and_checked(engine: sa.Engine, proc
         rng = Random(f"{seed} {process}")
         length = rng.choice([30, 80])
         spec, records = _spec(rng, length), _log(rng, length, numbered=process is not None)
-        checked = sorted(_said(alert) for alert in replay.check(spec, records, process=process).every)
+        named = None if process is None else ProcessSpec(process)
+        checked = sorted(_said(alert) for alert in replay.check(spec, records, process=named).every)
         live = sorted(_said(alert) for alert in _live(engine, rng, spec, records, process, forgets=forgets))
         assert live == checked, seed
         told += len(checked)

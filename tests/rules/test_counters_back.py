@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tests.rules.support import alerts_of, epochs, spec_of
 from trackside_service import replay
 from trackside_service.domain.alerts import Alert
+from trackside_service.domain.declarations import ProcessSpec
 from trackside_service.domain.records import Position, Record
 
 CODE = "RUN005"
@@ -15,7 +16,7 @@ CODE = "RUN005"
 def _by_process(*places: int) -> Sequence[Alert]:
     """The alerts about a process that reports these steps."""
     records = [Record({"train_loss": 1.0}, step=step, seq=number) for number, step in enumerate(places)]
-    report = replay.check(spec_of(), records, process="a")
+    report = replay.check(spec_of(), records, process=ProcessSpec("a"))
     assert not report.faults
     return [alert for alert in report.alerts if alert.code == CODE]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,12 +12,14 @@ from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
 from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
 from trackside_service.conformance.conventions import convention_of
-from trackside_service.conformance.epochs import EXACT
+from trackside_service.conformance.epochs import WHOLE
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
+from trackside_service.domain.records import Position
+from trackside_service.domain.resumes import Resumed
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
-from trackside_service.storage import metrics
+from trackside_service.storage import lives, metrics
 from trackside_service.storage.points import Point
 
 
@@ -47,18 +49,30 @@ def groups_of(connection: sa.Connection, run: Run) -> int:
 def level_of(connection: sa.Connection, run: Run) -> int:
     """Return how many decimals the epochs of the first group's points have (`EpochStats.level`)."""
     tracker = None if run.spec.schedule is None else detection.lr_state(monitor.look(connection, run.id).state)
-    return EXACT if tracker is None else tracker.epochs.level
+    return WHOLE if tracker is None else tracker.epochs.level
 
 
-def expected_at(run: Run, explanation: Explanation | None, observed: Sequence[Point], level: int) -> list[float | None]:
+def resumed_of(connection: sa.Connection, run: Run) -> dict[int, Resumed]:
+    """Return how the processes count that said what they resume, by the number of their life."""
+    stored = lives.of_run(connection, run.id)
+    return {one.life.number: one.progress.resumed for one in stored if one.progress.resumed is not None}
+
+
+def expected_at(
+    run: Run, explanation: Explanation | None, observed: Sequence[Point], level: int, resumed: Mapping[int, Resumed]
+) -> list[float | None]:
     """Return what the schedule expects at each point, in the convention of `explanation`; None where that cannot be
-    said. `level`: of the whole log's epochs, which says how far they are rounded.
+    said. `level`: of the whole log's epochs, which says how far they are rounded; `resumed`: how lives count.
     """
     if run.spec.schedule is None or explanation is None or explanation.convention is None or not observed:
         return [None] * len(observed)
     schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
     convention = convention_of(explanation.convention)
-    points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
+    points = []
+    for point in observed:
+        told = resumed.get(point.life)
+        before, perhaps = (0, 0) if told is None else told.updates_before(Position(point.step, point.epoch))
+        points.append(LrPoint(point.value, point.step, point.epoch, before=before, perhaps=perhaps))
     expected, _ = expected_lrs(schedule, convention, points, level)
     return [float(lr) if math.isfinite(lr) else None for lr in expected]
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         if records:
             raise InvalidInputError("with --plan the file is the run's declaration alone, without records")
         return _status(arguments, plan.show(spec, as_json=arguments.json))
-    report = replay.check(spec, parse_records(records), process=None if process is None else process.id)
+    report = replay.check(spec, parse_records(records), process=process)
     lr = None if report.lr is None else as_wire(report.lr)
     alerts = [replayed_alert_to_wire(alert, report.symptoms.get(alert.id, ())) for alert in report.alerts]
     if arguments.json:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trackside_service.conformance.conventions import convention_of
+from trackside_service.conformance.conventions import convention_of, counted_before
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.conformance.tracker import TrackerState
 from trackside_service.conformance.verdicts import judge
@@ -41,13 +41,20 @@ def curve(schedule: CompiledSchedule, state: TrackerState) -> Curve | None:
     convention = judge(schedule, state).convention
     if not points or convention is None:
         return None
-    epochs = [point.epoch for point in points if point.epoch is not None]
-    steps = [float(point.step) for point in points if point.step is not None]
+    per_epoch, read = schedule.steps_per_epoch, convention_of(convention)
+    # In the run's count, where a resumed process counts anew: a curve does not fall back.
+    before = [counted_before(read, point) for point in points]
+    epochs = [
+        point.epoch + (done / per_epoch if per_epoch else 0.0)
+        for point, done in zip(points, before, strict=True)
+        if point.epoch is not None
+    ]
+    steps = [float(point.step + done) for point, done in zip(points, before, strict=True) if point.step is not None]
     by_epoch = len(epochs) == len(points) and (schedule.unit == "epoch" or len(steps) < len(points))
     at = epochs if by_epoch else steps
     if len(at) != len(points):
         return None
-    expected, _ = expected_lrs(schedule, convention_of(convention), points, state.epochs.level)
+    expected, _ = expected_lrs(schedule, read, points, state.epochs.level)
     return Curve(
         "epoch" if by_epoch else "step",
         tuple(at),

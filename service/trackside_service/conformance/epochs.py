@@ -22,7 +22,9 @@ from trackside_service.conformance.printing import read_print
 from trackside_service.schedules.compiled import CompiledSchedule
 
 EXACT: Final = 9
-"""From so many decimals on an epoch is taken as the number itself; so are whole epochs that each occur once."""
+"""From so many decimals on an epoch is taken as the number itself."""
+WHOLE: Final = 10
+"""The level of whole epochs that each occur once: numbers themselves too, and none tells of the inside of an epoch."""
 WIDEST: Final = 4096
 """Ticks among which a point may lie; with more of them it is not placed."""
 
@@ -62,7 +64,7 @@ class EpochStats:
         """The level by what was seen: 0 for whole epochs that say no more than the epoch."""
         if self.decimals:
             return self.least
-        return EXACT if self.once else 0
+        return WHOLE if self.once else 0
 
 
 def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:
@@ -71,14 +73,23 @@ def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:
     return not stepped and not schedule.flat and point.epoch is not None and math.isfinite(point.epoch)
 
 
-def window(schedule: CompiledSchedule, convention: Convention, epoch: float, level: int) -> tuple[int, int] | None:
+def window(
+    schedule: CompiledSchedule, convention: Convention, epoch: float, level: int, before: int = 0
+) -> tuple[int, int] | None:
     """Return the first and the last tick that may have been taken: None where no tick, or too many, may be meant; the
-    last is negative where the convention is impossible there.
+    last is negative where the convention is impossible there. `before`: updates done before the epochs were counted.
     """
     since, per_epoch = epoch - convention.epoch_base, schedule.steps_per_epoch
+    if before and per_epoch is not None:
+        if since <= -1.0:
+            return -1, -1
+        since += before / per_epoch
     reach = reach_of(level)
     if schedule.unit == "epoch":
         reach = min(reach, 0.5000005)
+        if convention.when == "after_step" and level < WHOLE:
+            first, last = _after_step(since, reach, convention.at)
+            return (max(first, 0), last) if last >= 0 else (-1, -1)
         if convention.at == "start":
             first, last = math.floor(since - reach + 1e-9), math.floor(since + reach + 1e-9)
         else:
@@ -99,20 +110,32 @@ def window(schedule: CompiledSchedule, convention: Convention, epoch: float, lev
     return max(first, 0) + after, last + after
 
 
+def _after_step(since: float, reach: float, at: str) -> tuple[int, int]:
+    """Return the epochs whose step may have been taken when the LR was read inside an epoch, or at an end of one.
+
+    Inside it the step of its end is to come; only the last update's LR is read after that, and which update is the last
+    is not known: it lies in the second half, or is printed as the whole epoch.
+    """
+    if at == "end":  # epochs count what is done
+        return math.floor(since + 1.0 - reach + 1e-9), math.floor(since + 1.0 + reach + 1e-9)
+    first, last = math.floor(since - reach + 1e-9), math.floor(since + reach + 1e-9)
+    met = math.floor(since - reach - 1e-9) < last
+    return first, last + (met or since + reach - last >= 0.5 - 1e-9)
+
+
 def windows(
-    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int
+    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int, before: int = 0
 ) -> dict[int, tuple[int, int] | None]:
     """Return the windows from level `least` to the exact one where they differ, the finest first: each under the lowest
     level that has it.
     """
-    if schedule.unit == "epoch" and epoch == math.floor(epoch):
-        # However little a whole epoch is rounded, it may be of the epoch beside it as well: one level says it all.
-        levels = [EXACT, least] if least < EXACT else [EXACT]
-    else:
-        levels = list(range(EXACT, least - 1, -1))
-    known = {level: window(schedule, convention, epoch, level) for level in (levels[0], levels[-1])}
-    if len(levels) > 2:
-        _fill(known, levels[0], levels[-1], lambda level: window(schedule, convention, epoch, level))
+    whole = schedule.unit == "epoch" and epoch == math.floor(epoch)
+    # However little a whole epoch is rounded, it may be of the epoch beside it as well: one level says it all.
+    levels = list(dict.fromkeys([WHOLE, EXACT, least])) if whole else list(range(EXACT, least - 1, -1))
+    ends = levels if whole else (levels[0], levels[-1])
+    known = {level: window(schedule, convention, epoch, level, before) for level in ends}
+    if len(levels) > 2 and not whole:
+        _fill(known, levels[0], levels[-1], lambda level: window(schedule, convention, epoch, level, before))
     found: dict[int, tuple[int, int] | None] = {}
     for level, finer in zip(levels, (None, *levels), strict=False):
         if finer is not None and known[level] == known[finer]:

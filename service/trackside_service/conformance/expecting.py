@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trackside_service.conformance.conventions import Convention, places_of, ticks_at
-from trackside_service.conformance.epochs import EXACT, by_epoch, lrs_within, window
+from trackside_service.conformance.conventions import Convention, counted_before, places_of, ticks_at
+from trackside_service.conformance.epochs import EXACT, WHOLE, by_epoch, lrs_within, window
 from trackside_service.conformance.observations import LrPoint
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
@@ -30,9 +30,10 @@ def expected_lrs(
     impossible = ticks < 0
     known = ~np.isnan(ticks) & ~impossible
     lrs = np.where(known, schedule.lrs(np.where(known, ticks, 0.0)), math.nan)
-    for index, point in enumerate(points if level < EXACT else ()):
+    inside = schedule.unit == "epoch" and convention.when == "after_step"
+    for index, point in enumerate(points if level < EXACT or (level < WHOLE and inside) else ()):
         if by_epoch(schedule, point) and point.epoch is not None:
-            meant = window(schedule, convention, point.epoch, level)
+            meant = window(schedule, convention, point.epoch, level, counted_before(convention, point))
             impossible[index] = meant is not None and meant[0] < 0
             lrs[index] = math.nan
             if meant is not None and meant[0] >= 0:

@@ -15,7 +15,8 @@ GIVEN: Final = ""
 class LrPoint:
     """One observed LR: `text` is how the log printed it, where that is known; the place is as the log counts it.
 
-    `metrics` came in the same record.
+    `metrics` came in the same record. `before`: the updates that were done before the log's counter began (a resumed
+    process counts from 0 again); `perhaps`: those that there may have been besides.
     """
 
     lr: float
@@ -23,6 +24,8 @@ class LrPoint:
     epoch: float | None = None
     text: str | None = None
     metrics: Values = ()
+    before: int = 0
+    perhaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,12 +101,12 @@ def _pair(value: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _point(point: LrPoint) -> list[Any]:
     lr: float | str = point.lr if math.isfinite(point.lr) else repr(point.lr)
-    parts: list[Any] = [lr, point.step, point.epoch, point.text]
+    parts: list[Any] = [lr, point.step, point.epoch, point.text, point.before or None, point.perhaps or None]
     while parts[-1] is None:
         parts.pop()
     return parts
 
 
 def _unpoint(parts: Sequence[Any]) -> LrPoint:
-    lr, step, epoch, text = (*parts, None, None, None)[:4]
-    return LrPoint(float(lr), step, epoch, text)
+    lr, step, epoch, text, before, perhaps = (*parts, *(None,) * 5)[:6]
+    return LrPoint(float(lr), step, epoch, text, before=before or 0, perhaps=perhaps or 0)

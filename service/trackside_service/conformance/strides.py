@@ -47,7 +47,7 @@ def may_be_cut(
     """
     per_epoch = schedule.steps_per_epoch or 1
     known = [point for point in points if by_epoch(schedule, point) and math.isfinite(point.lr)]
-    epochs = np.array([point.epoch for point in known], dtype=np.float64)
+    epochs = np.array([(point.epoch or 0.0) + point.before / per_epoch for point in known], dtype=np.float64)
     values = np.array([read_print(point.lr, point.text).value for point in known], dtype=np.float64)
     if len(known) <= FEW:
         return True

@@ -16,7 +16,16 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from trackside_service.conformance.conventions import Convention, Places, candidates, places_of, tick_at, ticks_at
+from trackside_service.conformance.conventions import (
+    Convention,
+    Places,
+    candidates,
+    counted_before,
+    counted_by,
+    places_of,
+    tick_at,
+    ticks_at,
+)
 from trackside_service.conformance.driven.state import Against, Driven, follow
 from trackside_service.conformance.driven.trail import TICKS, Trail
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, shifted, windows
@@ -68,6 +77,15 @@ class TrackerState:
         """The points kept for the diagnosis, in order."""
         return self.keeping.all()
 
+    def conventions(self, reporting: Reporting) -> tuple[Convention, ...]:
+        """Return the conventions that the fronts are of."""
+        return candidates(reporting, self.counted(reporting))
+
+    def counted(self, reporting: Reporting) -> int:
+        """Return in how many ways the processes that resumed the run may have counted (`candidates`)."""
+        plain = len(candidates(reporting))
+        return len(self.fronts) // plain if len(self.fronts) > plain else 0
+
 
 def start(schedule: CompiledSchedule) -> TrackerState:
     """Return the state before the first point."""
@@ -118,9 +136,20 @@ def _driven(
     return replace(state, points=points, placed=points, prints=prints, keeping=keeping, driven=held, trail=trail)
 
 
+def _told_apart(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint]) -> TrackerState:
+    """Return the state with a front for each way of counting that the points call for; until now all were one."""
+    needed = counted_by(points)
+    known = state.counted(schedule.reporting) if needed else 0
+    if needed <= known:
+        return state
+    first = state.fronts[: len(candidates(schedule.reporting))]
+    return replace(state, fronts=state.fronts + first * (needed - max(known, 1)))
+
+
 def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint], capacity: int) -> TrackerState:
     if not points:
         return state
+    state = _told_apart(schedule, state, points)
     if len(points) == 1:
         return _one(schedule, state, points[0], capacity)
     if any(by_epoch(schedule, point) for point in points):
@@ -134,7 +163,7 @@ def _all(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoi
         known.append(prints)
     values = np.array([one.value for one in shown], dtype=np.float64)
     places = places_of(schedule, points)
-    conventions = candidates(schedule.reporting)
+    conventions = state.conventions(schedule.reporting)
     rows = _distinct(conventions, places)
     distinct = list(dict.fromkeys(rows))
     ticks = np.stack([ticks_at(schedule, conventions[row], places) for row in distinct])
@@ -198,13 +227,16 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     fronts = list(state.fronts)
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
-    spread: dict[tuple[str, int], dict[int, tuple[int, int] | None]] = {}
-    for convention, alike in _alike(schedule.reporting, stepped):
+    spread: dict[tuple[str, int, int, bool], dict[int, tuple[int, int] | None]] = {}
+    for convention, alike in _alike(schedule.reporting, state.counted(schedule.reporting), stepped):
         if placed_by_epoch and point.epoch is not None:
-            read = (convention.at, convention.epoch_base)
+            before = counted_before(convention, point)
+            inside = schedule.unit == "epoch" and convention.when == "after_step"
+            read = (convention.at, convention.epoch_base, before, inside)
             if read not in spread:
-                spread[read] = windows(schedule, _in_use(convention), point.epoch, epochs.least)
-            places = spread[read] if convention.when == "in_use" else shifted(spread[read], 1)
+                as_read = convention if inside else _in_use(convention)
+                spread[read] = windows(schedule, as_read, point.epoch, epochs.least, before)
+            places = shifted(spread[read], 1) if convention.when == "after_step" and not inside else spread[read]
         else:
             tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
             places = {0: None if tick is None else (int(tick), int(tick))}
@@ -305,11 +337,11 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
 
 
 @cache
-def _alike(reporting: Reporting, stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
+def _alike(reporting: Reporting, counted: int, stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
     """Return the conventions that differ for a point with or without a step, and which others each stands for."""
     found: dict[object, tuple[Convention, list[int]]] = {}
-    for place, one in enumerate(candidates(reporting)):
-        key = (one.when, one.step_base) if stepped else (one.when, one.at, one.epoch_base)
+    for place, one in enumerate(candidates(reporting, counted)):
+        key = (one.when, one.resumed, *((one.step_base,) if stepped else (one.at, one.epoch_base)))
         found.setdefault(key, (one, []))[1].append(place)
     return tuple((one, tuple(places)) for one, places in found.values())
 
@@ -355,7 +387,7 @@ def _distinct(conventions: Sequence[Convention], places: Places) -> list[int]:
     seen: dict[tuple[object, ...], int] = {}
     rows = []
     for index, convention in enumerate(conventions):
-        key: tuple[object, ...] = (convention.when,)
+        key: tuple[object, ...] = (convention.when, convention.resumed if places.before is not None else None)
         if places.any_stepped:
             key = (*key, convention.step_base)
         if not places.all_stepped:

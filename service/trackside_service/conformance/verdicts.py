@@ -13,7 +13,7 @@ from trackside_service.conformance.causes import CAUSES
 from trackside_service.conformance.causes.evidence import MOST_WORK, Evidence, Work
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import diagnose
-from trackside_service.conformance.conventions import Convention, candidates, places_of, preference
+from trackside_service.conformance.conventions import Convention, places_of, preference
 from trackside_service.conformance.driven.causing import Log, causes_of
 from trackside_service.conformance.driven.judging import Standing, judged
 from trackside_service.conformance.epochs import reach_of
@@ -147,6 +147,8 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
             continue
         tried.append(evidence)
         fits = diagnose(evidence, CAUSES)
+        if not fits and (last := evidence.after_falling_back()) is not None:
+            fits = diagnose(last, CAUSES)
         if fits:
             chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
             if chosen.off is None:
@@ -236,7 +238,7 @@ def _readings(
     """
     readings = [
         _Reading(convention, _first(front, shown, state.epochs.level, ways))
-        for convention, front in zip(candidates(schedule.reporting), state.fronts, strict=True)
+        for convention, front in zip(state.conventions(schedule.reporting), state.fronts, strict=True)
     ]
     # A convention under which the schedule is known at none of the points explains nothing, however long its prefix.
     blind = _blind(schedule, state, readings)
@@ -254,7 +256,7 @@ def _cut(schedule: CompiledSchedule, state: TrackerState, shown: PrintFormat) ->
     """Say whether a log that is off at its whole epochs may be right, if those are cut off."""
     if schedule.unit == "epoch" or not state.epochs.once or (schedule.steps_per_epoch or 1) == 1:
         return False
-    conventions = candidates(schedule.reporting)
+    conventions = state.conventions(schedule.reporting)
     if all(_first(front, shown, 0) is not None for front in state.fronts):
         return False
     return may_be_cut(schedule, conventions, [kept.point for kept in state.series], shown, state.peak)

@@ -25,7 +25,9 @@ from dataclasses import dataclass, field, fields, replace
 from math import floor
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from trackside_service.domain.records import Position, Record
+from trackside_service.domain import resumes
+from trackside_service.domain.records import NOWHERE, Position, Record
+from trackside_service.domain.resumes import Resumed
 
 MAX_LIVES: Final = 1_000  # a log that falls back at every other record must not open lives without end
 MAX_INTERVALS: Final = 1_000  # of sequence numbers seen; beyond, the oldest gap is forgotten
@@ -84,6 +86,7 @@ class Progress:
     `number` counts a run's lives from 0; `process` is None where the reporter names none. `reach` is this life's,
     `run_reach` that of all lives without a process up to this one. `seqs` are the sequence numbers seen: closed
     intervals, ascending, not touching. Up to `blurred` gaps were forgotten: a number there was seen or it was not.
+    `began` is the first step and the first epoch that it reported; `resumed` is there where it said what it resumes.
     """
 
     number: int = 0
@@ -93,6 +96,8 @@ class Progress:
     run_reach: Reach = field(default_factory=Reach)
     seqs: tuple[tuple[int, int], ...] = ()
     blurred: int | None = None
+    began: Position = NOWHERE
+    resumed: Resumed | None = None
 
     @property
     def last_step(self) -> int | None:
@@ -104,6 +109,12 @@ class Progress:
         """The furthest epoch of the life, as printed."""
         known = [e for e in (self.reach.step_epoch, self.reach.fraction, self.reach.whole) if e is not None]
         return max(known, default=None)
+
+    @property
+    def reached(self) -> Position:
+        """The furthest step and epoch of the life in the run's count, as far as that is known."""
+        last = Position(self.last_step, self.last_epoch)
+        return last if self.resumed is None else self.resumed.in_run(last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +141,18 @@ class Placement:
         return self.kind == "duplicate"
 
 
-def first_life(process: str | None = None, number: int = 0) -> Progress:
+def first_life(process: str | None = None, number: int = 0, resumed: Resumed | None = None) -> Progress:
     """Return the progress of a life that has no record yet."""
-    return Progress(number=number, process=process)
+    return Progress(number=number, process=process, resumed=resumed)
+
+
+def resumption(from_step: int | None, before: Iterable[Progress], steps_per_epoch: int | None) -> Resumed | None:
+    """Return what a process that resumes from a step declares, after the lives `before` it; None where it says none."""
+    if from_step is None:
+        return None
+    earlier = sorted(before, key=lambda life: life.number)
+    first, furthest = [life.began for life in earlier], [life.reached for life in earlier]
+    return Resumed(from_step, steps_per_epoch, resumes.earliest(first), resumes.latest(furthest))
 
 
 def next_life(progress: Progress, number: int) -> Progress:
@@ -251,6 +271,8 @@ def dump(progress: Progress) -> dict[str, Any]:
         "run_reach": _dump_reach(progress.run_reach),
         "seqs": [list(interval) for interval in progress.seqs],
         "blurred": progress.blurred,
+        "began": [progress.began.step, progress.began.epoch],
+        "resumed": resumes.dump(progress.resumed),
     }
 
 
@@ -264,6 +286,8 @@ def load(data: Mapping[str, Any]) -> Progress:
         run_reach=Reach(*data["run_reach"]),
         seqs=tuple((low, high) for low, high in data["seqs"]),
         blurred=data.get("blurred"),
+        began=Position(*data.get("began", ())),
+        resumed=resumes.load(data.get("resumed")),
     )
 
 
@@ -329,7 +353,12 @@ def _advanced(progress: Progress, position: Position, steps_per_epoch: int | Non
     run_reach = (
         progress.run_reach if progress.process is not None else _further(progress.run_reach, position, steps_per_epoch)
     )
-    return replace(progress, started=True, reach=reach, run_reach=run_reach)
+    began, resumed = progress.began, progress.resumed
+    if (began.step is None and position.step is not None) or (began.epoch is None and position.epoch is not None):
+        began = resumes.earliest((began, position))
+    if resumed is not None:
+        resumed = resumed.seen(position)
+    return replace(progress, started=True, reach=reach, run_reach=run_reach, began=began, resumed=resumed)
 
 
 def _further(reach: Reach, position: Position, steps_per_epoch: int | None) -> Reach:

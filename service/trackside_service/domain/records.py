@@ -25,6 +25,9 @@ class Position:
         return ", ".join(parts) or "an unknown place"
 
 
+NOWHERE: Final = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One report: metric names (canonical from the edge inwards) to values, which may be NaN or infinite, at a place.

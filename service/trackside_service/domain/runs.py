@@ -101,6 +101,12 @@ class RunSpec:
     tags: tuple[str, ...] = ()
     heartbeat_s: float | None = None
 
+    @property
+    def epoch_length(self) -> int | None:
+        """Updates an epoch, said of the run or of its schedule; None where neither says it."""
+        said = self.steps_per_epoch or (self.schedule or {}).get("steps_per_epoch")
+        return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessLife:

@@ -16,7 +16,7 @@ from trackside_service.domain.alerts import AlertChange, health_of
 from trackside_service.domain.cadence import Cadence, seen_at
 from trackside_service.domain.declared import declared, differing
 from trackside_service.domain.findings import Cleared, Outcome
-from trackside_service.domain.lives import first_life
+from trackside_service.domain.lives import first_life, resumption
 from trackside_service.domain.runs import ProcessLife, Run, RunSpec
 from trackside_service.errors import Fault, RunConflictError, RunNotFoundError
 from trackside_service.monitor.memory import MEMORY, Known, known_of
@@ -146,7 +146,9 @@ def _is_over(code: str, context: RunContext, state: DetectorState, before: Detec
 def _with_life(connection: sa.Connection, known: Known, process: tuple[str, int | None], now: datetime) -> Known:
     name, resumed_from_step = process
     number = new_number(known.next_life)
-    progress = first_life(name, number)
+    before = lives.of_run(connection, known.run.id) if resumed_from_step is not None else ()
+    earlier = [one.progress for one in before]
+    progress = first_life(name, number, resumption(resumed_from_step, earlier, known.run.spec.epoch_length))
     lives.insert(connection, known.run.id, ProcessLife(number, name, now, resumed_from_step), progress)
     return replace(known, next_life=number + 1, lives={**known.lives, name: progress})
 

@@ -112,6 +112,7 @@ def _one_by_one(connection: sa.Connection, run_id: UUID, start: int) -> Iterator
     # A post in which a life begins stores the state, so behind a stored one no life begins.
     known = lives.of_run(connection, run_id)
     named = {one.life.number for one in known if one.life.process is not None}
+    resumed = {one.life.number: one.progress.resumed for one in known}
     seen: set[int] = set() if start == 0 else {one.life.number for one in known}
     resume = -1 if start == 0 else lives.latest_resume(known)
     for stored in points.records(connection, run_id, start=start, first_life=first):
@@ -129,4 +130,5 @@ def _one_by_one(connection: sa.Connection, run_id: UUID, start: int) -> Iterator
             starts_life=starts_life,
             named=stored.life in named,
             superseded=superseded,
+            resumed=resumed.get(stored.life),
         )

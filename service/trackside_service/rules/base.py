@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from trackside_service.domain.findings import Finding, Outcome, Severity
 from trackside_service.domain.records import Position, Record
+from trackside_service.domain.resumes import Resumed
 from trackside_service.domain.runs import EndStatus, RunSpec
 from trackside_service.schedules import CompiledSchedule
 
@@ -28,7 +29,7 @@ class Reading:
     that only rules with `sees_behind` are fed. `starts_life`: it is the first of a new process life. `named`: its
     reporter names its processes, so that a new life is a resume; else a life is what begins where places fall back.
     `superseded`: a resume has reported before it came, so it is of a process that is gone, and no rule is fed; it is
-    `behind` too.
+    `behind` too. `resumed`: how its process counts, where it said what it resumes.
     """
 
     record: Record
@@ -38,6 +39,7 @@ class Reading:
     starts_life: bool = False
     named: bool = False
     superseded: bool = False
+    resumed: Resumed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from trackside_service.domain.metrics import LR, TRAIN_LOSS
 from trackside_service.domain.numbers import said
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.counters import Axis, counter
-from trackside_service.rules.places import Place, place_from, place_of, position, say
+from trackside_service.rules.places import Place, in_run, place_from, place_of, position, say
 
 CODE = "RUN007"
 SUBJECT = "resume"
@@ -110,7 +110,7 @@ def check(
         state, outcomes = _took_over(state, reading)
     if state.resume is None and reading.index < state.next_index:
         return state, outcomes
-    place = counter(place_of(reading.record))
+    place = counter(_place(reading))
     if place is None or reading.life < state.life or state.axis not in (None, place[0]):
         return state, outcomes
     metrics = reading.record.metrics
@@ -132,8 +132,7 @@ def check(
 def _took_over(state: State, reading: Reading) -> tuple[State, list[Outcome]]:
     """A new process reports its first record: within the run's course it is a resume, else the run begins anew."""
     cleared: list[Outcome] = [Cleared(CODE, SUBJECT, reading.record.position)] if state.open else []
-    here = place_of(reading.record)
-    place = counter(here)
+    here, place = place_of(reading.record), counter(_place(reading))
     if place is None or place[0] != state.axis or len(state.points) < _LEAST:
         return State(life=reading.life, next_index=reading.index), cleared
     first, last = state.points[0].at, state.points[-1].at
@@ -141,6 +140,11 @@ def _took_over(state: State, reading: Reading) -> tuple[State, list[Outcome]]:
         return State(life=reading.life, next_index=reading.index), cleared
     resume = Resume(here, place[1], reading.named)
     return replace(state, life=reading.life, resume=resume, open=False), cleared
+
+
+def _place(reading: Reading) -> Place:
+    here = in_run(reading)
+    return here.step, here.epoch
 
 
 def _kept(state: State, axis: Axis, point: Point, reading: Reading) -> State:

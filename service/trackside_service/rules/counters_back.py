@@ -74,6 +74,9 @@ def check(
     here = place_of(reading.record)
     if reading.behind:
         return _behind(parameters, state, reading, here) if reading.named else (state, ())
+    if reading.starts_life and state.until is not None and reading.resumed is not None and reading.resumed.anew:
+        # The resume says where it goes on: its own counter need not pass the furthest place.
+        return State(reading.life, here), [Cleared(CODE, SUBJECT, reading.record.position)]
     if reading.starts_life and not reading.named and state.until is None and _before(here, state.furthest):
         after = State(reading.life, here, until=state.furthest)
         return after, [_finding("info", here, state.furthest, reading)]

@@ -15,6 +15,7 @@ from trackside_service.conformance.own_print import NEVER, OwnPrint
 from trackside_service.conformance.printing import read_print
 from trackside_service.domain.metrics import LRS
 from trackside_service.rules.base import Reading
+from trackside_service.rules.places import in_run
 from trackside_service.schedules import CompiledSchedule
 
 LrPoints: TypeAlias = Sequence[tuple[int, Reading, LrPoint]]
@@ -23,12 +24,22 @@ Points: TypeAlias = Sequence[tuple[int, Reading, LrPoint | MetricPoint]]
 
 
 def said_of(reading: Reading, name: str, followed: bool) -> LrPoint | MetricPoint | None:
-    """Return what a record says about the LR called `name`, and about the metrics, where the schedule follows one."""
+    """Return what a record says about the LR called `name`, and about the metrics, where the schedule follows one: then
+    in the run's own count, since such a schedule is followed in the order of the places.
+    """
     record = reading.record
-    others = tuple(one for one in record.metrics.items() if one[0] not in LRS) if followed else ()
-    if name in record.metrics:
-        return LrPoint(record.metrics[name], record.step, record.epoch, metrics=others)
-    return MetricPoint(others, record.step, record.epoch) if others else None
+    if followed:
+        others = tuple(one for one in record.metrics.items() if one[0] not in LRS)
+        here = in_run(reading)
+        if name in record.metrics:
+            return LrPoint(record.metrics[name], here.step, here.epoch, metrics=others)
+        return MetricPoint(others, here.step, here.epoch) if others else None
+    if name not in record.metrics:
+        return None
+    if reading.resumed is None:
+        return LrPoint(record.metrics[name], record.step, record.epoch)
+    before, perhaps = reading.resumed.updates_before(record.position)
+    return LrPoint(record.metrics[name], record.step, record.epoch, before=before, perhaps=perhaps)
 
 
 def judged(

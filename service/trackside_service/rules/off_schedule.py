@@ -25,6 +25,9 @@ the others. Unnamed, it is an alarm only where no metric whatever could explain 
 one that is not reported: so name it. Values that are missing, or printed too coarsely, leave the LR undetermined until
 it shows what was made of them.
 
+**Resumes.** A process that says the step it resumes from is compared behind that step, whether its counters go on or
+begin again at 0; where its first record does not tell which, both are held possible.
+
 **Defaults.** There is no tolerance to tune: a point is off if no number that prints so is within 1e-6 of the
 schedule's peak. The severity is critical where the LR is off by a factor of 2 or more either way, else warning. It
 resolves after ten points in a row are back on schedule. What an earlier process had left to say once the resume of it
@@ -390,7 +393,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=12,
+    state_version=13,
     dump=dump,
     load=load,
 )

@@ -6,6 +6,7 @@ from math import floor
 from typing import Any, TypeAlias
 
 from trackside_service.domain.records import Position, Record
+from trackside_service.rules.base import Reading
 
 Place: TypeAlias = tuple[int | None, float | None]  # (step, epoch), as printed
 
@@ -13,6 +14,14 @@ Place: TypeAlias = tuple[int | None, float | None]  # (step, epoch), as printed
 def place_of(record: Record) -> Place:
     """Return where the record lies."""
     return record.step, record.epoch
+
+
+def in_run(reading: Reading) -> Position:
+    """Return where the record lies in the run's own count: of a resumed process that counts anew, behind what it
+    resumed.
+    """
+    here = reading.record.position
+    return here if reading.resumed is None else reading.resumed.in_run(here)
 
 
 def position(place: Place | None) -> Position | None:

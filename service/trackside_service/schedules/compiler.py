@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from trackside_service.schedules.compiled import CompiledSchedule, Reporting
 from trackside_service.schedules.curve import Curve
@@ -47,6 +47,9 @@ _REPORTING = (
 _STEPS_PER_EPOCH = Param("steps_per_epoch", "integer", "", default=None, minimum=1, nullable=True)
 
 
+_PLAIN: Final = frozenset({float, int, str, bool, type(None)})
+
+
 def compile_schedule(declaration: Mapping[str, Any], *, steps_per_epoch: int | None = None) -> CompiledSchedule:
     """Return the schedule that `declaration` (the wire's S) describes.
 
@@ -64,10 +67,17 @@ def schedulers(declaration: Any, depth: int = 0) -> int:
     if depth > 4 * MAX_DEPTH:  # deeper than any that is accepted
         return 0
     if isinstance(declaration, Mapping):
-        inner = [value for value in declaration.values() if isinstance(value, (Mapping, list))]
+        # Most values are numbers and words, and to ask them for Mapping is what costs here.
+        inner = [
+            value for value in declaration.values() if type(value) not in _PLAIN and isinstance(value, (Mapping, list))
+        ]
         return sum(schedulers(value, depth + 1) for value in inner) + ("class" in declaration or "kind" in declaration)
     if isinstance(declaration, list) and len(declaration) <= MAX_TABLE:
-        return sum(schedulers(item, depth + 1) for item in declaration if isinstance(item, (Mapping, list)))
+        return sum(
+            schedulers(item, depth + 1)
+            for item in declaration
+            if type(item) not in _PLAIN and isinstance(item, (Mapping, list))
+        )
     return 0
 
 

@@ -42,6 +42,12 @@ def latest_resume(stored: Sequence[StoredLife]) -> int:
     return max((one.life.number for one in stored if one.life.process is not None and one.progress.started), default=-1)
 
 
+def counted_anew(connection: sa.Connection, run_id: UUID) -> list[int]:
+    """Return the numbers of the lives whose counters began again."""
+    resumed = [one for one in of_run(connection, run_id) if one.life.resumed_from_step is not None]
+    return [one.life.number for one in resumed if one.progress.resumed is not None and one.progress.resumed.anew]
+
+
 def next_number(connection: sa.Connection, run_id: UUID) -> int:
     """Return the number that the run's next life gets."""
     highest = connection.scalar(sa.select(sa.func.max(lives.c.number)).where(lives.c.run_id == run_id))

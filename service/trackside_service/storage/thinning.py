@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from trackside_service.domain.numbers import join
+from trackside_service.storage import lives
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.points import Point
 from trackside_service.storage.tables import metrics, points
@@ -23,7 +24,8 @@ def thinned(connection: sa.Connection, run_id: UUID, metric: str, limit: int) ->
 
     The history is cut into stretches of equal length, and of each the least and the greatest value and the first of
     each non-finite kind stay; so do the first and the last point. Of several values at one place (a re-log) the latest
-    counts. The database does the work; only what is shown is read. Raises `ValueError` on a smaller `limit`.
+    counts; what a resumed process counts anew lies elsewhere though its numbers are the same. The database does the
+    work; only what is shown is read. Raises `ValueError` on a smaller `limit`.
     """
     if limit < MIN_POINTS:
         raise ValueError(f"a history is thinned to {MIN_POINTS} points or more")
@@ -34,7 +36,8 @@ def thinned(connection: sa.Connection, run_id: UUID, metric: str, limit: int) ->
     ).one_or_none()
     if known is None:
         return []
-    shown = _shown(run_id, known.metric_id, ordered=known.ordered)
+    # A metric whose places only ever rose has one value at each.
+    shown = _shown(run_id, known.metric_id, None if known.ordered else lives.counted_anew(connection, run_id))
     if known.points <= limit:
         return _read(connection, run_id, metric, known.metric_id, sa.select(shown.c.ordinal))
     first, last = connection.execute(sa.select(sa.func.min(shown.c.ordinal), sa.func.max(shown.c.ordinal))).one()
@@ -49,16 +52,19 @@ def thinned(connection: sa.Connection, run_id: UUID, metric: str, limit: int) ->
     return _read(connection, run_id, metric, known.metric_id, sorted(ordinals))
 
 
-def _shown(run_id: UUID, metric_id: int, *, ordered: bool) -> sa.Subquery:
-    """The points of a metric that no later one at the same place replaces."""
+def _shown(run_id: UUID, metric_id: int, apart: Sequence[int] | None) -> sa.Subquery:
+    """The points of a metric that no later one at the same place replaces (None: none does); the places of the lives
+    `apart` are their own.
+    """
     own = sa.select(points.c.ordinal, points.c.value, points.c.kind).where(
         points.c.run_id == run_id, points.c.metric_id == metric_id
     )
-    if ordered:
+    if apart is None:
         return own.subquery()
     # A point without any place stands for itself.
     alone = sa.case((points.c.step.is_(None) & points.c.epoch.is_(None), points.c.ordinal))
-    place = (points.c.step, points.c.epoch, alone)
+    own_life = sa.case((points.c.life.in_(apart), points.c.life)) if apart else sa.null()
+    place = (points.c.step, points.c.epoch, alone, own_life)
     later = sa.func.row_number().over(partition_by=place, order_by=points.c.ordinal.desc())
     ranked = own.add_columns(later.label("later")).subquery()
     return sa.select(ranked.c.ordinal, ranked.c.value, ranked.c.kind).where(ranked.c.later == 1).subquery()

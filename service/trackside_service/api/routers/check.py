@@ -60,7 +60,7 @@ def _check(body: Any, limit: int) -> dict[str, Any]:
         spec, process = split_declaration(declaration)
     parsed = parse_records(records, limit=limit, beyond="a call; check a longer log with `trackside check`")
     with at("/run"):
-        report = replay.check(spec, parsed, process=None if process is None else process.id)
+        report = replay.check(spec, parsed, process=process)
     return {
         "alerts": [replayed_alert_to_wire(alert, report.symptoms.get(alert.id, ())) for alert in report.alerts],
         "lr": None if report.lr is None else as_wire(report.lr),

@@ -10,7 +10,15 @@ from trackside_service.api import examples
 from trackside_service.api.context import context
 from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
-from trackside_service.api.observed import expected_at, explanations_of, groups_of, identified_in, level_of, reported
+from trackside_service.api.observed import (
+    expected_at,
+    explanations_of,
+    groups_of,
+    identified_in,
+    level_of,
+    reported,
+    resumed_of,
+)
 from trackside_service.api.schemas.schedules import LrShown
 from trackside_service.conformance import Explanation, as_wire
 from trackside_service.domain.metrics import LR, LRS
@@ -58,10 +66,11 @@ def read_lr(
     with read_transaction(context(request).engine) as connection:
         run = run_of(connection, run_id)
         explanations = explanations_of(connection, run, groups_of(connection, run))
+        resumed = resumed_of(connection, run)
         observed = thinning.thinned(connection, run_id, LR, points)
         level = level_of(connection, run)
         stored = reported(connection, run)
-    expected = expected_at(run, explanations[0], observed, level)
+    expected = expected_at(run, explanations[0], observed, level, resumed)
     answer = {
         **_shown(explanations[0]),
         "schedule": None if run.spec.schedule is None else dict(run.spec.schedule),

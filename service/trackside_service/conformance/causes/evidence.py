@@ -84,6 +84,20 @@ class View:
         """How many points there are."""
         return len(self.ticks)
 
+    def of(self, points: npt.NDArray[np.bool_]) -> View:
+        """Return the view of some of its points only."""
+        values, off = self.values[points], self.off[points]
+        return replace(
+            self,
+            ticks=self.ticks[points],
+            updates=self.updates[points],
+            values=values,
+            halves=self.halves[points],
+            expected=self.expected[points],
+            off=off,
+            screen=_screen(off, values),
+        )
+
     def agree(self, predicted: FloatArray, where: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[np.bool_]:
         """Say point by point whether the print allows `predicted`, of shape (..., points at `where`)."""
         fits = np.abs(predicted - self.values[where]) <= self.halves[where]
@@ -176,6 +190,18 @@ class Evidence:
     def with_views(self) -> Evidence:
         """Return the evidence with its views."""
         return replace(self, views=tuple(self._views()))
+
+    def after_falling_back(self) -> Evidence | None:
+        """Return the evidence as the last process to come to each place left it: a run that is resumed at a checkpoint
+        is at the places behind it a second time. None where no place falls back, or none is off then.
+        """
+        views = []
+        for view in self.views:
+            falls = np.append(np.where(np.diff(view.ticks) < 0, view.ticks[1:], np.inf), np.inf)
+            overtaken = view.ticks >= np.minimum.accumulate(falls[::-1])[::-1]
+            if overtaken.any() and bool(view.off[~overtaken].any()):
+                views.append(view.of(~overtaken))
+        return replace(self, views=tuple(views)) if views else None
 
     def _views(self) -> Iterator[View]:
         per_batch = replace(self.schedule, unit="step")

@@ -53,21 +53,27 @@ def milestones(view: View) -> Fit | None:
 
 
 def _edges(view: View, levels: FloatArray) -> list[tuple[float, float]] | None:
-    """Return for each milestone the last tick seen before it and the first one seen behind it."""
+    """Return for each milestone the last tick that lies before it for sure, and the first one behind it.
+
+    Prints may be of either of two levels: going forward as long as each level's last, backward as long as its first.
+    """
     order = np.argsort(view.ticks, kind="stable")
-    ticks, last = view.ticks[order], -1.0
+    ticks, count = view.ticks[order], len(order)
     agrees = np.abs(levels[:, None] - view.values[order]) <= view.halves[order]
-    edges: list[tuple[float, float]] = []
-    place = 0
+    until, place = [], 0
     for level in range(len(levels)):
-        begin = place
-        while place < len(ticks) and agrees[level, place]:
-            place += 1
         if level:
-            edges.append((last, float(ticks[begin]) if begin < len(ticks) else np.inf))
-        if place > begin:
-            last = float(ticks[place - 1])
-    return edges if place == len(ticks) else None
+            until.append(float(ticks[place]) if place < count else np.inf)
+        while place < count and agrees[level, place]:
+            place += 1
+    if place < count:
+        return None
+    after = []
+    for level in range(len(levels) - 1, 0, -1):
+        while place and agrees[level, place - 1]:
+            place -= 1
+        after.append(float(ticks[place - 1]) if place else -1.0)
+    return list(zip(reversed(after), until, strict=True))
 
 
 def _cause(view: View, name: str, found: list[Interval], changed: list[int]) -> Cause:

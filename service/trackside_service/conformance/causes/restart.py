@@ -147,7 +147,8 @@ def _scheduler_only(view: View) -> Sequence[Fit]:
 
             if not len(found):
                 found = _resumed(view, after)
-        if not phases and not len(found):
+        # A part in closed form forgets it at the next tick: the whole schedule, or a phase of a sequence.
+        if not len(found) and (not phases or class_of(schedule)[1] == "SequentialLR"):
 
             def once(place: FloatArray, ticks: FloatArray, level: float = level) -> FloatArray:
                 return np.where(ticks == place, level, lrs(ticks))

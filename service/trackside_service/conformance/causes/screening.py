@@ -2,8 +2,9 @@
 
 A few telling points exclude most. Where a schedule is flat there, many are left, and which points would exclude those
 is not known beforehand: some of them are tried on the whole log, and the points that these fail at are what the others
-are tried on next. So a hypothesis is never dropped without a point that excludes it, until none fails any more; of
-what is left then, and is too much to be tried wholly, stretches are taken to be right whose ends are.
+are tried on next; at last many are, where each fails at a point of its own. So a hypothesis is never dropped without a
+point that excludes it while the rounds last; of what is left then, and is too much to be tried wholly, stretches are
+taken to be right whose ends are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _SAMPLE: Final = 24
 """Hypotheses of which is learnt what excludes the others."""
 _TELLING: Final = 4
 _ROUNDS: Final = 12
+_WIDE_ROUNDS: Final = 8
+"""Rounds in which as many hypotheses are tried on the whole log as may be at most."""
 
 Points = npt.NDArray[np.int64]
 
@@ -48,6 +51,14 @@ def surviving(candidates: FloatArray, screens: Sequence[Points], count: int, tri
         if telling is None or not len(telling):
             break
         left = _passing(left, telling, tried)
+    for _ in range(_WIDE_ROUNDS):
+        if len(left) <= MANY:
+            break
+        mask = tried(_spread(left, MANY), everything)
+        if mask is None or mask.all():
+            break
+        wrong = ~mask[~mask.all(axis=-1)]
+        left = _passing(left, np.unique(np.argmax(wrong, axis=-1)), tried)
     some = left if len(left) <= MANY else _spread(left, MANY)
     right = tried(some, everything, whole=True) if len(some) else None
     if right is None:

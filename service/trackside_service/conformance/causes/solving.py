@@ -55,7 +55,7 @@ def solve(
                     ranked.append((math.inf, math.inf, low, high))
                 continue
             with np.errstate(invalid="ignore"):  # refused at both ends
-                reach = np.nan_to_num(np.abs(other - one) / 2, nan=0.0)
+                reach = _known(np.abs(other - one) / 2, 0.0)
             between = np.maximum(np.minimum(one, other), -np.maximum(one, other))
             if _but_some(between - reach) <= 1.0:
                 ranked.append((_short_of(between), _but_some(np.minimum(np.abs(one), np.abs(other))), low, high))
@@ -73,8 +73,16 @@ def tries(view: View, count: int) -> bool:
 
 def explains(view: View, predict: Predict, value: float) -> bool:
     """Say whether every print allows the schedule of that value."""
-    where = view.screen
-    if not view.work.spend(len(where) + view.schedule.followed_to(view.last_tick) * FOLLOWED, 1):
+    where, whole_way = view.screen, view.schedule.followed_to(view.last_tick)
+    early = where[view.ticks[where] <= view.ticks[view.off].min()]
+    by_then = view.schedule.followed_to(float(view.ticks[early].max())) if whole_way and len(early) else 0
+    if 2 * by_then < whole_way and len(early):  # what is followed tick by tick is excluded where that is soon
+        if not view.work.spend(len(early) + by_then * FOLLOWED, 1):
+            return False
+        begun = predict(value, view.ticks[early])
+        if begun is None or not bool(view.agree(begun, early).all()):
+            return False
+    if not view.work.spend(len(where) + whole_way * FOLLOWED, 1):
         return False
     some = predict(value, view.ticks[where])
     if some is None or not bool(view.allows(some, where)):
@@ -108,7 +116,7 @@ class _Trial:
         if not bool(self.view.told(lrs, where)):
             return np.full(len(lrs), np.inf)
         beside = (lrs - self.view.values[where]) / self.view.halves[where]
-        return np.nan_to_num(beside, nan=np.inf if self.view.schedule.refused_after is not None else 0.0)
+        return _known(beside, np.inf if self.view.schedule.refused_after is not None else 0.0)
 
     def fits(self, value: float) -> bool:
         """Say whether the value explains every point; if only the screening points, screen by the worst of either side
@@ -128,9 +136,15 @@ class _Trial:
         return False
 
 
+def _known(values: FloatArray, otherwise: float) -> FloatArray:
+    """Return the values with another in the place of NaN."""
+    unknown = np.isnan(values)
+    return np.where(unknown, otherwise, values) if unknown.any() else values
+
+
 def _short_of(between: FloatArray) -> float:
     """Return by how much a straight line between the ends of a cell leaves the prints, each point counting a little."""
-    return float(np.sum(np.clip(np.nan_to_num(between, nan=0.0) - 1.0, 0.0, _MOST_SHORT)))
+    return float(np.minimum(np.maximum(_known(between, 0.0) - 1.0, 0.0), _MOST_SHORT).sum())
 
 
 def _but_some(misses: FloatArray) -> float:

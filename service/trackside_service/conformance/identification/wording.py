@@ -64,7 +64,8 @@ def _body(found: Found, ticks: str, tick: str) -> str:
         case "one_cycle":
             start, end = _of(found, "start"), _of(found, "end")
             share, total = _of(found, "pct_start"), _of(found, "total")
-            return f"one cycle of {total} {ticks}: from {start} up to {lr} in a share of {share}, then down to {end}"
+            then = "down to where it began as fast, and on" if found.variant == "three_phase" else "then down"
+            return f"one cycle of {total} {ticks}: from {start} up to {lr} in a share of {share}, {then} to {end}"
         case "cyclic":
             up, down = _of(found, "up"), _of(found, "down")
             fades = ", each half as high as the one before" if found.variant == "triangular2" else ""

@@ -50,6 +50,7 @@ def _torch(found: Found) -> dict[str, Any] | None:
             pct_start=_number(found, "pct_start"),
             div_factor=_tidy(peak / start),
             final_div_factor=_tidy(start / end),
+            **_phases(found),
         )
     if found.family == "cyclic":
         least = _number(found, "min")
@@ -71,6 +72,10 @@ def _torch(found: Found) -> dict[str, Any] | None:
     if main is None or (found.clock_from_start and found.family != "multi_step"):
         return None
     return {**_scheduler("SequentialLR", schedulers=[rise, main], milestones=[width]), "base_lr": peak}
+
+
+def _phases(found: Found) -> dict[str, Any]:
+    return {"three_phase": True} if found.variant == "three_phase" else {}
 
 
 def _tidy(ratio: float) -> float:
@@ -116,6 +121,7 @@ def _paddle(found: Found) -> dict[str, Any] | None:
             divide_factor=_tidy(peak / start),
             end_learning_rate=_number(found, "end"),
             phase_pct=float(_number(found, "pct_start")),
+            **_phases(found),
         )
     warmup = found.warmup
     main = _paddle_main(found, 0.0 if warmup is None else warmup.ticks.value)

@@ -24,6 +24,8 @@ MOST_TICKS: Final = 1_000_000
 """Ticks that are followed at most; the LRs after them are not known. Following so many takes tenths of a second."""
 _ONE_BY_ONE: Final = 16_384
 _ROW: Final = 1_024
+_FEW: Final = 512
+"""Maps that do more than multiply, as a cosine's turn does, up to which the others are multiplied at once."""
 
 Map: TypeAlias = tuple[float, float]
 Maps: TypeAlias = tuple[FloatArray, FloatArray]
@@ -280,9 +282,13 @@ def last_tick(part: Part, base: float) -> int | None:
 def _applied(scale: FloatArray, shift: FloatArray, first: float) -> FloatArray:
     """Return `first` and what it becomes under one map after another: shape (maps + 1,).
 
-    The first ones are applied one by one, as the real classes do; the others are composed within rows of maps, all
-    rows at a time, which rounds differently by some 1e-13.
+    Maps that only multiply are applied one by one, as the real classes do. Where many add something too, only the
+    first ones are; the others are composed within rows of maps, all rows at a time, which rounds differently by some
+    1e-13.
     """
+    adding = np.flatnonzero(shift != 0.0)
+    if len(adding) <= _FEW:
+        return _multiplied(scale, shift, first, adding.tolist())
     maps = zip(scale[:_ONE_BY_ONE].tolist(), shift[:_ONE_BY_ONE].tolist(), strict=True)
     lrs = [*accumulate(maps, lambda lr, each: each[0] * lr + each[1], initial=first)]
     left = len(scale) - _ONE_BY_ONE
@@ -297,6 +303,19 @@ def _applied(scale: FloatArray, shift: FloatArray, first: float) -> FloatArray:
     ends = zip(a[-1].tolist(), b[-1].tolist(), strict=True)
     begins = np.array([*accumulate(ends, lambda lr, each: each[0] * lr + each[1], initial=lrs[-1])][:-1])
     return np.concatenate([lrs, (a * begins + b).T.ravel()[:left]])
+
+
+def _multiplied(scale: FloatArray, shift: FloatArray, first: float, adding: Sequence[int]) -> FloatArray:
+    """Do what `_applied` does where only the maps `adding` do more than multiply: a product rounds as factors come."""
+    lrs = np.empty(len(scale) + 1)
+    lrs[0], begin = first, 0
+    for end in (*adding, len(scale)):
+        lrs[begin + 1 : end + 1] = scale[begin:end]
+        np.multiply.accumulate(lrs[begin : end + 1], out=lrs[begin : end + 1])
+        if end < len(scale):
+            lrs[end + 1] = scale[end] * lrs[end] + shift[end]
+        begin = end + 1
+    return lrs
 
 
 @dataclass(frozen=True, slots=True)
