@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LINE = 100  # records a line: what has to give way to the end is little
 LINE_VALUES = 5_000
 TOUCH_S = 60.0
+NO_ANSWER = "the disk does not answer"
 ROOM_AGAIN_S = 15.0  # a disk that took nothing is tried again after that
 
 
@@ -68,6 +69,7 @@ class Keeper:
         self._replay: Replay | None = None
         self._not_before = 0.0
         self._touch_at = 0.0
+        self.steps = 0  # of `conclude`: whoever waits for it sees that the disk goes on
 
     # -- while the run lasts -----------------------------------------------------------------------------------------
 
@@ -179,7 +181,7 @@ class Keeper:
         `ending`: the request that ends the run, if it was not made. What finds no room is lost, and counted.
         """
         if not self._lock.acquire(timeout=wait_s):
-            return Kept(0, len(self._inbox.pending), "the disk does not answer", anything=False)
+            return Kept(0, len(self._inbox.pending), NO_ANSWER, anything=False)
         try:
             if self._journal is not None and not self._journal.is_there:
                 self._give_up_journal()
@@ -225,7 +227,7 @@ class Keeper:
                 # the declaration goes first even where the run was opened: it changes nothing then, and a service that
                 # lost its database meanwhile can still take the rest
                 journal = self._begin(opening)
-            missing -= journal.append(self._posts(opening, left))
+            missing -= journal.append(self._posts(opening, left), wanted=self._step)
             why = journal.why
             given_up = journal.conclude(last)
             journal.hand_on()
@@ -237,6 +239,10 @@ class Keeper:
             return Kept(0, unsent, _reason(error), anything=False)
         missing += min(given_up, unsent - missing)
         return Kept(unsent - missing, missing, why or journal.why, anything=True)
+
+    def _step(self) -> bool:
+        self.steps += 1
+        return True
 
     def _mark(self, opening: Request, ending: Request | None, lost: int) -> None:
         settings, body = self._settings, opening.body

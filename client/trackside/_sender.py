@@ -15,8 +15,9 @@ from trackside import _delivery
 from trackside._backlog import Backlog
 from trackside._caller import Caller
 from trackside._config import Settings
+from trackside._disk import DiskThread, Job
 from trackside._inbox import MAX_VALUES, Inbox
-from trackside._keeper import Keeper, Kept, Losses
+from trackside._keeper import NO_ANSWER, Keeper, Kept, Losses
 from trackside._records import Ending, batches
 from trackside._say import Notices
 from trackside._spool import Request
@@ -53,6 +54,8 @@ class Sender:
         self._inbox = Inbox(settings.queue_size, notices)
         self._keeper = Keeper(settings, self._inbox, notices, run_id=run_id)
         self._backlog = Backlog(settings.spool_dir, url=settings.url, run_id=run_id)
+        self._disk = DiskThread()
+        self._last: Job[Kept] | None = None
         self._thread: threading.Thread | None = None
         self._opened = False
         self._reopened = False
@@ -95,6 +98,7 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; when the system refuses one, records wait and are spooled at the end."""
+        self._disk.start()
         thread = threading.Thread(target=self._run, name="trackside", daemon=True)
         try:
             thread.start()
@@ -139,20 +143,33 @@ class Sender:
         if not inbox.close(lock_s=max(0.2, left_s), read_s=left_s):
             self._notices.tell("lost", "the last records could not be taken over at the end and are lost.")
             return
-        self._backlog.close(wait_s=max(0.2, deadline - time.monotonic()))
-        self.lost += inbox.emptied
-        ending = inbox.ending
-        last = None
-        if ending is not None and ending.status and not self._ended:
-            last = Request("PATCH", self._path, _end_body(ending))
-        kept = self._keeper.conclude(self._opening(), last, losses=self._losses, wait_s=max(0.2, left_s))
+        if self._last is None:  # else an interruption ended the wait for it
+            self.lost, inbox.emptied = self.lost + inbox.emptied, 0
+            self._last = self._disk.last(lambda: self._conclude(left_s), progress=lambda: self._keeper.steps)
+        if self._last.wait(deadline):
+            kept = self._last.result()
+        else:
+            kept = Kept(0, len(inbox.pending), NO_ANSWER, anything=False)
         self._tell_end(kept)
         if self._thread is None or not self._thread.is_alive():
             self._caller.close()
 
+    def _conclude(self, left_s: float) -> Kept:
+        """Put on disk what is left; in the thread that may wait for the disk."""
+        ending = self._inbox.ending
+        last = None
+        if ending is not None and ending.status and not self._ended:
+            last = Request("PATCH", self._path, _end_body(ending))
+        kept = self._keeper.conclude(self._opening(), last, losses=self._losses, wait_s=max(0.2, left_s))
+        self._backlog.close(wait_s=0.2)
+        return kept
+
     def _tell_end(self, kept: Kept) -> None:
         notices, inbox = self._notices, self._inbox
-        if kept.lost:
+        if kept.why == NO_ANSWER:
+            what = f"{kept.lost} records" if kept.lost else "the run's end"
+            notices.tell("lost", f"{what} could not be sent and may be lost: {kept.why}.")
+        elif kept.lost:
             self.lost += kept.lost
             notices.tell("lost", f"{kept.lost} records could not be sent and are lost: {kept.why}.")
         if kept.records or (kept.anything and not kept.lost):
