@@ -1,5 +1,5 @@
-"""A thread for what is written at the run's end: a disk that hangs (a dead network file system, say) keeps it, not the
-script.
+"""A thread for all that touches the disk: one that hangs (a dead network file system, say) keeps this thread, and
+neither the training, nor what goes to the service, nor the process's end.
 
 It starts with the run, since an interpreter that shuts down starts none (from Python 3.12 on). What hangs in it is left
 behind: a daemon thread keeps no process.
@@ -11,21 +11,21 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_S = 1.0  # of the thread that sends, for one piece of work
 STALL_S = 1.0  # without any progress, after the time of the run's end
 LONGEST_S = 10.0  # after that time, for a disk that is slow and goes on
 LOOK_S = 0.1
 
 
 class Job(Generic[T]):
-    """A piece of work that may outlast the wait for it. `progress` changes as long as it goes on."""
+    """A piece of work that may outlast the wait for it."""
 
-    def __init__(self, work: Callable[[], T], progress: Callable[[], int]) -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._progress = progress
         self._done = threading.Event()
         self._found: list[T] = []
         self._error: Exception | None = None
@@ -39,14 +39,26 @@ class Job(Generic[T]):
         finally:
             self._done.set()
 
-    def wait(self, deadline: float) -> bool:
-        """Wait until it is done. False where past `deadline` (`time.monotonic`) it makes no progress, or too little."""
-        seen, changed_at = self._progress(), time.monotonic()
+    @property
+    def done(self) -> bool:
+        """Whether it came to its end."""
+        return self._done.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long. Tells whether it is done."""
+        return self._done.wait(seconds)
+
+    def wait_past(self, deadline: float, progress: Callable[[], int]) -> bool:
+        """Wait until it is done. False where past `deadline` (`time.monotonic`) it goes on no more, or for too long.
+
+        `progress` changes as long as it goes on.
+        """
+        seen, changed_at = progress(), time.monotonic()
         longest = max(deadline, changed_at) + LONGEST_S
         while not self._done.wait(LOOK_S):
-            now, progress = time.monotonic(), self._progress()
-            if progress != seen:
-                seen, changed_at = progress, now
+            now, found = time.monotonic(), progress()
+            if found != seen:
+                seen, changed_at = found, now
             if now >= longest or (now >= deadline and now - changed_at >= STALL_S):
                 return False
         return True
@@ -59,31 +71,36 @@ class Job(Generic[T]):
 
 
 class DiskThread:
-    """Does one job after the other, and ends after the last. Where the system grants no thread, the caller does them,
-    and waits for the disk however long it takes.
-    """
+    """Does one job after the other. Where the system grants no thread, the caller does them, and waits for the disk."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Job[Any], bool]] = queue.SimpleQueue()
+        self._latest: Job[Any] | None = None
         self._runs = False
 
     def start(self) -> None:
-        """Start the thread, if the system grants one."""
-        thread = threading.Thread(target=self._run, name="trackside-disk", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return
+        """Start the thread. Raises `RuntimeError` where the system grants none."""
+        threading.Thread(target=self._run, name="trackside-disk", daemon=True).start()
         self._runs = True
 
-    def last(self, work: Callable[[], T], *, progress: Callable[[], int]) -> Job[T]:
-        """Do the last job. Returns at once where there is a thread."""
-        job = Job(work, progress)
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._latest is not None and not self._latest.done
+
+    def do(self, work: Callable[[], T], *, last: bool = False) -> Job[T]:
+        """Have a job done, and end after the `last`. Returns at once where there is a thread."""
+        job = Job(work)
         if self._runs:
-            self._jobs.put(job.run)
+            self._latest = job
+            self._jobs.put((job, last))
         else:
             job.run()
         return job
 
     def _run(self) -> None:
-        self._jobs.get()()
+        last = False
+        while not last:
+            job, last = self._jobs.get()
+            job.run()
+            del job

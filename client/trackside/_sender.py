@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trackside import _delivery
 from trackside._backlog import Backlog
 from trackside._caller import Caller
 from trackside._config import Settings
-from trackside._disk import DiskThread, Job
+from trackside._disk import PATIENCE_S, DiskThread, Job
 from trackside._inbox import MAX_VALUES, Inbox
 from trackside._keeper import NO_ANSWER, Keeper, Kept, Losses
 from trackside._records import Ending, batches
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from trackside._replay import Replay
     from trackside._transport import Answer, Transport
 
+T = TypeVar("T")
+
 BATCH = 500
 BATCH_VALUES = 20_000
 GATHER_S = 0.2
 LAST_TRIES = 3
 LAST_DELAY_S = 0.25
 LOOK_S = 0.25  # between two looks at what waits, while the service is away
+DISK_AGAIN_S = 5.0  # between two looks at files for which the disk does not answer
 READ_S = 0.5  # of the time at the end, for values on a device that the thread did not come to
 
 
@@ -42,7 +46,7 @@ class Sender:
     def __init__(
         self, settings: Settings, transport: Transport, *, run_id: str, body: dict[str, Any], notices: Notices
     ) -> None:
-        self._queue_size = settings.queue_size
+        self._spill_above = settings.queue_size // 2, MAX_VALUES // 2
         self._caller = Caller(transport)
         self._run_id = run_id
         self._body = body
@@ -55,6 +59,7 @@ class Sender:
         self._keeper = Keeper(settings, self._inbox, notices, run_id=run_id)
         self._backlog = Backlog(settings.spool_dir, url=settings.url, run_id=run_id)
         self._disk = DiskThread()
+        self._stuck: Job[Any] | None = None  # what the disk was asked and did not answer in time
         self._last: Job[Kept] | None = None
         self._thread: threading.Thread | None = None
         self._opened = False
@@ -85,7 +90,7 @@ class Sender:
 
     @property
     def _losses(self) -> Losses:
-        return Losses(self.lost + self._inbox.dropped, self._told_lost)
+        return Losses(self.lost + self._keeper.lost + self._inbox.dropped, self._told_lost)
 
     @property
     def _has_to_tell(self) -> bool:
@@ -98,9 +103,9 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; when the system refuses one, records wait and are spooled at the end."""
-        self._disk.start()
         thread = threading.Thread(target=self._run, name="trackside", daemon=True)
         try:
+            self._disk.start()
             thread.start()
         except RuntimeError as error:
             self._notices.tell(
@@ -145,23 +150,26 @@ class Sender:
             return
         if self._last is None:  # else an interruption ended the wait for it
             self.lost, inbox.emptied = self.lost + inbox.emptied, 0
-            self._last = self._disk.last(lambda: self._conclude(left_s), progress=lambda: self._keeper.steps)
-        if self._last.wait(deadline):
+            self._last = self._disk.do(self._conclude, last=True)
+        needed = bool(inbox.pending) or not self._ended or self._losses.untold or self._keeper.has_files
+        if self._last.wait_past(deadline if needed else time.monotonic(), lambda: self._keeper.steps):
             kept = self._last.result()
+        elif not needed:  # the file of an earlier run that was to be sent comes back as a killed process's does
+            kept = Kept(0, 0, "", anything=False)
         else:
             kept = Kept(0, len(inbox.pending), NO_ANSWER, anything=False)
         self._tell_end(kept)
         if self._thread is None or not self._thread.is_alive():
             self._caller.close()
 
-    def _conclude(self, left_s: float) -> Kept:
-        """Put on disk what is left; in the thread that may wait for the disk."""
+    def _conclude(self) -> Kept:
+        """Put on disk what is left."""
         ending = self._inbox.ending
         last = None
         if ending is not None and ending.status and not self._ended:
             last = Request("PATCH", self._path, _end_body(ending))
-        kept = self._keeper.conclude(self._opening(), last, losses=self._losses, wait_s=max(0.2, left_s))
-        self._backlog.close(wait_s=0.2)
+        kept = self._keeper.conclude(self._opening(), last, losses=self._losses)
+        self._backlog.release()
         return kept
 
     def _tell_end(self, kept: Kept) -> None:
@@ -201,7 +209,8 @@ class Sender:
     def _turn(self) -> bool:
         """Wait for something to do and do one piece of it. Returns False when the thread should end."""
         inbox = self._inbox
-        idle = self._opened and not inbox.pending and not self._has_to_tell and self._keeper.next() is None
+        on_disk = self._keeper.has_moved and not self._disk_is_stuck
+        idle = self._opened and not inbox.pending and not self._has_to_tell and not on_disk
         if idle and inbox.ending is None:
             self._gather()
         if not inbox.absorb():
@@ -224,21 +233,37 @@ class Sender:
 
     def _away(self) -> None:
         """The service is away: put on disk what waits, and take it out of memory where it is much."""
-        self._keeper.keep(self._opening())
-        if self._inbox.more_than(self._queue_size // 2, MAX_VALUES // 2):
-            self._keeper.spill()
+        if not self._disk.busy:
+            opening = self._opening()
+            self._disk.do(lambda: self._keeper.keep(opening, spill_above=self._spill_above))
 
     def _meanwhile(self) -> bool:
         """Called during the wait for an answer. Returns False where nobody wants it any more."""
         if not self._inbox.absorb():
             return False
-        self._keeper.keep(self._opening())
+        self._away()
         return True
+
+    def _on_disk(self, work: Callable[[], T]) -> T | None:
+        """Have something done that needs the disk. None where it does not answer: it is done once it does."""
+        if self._disk_is_stuck:
+            return None
+        job = self._disk.do(work)
+        if job.wait(PATIENCE_S):
+            return job.result()
+        self._stuck = job
+        return None
+
+    @property
+    def _disk_is_stuck(self) -> bool:
+        return self._stuck is not None and not self._stuck.done
 
     def _gather(self) -> None:
         """With nothing at hand, wait for a record, and then for some more: a batch should be worth its request."""
         inbox, backlog = self._inbox, self._backlog
-        if backlog.empty:
+        if self._disk_is_stuck:
+            inbox.sleep(DISK_AGAIN_S)
+        elif backlog.empty:
             inbox.sleep(None)
         else:
             pause = backlog.retry_at - time.monotonic()
@@ -250,9 +275,9 @@ class Sender:
     def _work(self) -> bool:
         """Make one request, the most urgent one."""
         if not self._opened:
-            replay = self._backlog.earlier_life()
+            replay = self._on_disk(self._backlog.earlier_life)
             return self._open() if replay is None else self._replay(replay)
-        moved = self._keeper.next()
+        moved = self._on_disk(self._keeper.next) if self._keeper.has_moved else None
         if moved is not None:
             return self._post_moved(moved)
         if self._inbox.pending:
@@ -262,7 +287,7 @@ class Sender:
         if self._inbox.ending is not None:
             return self._end()
         if time.monotonic() >= self._backlog.retry_at:
-            replay = self._backlog.next()
+            replay = self._on_disk(self._backlog.next)
             if replay is not None:
                 return self._replay(replay)
         return True
@@ -295,6 +320,13 @@ class Sender:
             if self._inbox.closed:
                 return False
             batch = next(batches(self._inbox.pending, self._limit, BATCH_VALUES))
+            self._keeper.posting = True
+        try:
+            return self._post_batch(batch)
+        finally:
+            self._keeper.posting = False
+
+    def _post_batch(self, batch: list[dict[str, Any]]) -> bool:
         answer = self._ask("POST", self._path + "/records", {"process": self._process, "records": batch})
         if answer is None:
             return self._go_on()
@@ -326,15 +358,17 @@ class Sender:
         answer = self._ask(request.method, request.path, request.body)
         if answer is None:
             return self._go_on()
-        refused = moved.refused
-        if moved.settle(answer):
+        found = self._on_disk(lambda: self._keeper.settle(answer))
+        if found is None:
+            return True
+        dealt_with, refused = found
+        if dealt_with:
             self._failures = 0
             self._reopened = False
-            if moved.refused > refused:
+            if refused:
                 self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
                 self._retry_at = time.monotonic() + moved.pause_s
                 self._told_to_wait = False
-            self.lost += self._keeper.taken(refused)
             return True
         if _delivery.meaning(request.method, answer) == "unknown_run" and not self._reopened:
             self._opened = False
@@ -392,7 +426,8 @@ class Sender:
             self._keeper.settled(records, refused=refused)
             self._opened = self._opened or opened
             self._ended = self._ended or ended
-        self._keeper.tidy()
+        if self._keeper.untidy and not self._disk.busy:
+            self._disk.do(self._keeper.tidy)
         self._failures = 0
         if answer is not None and answer.body is not None:
             health = answer.body.get("health")
@@ -405,15 +440,15 @@ class Sender:
         answer = self._ask(request.method, request.path, request.body)
         if answer is None:
             return self._go_on()
-        if replay.settle(answer):
+        failures = self._on_disk(lambda: self._backlog.settle(answer))
+        if failures is None:
+            return True
+        if not failures:
             self._failures = 0
-            self._backlog.taken()
             self._backlog.retry_at = time.monotonic() + replay.pause_s
             return True
         if not self._opened:  # an earlier life of this run: its own records wait behind it, but not for ever
-            self._backlog.refused()
             return self._failed(answer)
-        failures = self._backlog.refused()
         self._backlog.retry_at = time.monotonic() + _delivery.delay(failures, answer.retry_after_s, self._rng)
         return True
 

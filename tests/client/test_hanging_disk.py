@@ -96,15 +96,55 @@ def test_a_disk_that_hangs_at_the_last_write_keeps_no_process(
     assert spooled_records(file) == 100
 
 
-def test_while_the_disk_hangs_what_the_service_takes_is_there(process: Process, receiver: Receiver, fifo: str) -> None:
+@pytest.mark.parametrize("waiting", ["nothing", "a file", "a FIFO"])
+def test_while_the_disk_hangs_what_the_service_takes_is_there(
+    process: Process, receiver: Receiver, fifo: str, waiting: str
+) -> None:
+    """The folder is looked at before the run is opened: for what an earlier life of it may have left."""
+    if waiting == "a file":
+        process("import sys, trackside; trackside.Run(sys.argv[1]).log(a=1.0)", f"http://127.0.0.1:{free_port()}")
+    elif waiting == "a FIFO":
+        process.spool.mkdir()
+        os.mkfifo(process.spool / "0-0.jsonl")
     script = HANGING + "    hang(); train()"
-    done = process(script, receiver.url, fifo, *OPERATIONS)
+    operations = () if waiting == "a FIFO" else OPERATIONS
+    done = process(script, receiver.url, fifo, *operations)
     assert done.returncode == 0
     assert exit_time(done.stdout) < 3
     assert done.stderr == ""
     (run_id,) = receiver.runs
     assert len(receiver.stored(run_id)) == 100
     assert receiver.ends[run_id] == {"status": "finished"}
+
+
+def test_while_the_disk_hangs_and_the_service_is_away_memory_keeps_what_it_can(process: Process, fifo: str) -> None:
+    port = free_port()
+    script = (
+        HANGING
+        + """
+    hang()
+    run = train()
+    print(run.id, flush=True)
+    sys.stdin.readline()  # until the service is back
+    run.log(step=100, train_loss=1.0)
+    ended = time.monotonic()
+    """
+    )
+    with process.started(script, f"http://127.0.0.1:{port}", fifo, "open") as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        run_id = child.stdout.readline().strip()
+        assert child.stderr.readline().startswith("trackside: the service cannot be reached")
+        back = Receiver(port=port)
+        try:
+            back.wait_for(lambda: len(back.stored(run_id)) == 100, timeout=30)
+            output, errors = child.communicate("\n", timeout=20)
+            assert (child.returncode, errors) == (0, "")
+            assert exit_time(output) < 2
+            assert [record["step"] for record in back.stored(run_id)] == list(range(101))
+            assert back.ends[run_id] == {"status": "finished"}
+        finally:
+            back.stop()
 
 
 def test_two_runs_and_a_disk_that_hangs(process: Process, fifo: str) -> None:
