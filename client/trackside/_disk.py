@@ -76,6 +76,7 @@ class DiskThread:
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[tuple[Job[Any], bool]] = queue.SimpleQueue()
         self._latest: Job[Any] | None = None
+        self._stuck: Job[Any] | None = None
         self._runs = False
 
     def start(self) -> None:
@@ -97,6 +98,21 @@ class DiskThread:
         else:
             job.run()
         return job
+
+    def ask(self, work: Callable[[], T]) -> T | None:
+        """Have a job done and return what it returns. None where the disk does not answer: it is done once it does."""
+        if self.stuck:
+            return None
+        job = self.do(work)
+        if job.wait(PATIENCE_S):
+            return job.result()
+        self._stuck = job
+        return None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the disk did not answer the last time that it was asked, and has not since."""
+        return self._stuck is not None and not self._stuck.done
 
     def _run(self) -> None:
         last = False
