@@ -174,6 +174,47 @@ def test_an_exception_is_a_failure(receiver: Receiver, tmp_path: Path) -> None:
     assert receiver.ends[run_id] == {"status": "failed", "reason": "RuntimeError: no space left"}
 
 
+@pytest.mark.parametrize("asked", [("1", None, 1), ("", None, 0), ("1", False, 0), ("", True, 1)])
+def test_another_rank_reports_where_all_are_asked_for(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, bool | None, int]
+) -> None:
+    variable, option, runs = asked
+
+    class Other(pl.strategies.SingleDeviceStrategy):  # type: ignore[misc]
+        @property
+        def is_global_zero(self) -> bool:
+            return False
+
+    monkeypatch.setenv("TRACKSIDE_ALL_RANKS", variable)
+    callback = LightningCallback(receiver.url, all_ranks=option)
+    trainer_of(tmp_path, callback, strategy=Other("cpu"), max_epochs=1).fit(module_of(pl), loader(), loader())
+    assert len(receiver.runs) == runs
+
+
+def test_what_raises_in_the_framework_stays_there(receiver: Receiver, tmp_path: Path) -> None:
+    """A metric that cannot be computed, say: the trainer asks for it where it needs it, and not because of us."""
+
+    class Trainer(pl.Trainer):  # type: ignore[misc]
+        @property
+        def callback_metrics(self) -> Any:
+            raise RuntimeError("no samples")
+
+    made = Trainer(
+        default_root_dir=str(tmp_path),
+        callbacks=[LightningCallback(receiver.url, lr_every=1)],
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    made.fit(module_of(pl), loader(), loader())
+    run_id, _ = only_run(receiver)
+    assert receiver.ends[run_id] == {"status": "finished"}
+    assert sorted(rates(receiver, run_id)) == list(range(BATCHES))
+
+
 def test_a_loss_that_is_not_finite_is_reported_at_once(receiver: Receiver, tmp_path: Path) -> None:
     trainer_of(tmp_path, LightningCallback(receiver.url, lr_every=100)).fit(module_of(pl, lr=1e38), loader(), loader())
     run_id, _ = only_run(receiver)

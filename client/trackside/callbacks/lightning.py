@@ -59,7 +59,8 @@ class _Fit(Loop):
         self._before: dict[str, Any] = {}
         self._validated: set[str] = set()
         self._losses = False
-        if trainer.is_global_zero or self._options.get("all_ranks"):
+        all_ranks = self._options.get("all_ranks")
+        if trainer.is_global_zero or (_config.all_ranks_from_environment() if all_ranks is None else all_ranks):
             self._start(self._begin, trainer)
 
     def _begin(self, trainer: Any) -> None:
@@ -129,12 +130,12 @@ class _Fit(Loop):
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Note what is logged already: Lightning keeps it beside what the validation logs."""
-        self._before = dict(trainer.callback_metrics)
+        self._before = _logged(trainer)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Report what the validation logged."""
         if not trainer.sanity_checking and self.run is not None:
-            logged = dict(trainer.callback_metrics)
+            logged = _logged(trainer)
             found = {name: value for name, value in logged.items() if self._before.get(name) is not value}
             self._validated.update(found)
             self._report(trainer, found)
@@ -142,7 +143,7 @@ class _Fit(Loop):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Report what the epoch logged."""
         if self.run is not None:
-            logged = dict(trainer.callback_metrics)
+            logged = _logged(trainer)
             self._report(trainer, {name: value for name, value in logged.items() if name not in self._validated})
 
     def _report(self, trainer: Any, found: Mapping[str, Any]) -> None:
@@ -177,6 +178,13 @@ class _Fit(Loop):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take the run of a checkpoint."""
         self._remembered = state_dict.get("run_id")
+
+
+def _logged(trainer: Any) -> dict[str, Any]:
+    """What the module logged; its metrics are computed for that, and may raise."""
+    with contextlib.suppress(Exception):
+        return dict(trainer.callback_metrics)
+    return {}
 
 
 def _manual(trainer: Any) -> bool:
