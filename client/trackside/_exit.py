@@ -63,6 +63,8 @@ def forget(run: Run) -> None:
     """Drop a run that has ended."""
     with contextlib.suppress(ValueError):
         _live.remove(run)
+    if not _own():
+        _signals.uninstall()
 
 
 def outcome(error: BaseException | None) -> tuple[str, str | None]:

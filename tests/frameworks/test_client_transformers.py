@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,16 @@ def test_an_update_that_the_scaler_skips_is_none(receiver: Receiver, tmp_path: P
         for life in receiver.records.values()
     ]
     assert lives[1] == pytest.approx(dict(zip(range(8, 21), wanted[7:], strict=False)), rel=1e-12)
+
+
+def test_a_callback_that_is_kept_keeps_no_model(receiver: Receiver, tmp_path: Path) -> None:
+    callback = TransformersCallback(receiver.url)
+    trainer = trainer_of(tmp_path, callback, max_steps=2)
+    trainer.train()
+    model = weakref.ref(trainer.model)
+    del trainer
+    gc.collect()
+    assert model() is None
 
 
 def test_the_callback_goes_through_pickle_whenever(receiver: Receiver, tmp_path: Path) -> None:

@@ -56,7 +56,6 @@ class _Fit(Loop):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the run."""
-        self._optimizer: Any = None
         self._lrs: dict[str, Any] = {}
         self._stepped = self._updates = 0
         self._several = False

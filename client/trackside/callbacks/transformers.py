@@ -44,7 +44,6 @@ class _Train(Loop):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the run."""
-        self._read: Any = None
         self._lrs: dict[str, Any] = {}
         self._reported = -1
         self._skipped = 0  # updates that were none: a scaler of gradients found them not finite
