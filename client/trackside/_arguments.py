@@ -36,7 +36,7 @@ def declaration(
         "name": _text("name", name),
         "framework": _text("framework", framework),
         "total_epochs": _count("total_epochs", total_epochs),
-        "steps_per_epoch": _count("steps_per_epoch", steps_per_epoch),
+        "steps_per_epoch": _count("steps_per_epoch", steps_per_epoch, most=_wire.MAX_STEP),
         "num_classes": _count("num_classes", num_classes),
         "schedule": _schedule(schedule),
         "expectations": _mappings("expectations", expectations),
@@ -77,7 +77,7 @@ def check_rest(
             raise TypeError(f"api_key must be text, not {type(api_key).__name__}")
         if not _config.is_header_text(api_key.strip()):
             raise ValueError("api_key holds characters that no key has")
-    _count("resumed_from_step", resumed_from_step, least=0)
+    _count("resumed_from_step", resumed_from_step, least=0, most=_wire.MAX_STEP)
 
 
 def script_name() -> str:
@@ -98,14 +98,17 @@ def _text(name: str, value: object) -> str | None:
     return value
 
 
-def _count(name: str, value: object, *, least: int = 1) -> int | None:
+def _count(name: str, value: object, *, least: int = 1, most: int = _wire.MAX_EPOCH) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")
-    return int(value)
+    count = int(value)
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}, not {count}")
+    if count > most:
+        raise ValueError(f"{name} must be at most {most:,}")
+    return count
 
 
 def _seconds(name: str, value: object) -> float | None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trackside import _spool
 from trackside._replay import Replay
+
+if TYPE_CHECKING:
+    from trackside._transport import Answer
 
 FILE_TRIES = 5  # answers in a row that do not take a request; then the file waits for the next run
 
 
 class Backlog:
-    """The waiting files for one service. At most one is claimed at a time, and read request by request."""
+    """The waiting files for one service. At most one is claimed at a time, and read request by request.
+
+    All but `empty` and `retry_at` is for the thread that touches the disk (see `_disk`).
+    """
 
     def __init__(self, folder: Path, *, url: str, run_id: str) -> None:
         self._folder = folder
@@ -22,9 +28,12 @@ class Backlog:
         self._paths: deque[Path] | None = None
         self._current: Replay | None = None
         self._failures = 0
-        self._closed = False
-        self._lock = threading.Lock()  # of the thread that sends and the one that ends the run
         self.retry_at = 0.0  # no earlier is another file's request worth its while
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left that this run can send. Not before somebody looked."""
+        return self._current is None and self._paths is not None and not self._paths
 
     def earlier_life(self) -> Replay | None:
         """Return what an earlier life of this very run left, so that the service sees the lives in their order."""
@@ -40,53 +49,28 @@ class Backlog:
             self._take(paths.popleft())
         return self._current
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is left that this run can send."""
-        return self._current is None and not self._listed()
-
-    def refused(self) -> int:
-        """Note that the service answered and did not take the request; after a few of them go on to the next file.
-
-        Returns how many such answers came in a row.
+    def settle(self, answer: Answer) -> int:
+        """Take the answer to the request that is to be sent. Returns how many answers in a row did not take it, 0 when
+        it was dealt with; after a few of them the next file is gone on to.
         """
+        if self._current is None:
+            return 0
+        if self._current.settle(answer):
+            self._failures = 0
+            self._drop_finished()
+            return 0
         self._failures += 1
         failures = self._failures
         if failures >= FILE_TRIES:
             self.release()
         return failures
 
-    def taken(self) -> None:
-        """Note that the service took a request. A file whose requests all were made is removed."""
-        with self._lock:
-            self._failures = 0
-            if self._current is not None and self._current.finished:
-                self._current.close()
-                self._current = None
-
     def release(self) -> None:
         """Put the claimed file back for a later run."""
-        with self._lock:
-            self._release()
-
-    def _release(self) -> None:
         self._failures = 0
         current, self._current = self._current, None
         if current is not None:
             current.release()
-
-    def close(self, *, wait_s: float) -> None:
-        """Claim no more, and put back what is claimed.
-
-        Where a disk that does not answer keeps the thread for longer than `wait_s` seconds, the file that it is about
-        comes back as a killed process's does.
-        """
-        self._closed = True
-        if self._lock.acquire(timeout=wait_s):
-            try:
-                self._release()
-            finally:
-                self._lock.release()
 
     def _listed(self) -> deque[Path]:
         if self._paths is None:
@@ -95,8 +79,14 @@ class Backlog:
         return self._paths
 
     def _take(self, path: Path) -> None:
-        with self._lock:
-            taken = None if self._closed else _spool.claim(path, url=self._url)
-            if taken is not None:
-                self._current = Replay(taken)
-        self.taken()  # a file without requests, or whose first is not one that we wrote, is dealt with at once
+        taken = _spool.claim(path, url=self._url)
+        if taken is not None:
+            self._failures = 0
+            self._current = Replay(taken)
+            self._drop_finished()  # without requests, or the first is not one that we wrote
+
+    def _drop_finished(self) -> None:
+        """Deal with a file whose requests all were made."""
+        if self._current is not None and self._current.finished:
+            self._current.close()
+            self._current = None

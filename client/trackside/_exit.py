@@ -7,7 +7,9 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from trackside import _signals
@@ -52,12 +54,17 @@ def _register_with_multiprocessing() -> None:
         return
     _finalized_pid = os.getpid()
     util.Finalize(None, _at_worker_exit, exitpriority=0)
+    if sys.version_info >= (3, 13):
+        with contextlib.suppress(Exception):
+            threading._register_atexit(_at_worker_shutdown)  # type: ignore[attr-defined]
 
 
 def forget(run: Run) -> None:
     """Drop a run that has ended."""
     with contextlib.suppress(ValueError):
         _live.remove(run)
+    if not _own():
+        _signals.uninstall()
 
 
 def outcome(error: BaseException | None) -> tuple[str, str | None]:
@@ -97,6 +104,19 @@ def _at_exit() -> None:
 def _at_worker_exit() -> None:
     """End the runs that a worker left open. Up to Python 3.12 what ended its function is on its way up meanwhile."""
     _end_all(*outcome(sys.exc_info()[1]))
+
+
+def _at_worker_shutdown() -> None:
+    """End the runs that a worker left open, where its function raised: what it was is forgotten by now, and what is
+    left is the exit code that `multiprocessing` made of it.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "_bootstrap":
+        frame = frame.f_back
+    code = None if frame is None else frame.f_locals.get("exitcode")
+    if isinstance(code, int) and code:
+        status, reason = outcome(SystemExit(code))
+        _end_all(status, f"the worker ended with exit code {code}" if status == "failed" else reason)
 
 
 def _at_signal(reason: str) -> bool:

@@ -6,7 +6,6 @@ in order, before what came later.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -23,10 +22,12 @@ if TYPE_CHECKING:
     from trackside._config import Settings
     from trackside._inbox import Inbox
     from trackside._say import Notices
+    from trackside._transport import Answer
 
 LINE = 100  # records a line: what has to give way to the end is little
 LINE_VALUES = 5_000
 TOUCH_S = 60.0
+NO_ANSWER = "the disk does not answer"
 ROOM_AGAIN_S = 15.0  # a disk that took nothing is tried again after that
 
 
@@ -54,54 +55,92 @@ class Kept(NamedTuple):
 
 
 class Keeper:
-    """The files of one process life. All but `conclude` is the sender's thread's; that is the end's."""
+    """The files of one process life. What touches the disk is called in the thread for that (see `_disk`); what both
+    that thread and the sender's look at is under the inbox's lock.
+    """
 
     def __init__(self, settings: Settings, inbox: Inbox, notices: Notices, *, run_id: str) -> None:
         self._settings = settings
         self._inbox = inbox
         self._notices = notices
         self._run_id = run_id
-        self._lock = threading.Lock()  # of the files; taken before the inbox's
         self._journal: Journal | None = None
-        self._copied = 0  # how many of the first that wait in memory are in the journal; under the inbox's lock
+        self._copied = 0  # how many of the first that wait in memory are in the journal
+        self._overtaken: list[bool] = []  # more that were dealt with while they were copied: were they refused?
         self._moved: deque[Journal] = deque()
         self._replay: Replay | None = None
         self._not_before = 0.0
         self._touch_at = 0.0
+        self.posting = False  # whether the first in memory are on their way
+        self.lost = 0  # records that the service refused of what had been moved, and that are counted nowhere else
+        self.steps = 0  # whoever waits for the disk sees that it goes on
 
-    # -- while the run lasts -----------------------------------------------------------------------------------------
+    # -- in the sender's thread --------------------------------------------------------------------------------------
 
-    def keep(self, opening: Request) -> None:
-        """Copy to disk what is not there yet."""
+    def settled(self, records: int, *, refused: bool = False) -> None:
+        """Note that the first so many in memory were dealt with. The caller holds the inbox's lock."""
+        if refused and self._copied and self._journal is not None:
+            self._journal.refused += records  # whoever replays the file gets that answer again
+        self._overtaken += [refused] * (records - self._copied)
+        self._copied = max(0, self._copied - records)
+
+    @property
+    def untidy(self) -> bool:
+        """Whether there is a copy of which all was sent."""
+        return self._journal is not None and not self._copied
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the end has something to do on the disk, beside what is in memory."""
+        return self._journal is not None or bool(self._moved)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether something was moved out of memory."""
+        return bool(self._moved)
+
+    # -- in the disk's thread ----------------------------------------------------------------------------------------
+
+    def keep(self, opening: Request, *, spill_above: tuple[int, int]) -> None:
+        """Copy to disk what is not there yet. Where more records or values than `spill_above` wait, take out of memory
+        what is on disk, if all of it is.
+        """
         now = time.monotonic()
-        with self._lock:
-            gone = self._journal is not None and not self._journal.is_there
-            with self._inbox.lock:
-                if gone:
-                    self._give_up_journal()
-                if self._inbox.closed:
-                    return
-                fresh = list(islice(self._inbox.pending, self._copied, None))
-            self._show_life(now)
-            if not fresh or now < self._not_before:
+        gone = self._journal is not None and not self._journal.is_there
+        with self._inbox.lock:
+            if gone:
+                self._give_up_journal()
+            if self._inbox.closed:
                 return
-            taken = 0
-            try:
-                if self._journal is None:
-                    self._journal = self._begin(opening)
-                taken = self._journal.append(self._posts(opening, fresh), wanted=lambda: not self._inbox.closed)
-                why = self._journal.why
-            except Exception as error:
-                why = _reason(error)
-            with self._inbox.lock:
-                self._copied += taken
+            fresh = list(islice(self._inbox.pending, self._copied, None))
+            self._overtaken = []
+        self._show_life(now)
+        if fresh and now >= self._not_before:
+            self._copy(opening, fresh, now)
+        with self._inbox.lock:
+            if not self.posting and self._inbox.more_than(*spill_above) and self._copied == len(self._inbox.pending):
+                self._spill()
+
+    def _copy(self, opening: Request, fresh: Sequence[dict[str, Any]], now: float) -> None:
+        taken = 0
+        try:
+            if self._journal is None:
+                self._journal = self._begin(opening)
+            taken = self._journal.append(self._posts(opening, fresh), wanted=self._goes_on)
+            why = self._journal.why
+        except Exception as error:
+            why = _reason(error)
+        with self._inbox.lock:
+            self._copied += max(0, taken - len(self._overtaken))
+            if self._journal is not None:
+                self._journal.refused += sum(self._overtaken[:taken])
         if taken < len(fresh) and not self._inbox.closed:  # else the end keeps the rest
             self._not_before = now + ROOM_AGAIN_S
             self._notices.tell("disk", f"what waits to be sent cannot be kept on disk and stays in memory: {why}.")
 
     def _give_up_journal(self) -> None:
         """The copy is no more where it was: all that is in memory is to be copied anew, which does no harm where
-        somebody took the file. The caller holds both locks, or the inbox is closed.
+        somebody took the file. The caller holds the inbox's lock, or the inbox is closed.
         """
         if self._journal is not None:
             self._journal.abandon()
@@ -113,91 +152,75 @@ class Keeper:
             for journal in (*self._moved, *([self._journal] if self._journal is not None else [])):
                 _spool.touch(journal.path)
 
-    def spill(self) -> None:
-        """Move out of memory what is on disk, if all of it is."""
-        with self._lock, self._inbox.lock:
-            if self._journal is not None and self._copied == len(self._inbox.pending) and not self._inbox.closed:
-                self._moved.append(self._journal)
-                self._inbox.settle(self._copied)
-                self._journal, self._copied = None, 0
-
-    def settled(self, records: int, *, refused: bool = False) -> None:
-        """Note that the first so many in memory were dealt with. The caller holds the inbox's lock."""
-        if refused and self._copied and self._journal is not None:
-            self._journal.refused += records  # whoever replays the file gets that answer again
-        self._copied = max(0, self._copied - records)
+    def _spill(self) -> None:
+        if self._journal is not None and not self._inbox.closed:
+            self._moved.append(self._journal)
+            self._inbox.settle(self._copied)
+            self._journal, self._copied = None, 0
 
     def tidy(self) -> None:
         """Remove the copy when all of it was sent."""
-        if self._journal is None or self._copied:
-            return
-        with self._lock:
-            if not self._inbox.closed:
-                self._journal.discard()
-                self._journal = None
+        with self._inbox.lock:
+            if self._journal is None or self._copied or self._inbox.closed:
+                return
+            journal, self._journal = self._journal, None
+        journal.discard()
 
     def next(self) -> Replay | None:
         """Return what was moved out of memory and is to be sent before anything else, or None."""
-        if not self._moved:
-            return None
-        with self._lock:
-            if self._replay is None and self._moved and not self._inbox.closed:
-                self._replay = Replay(Claim(self._moved[0].path, self._run_id))
+        if self._replay is None and self._moved and not self._inbox.closed:
+            self._replay = Replay(Claim(self._moved[0].path, self._run_id))
         self._drop_finished()
         return self._replay
 
-    def taken(self, refused_before: int) -> int:
-        """Note that the service took a request of it. Returns how many records more it refused, counted nowhere yet;
-        `refused_before` is how many the replay had met before the request.
-        """
+    def settle(self, answer: Answer) -> tuple[bool, bool]:
+        """Take the answer to the request that `next` gave: whether it was dealt with, and whether it was refused."""
         replay = self._replay
+        if replay is None:
+            return True, False
         known = self._moved[0].refused if self._moved else 0
-        more = 0
-        if replay is not None:
-            more = max(0, replay.refused - known) - max(0, refused_before - known)
+        before = replay.refused
+        dealt_with = replay.settle(answer)
+        self.lost += max(0, replay.refused - known) - max(0, before - known)
         self._drop_finished()
-        return more
+        return dealt_with, replay.refused > before
 
     def _drop_finished(self) -> None:
         replay = self._replay
         if replay is None or not replay.finished:
             return
-        with self._lock:
-            self._replay = None
-            if not self._inbox.closed:
-                journal = self._moved.popleft()
-                if replay.readable:
-                    journal.discard()
-                else:
-                    journal.hand_on()  # what the disk does not give back now, it may give another process
+        self._replay = None
+        with self._inbox.lock:
+            if self._inbox.closed:
+                return
+            journal = self._moved.popleft()
+        if replay.readable:
+            journal.discard()
+        else:
+            journal.hand_on()  # what the disk does not give back now, it may give another process
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def conclude(self, opening: Request, ending: Request | None, *, losses: Losses, wait_s: float) -> Kept:
+    def conclude(self, opening: Request, ending: Request | None, *, losses: Losses) -> Kept:
         """Put on disk what is left, and let it wait for whoever replays it. The inbox is closed by then.
 
         `ending`: the request that ends the run, if it was not made. What finds no room is lost, and counted.
         """
-        if not self._lock.acquire(timeout=wait_s):
-            return Kept(0, len(self._inbox.pending), "the disk does not answer", anything=False)
-        try:
-            if self._journal is not None and not self._journal.is_there:
-                self._give_up_journal()
-            losses = losses._replace(total=losses.total - self._counted_again())
-            moved = sum(journal.records for journal in self._moved)
-            for journal in self._moved:
-                journal.hand_on()
-            self._moved.clear()
-            left = list(islice(self._inbox.pending, self._copied, None))
-            unsent = self._copied + len(left)
-            if not (unsent or ending is not None or losses.untold):
-                if self._journal is not None:
-                    self._journal.discard()
-                return Kept(moved, 0, "", anything=moved > 0)
-            kept = self._conclude(opening, ending, left, losses)
-            return kept._replace(records=kept.records + moved)
-        finally:
-            self._lock.release()
+        if self._journal is not None and not self._journal.is_there:
+            self._give_up_journal()
+        losses = losses._replace(total=losses.total - self._counted_again())
+        moved = sum(journal.records for journal in self._moved)
+        for journal in self._moved:
+            journal.hand_on()
+        self._moved.clear()
+        left = list(islice(self._inbox.pending, self._copied, None))
+        unsent = self._copied + len(left)
+        if not (unsent or ending is not None or losses.untold):
+            if self._journal is not None:
+                self._journal.discard()
+            return Kept(moved, 0, "", anything=moved > 0)
+        kept = self._conclude(opening, ending, left, losses)
+        return kept._replace(records=kept.records + moved)
 
     def _counted_again(self) -> int:
         """How many records were refused, and will be again when their files are replayed from the beginning."""
@@ -225,7 +248,7 @@ class Keeper:
                 # the declaration goes first even where the run was opened: it changes nothing then, and a service that
                 # lost its database meanwhile can still take the rest
                 journal = self._begin(opening)
-            missing -= journal.append(self._posts(opening, left))
+            missing -= journal.append(self._posts(opening, left), wanted=self._step)
             why = journal.why
             given_up = journal.conclude(last)
             journal.hand_on()
@@ -237,6 +260,13 @@ class Keeper:
             return Kept(0, unsent, _reason(error), anything=False)
         missing += min(given_up, unsent - missing)
         return Kept(unsent - missing, missing, why or journal.why, anything=True)
+
+    def _step(self) -> bool:
+        self.steps += 1
+        return True
+
+    def _goes_on(self) -> bool:
+        return self._step() and not self._inbox.closed
 
     def _mark(self, opening: Request, ending: Request | None, lost: int) -> None:
         settings, body = self._settings, opening.body

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 
 SUFFIX = ".lost"
 OPEN = "open"
+MOST = 1000  # in one folder; the oldest give way, and what they say was told on stderr
 MAX_BYTES = 240  # of a name; most file systems take 255, and a claim makes it longer
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(rf"\d{{20}}-({_UUID})-({_UUID})-(\d+)-([a-z]+)-([0-9a-f]{{8}})-([^-/]+)-([^-/]+)\.lost")
@@ -71,9 +72,17 @@ def leave(folder: Path, *, url: str, run_id: str, body: dict[str, Any], lost: in
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not _is_ours(place):
                 continue
+            _make_room(place)
             os.close(os.open(place / (head + _quoted(name) + SUFFIX), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             return True
     return False
+
+
+def _make_room(folder: Path) -> None:
+    marks = sorted(folder.glob("*" + SUFFIX))  # their names begin with the time
+    for each in marks[: max(0, len(marks) - MOST + 1)]:
+        with contextlib.suppress(OSError):
+            each.unlink()
 
 
 def parse(name: str) -> Mark | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from trackside import _wire
@@ -28,18 +29,10 @@ def lr_reader(optimizer: Any) -> ReadLr:
     """
     groups = getattr(optimizer, "param_groups", None)
     if isinstance(groups, list) and all(isinstance(group, Mapping) and "lr" in group for group in groups):
-
-        def read_groups() -> dict[str, Any]:
-            return from_groups(optimizer)
-
-        return read_groups
+        return partial(from_groups, optimizer)  # goes through pickle, where the optimizer does
     get_lr = getattr(optimizer, "get_lr", None)
     if callable(get_lr):
-
-        def read_one() -> dict[str, Any]:
-            return {"lr": _wire.freeze(get_lr())}
-
-        return read_one
+        return partial(_from_one, optimizer)
     raise TypeError(
         f"optimizer must be one of torch or Paddle (with param_groups or get_lr()), not {type(optimizer).__name__}"
     )
@@ -52,6 +45,10 @@ def from_groups(optimizer: Any) -> dict[str, Any]:
         lr = group["lr"]
         found["lr" if index == 0 else f"lr/{index}"] = lr if type(lr) is float else _wire.freeze(lr)
     return found
+
+
+def _from_one(optimizer: Any) -> dict[str, Any]:
+    return {"lr": _wire.freeze(optimizer.get_lr())}
 
 
 def keeps_floats(optimizer: Any) -> bool:

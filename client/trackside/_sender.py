@@ -1,37 +1,32 @@
 """The thread that sends what the inbox holds: the training loop never waits for the network.
 
-The thread opens the run, posts batches, repeats what failed, and ends the run. While the service is away, what waits is
-copied to disk; what is left when the time at the run's end is over goes there too.
+It gathers records, has them sent (see `_exchange`), and waits where that is of no use now. While the service is away,
+what waits is copied to disk; what is left when the time at the run's end is over goes there too.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from trackside import _delivery
 from trackside._backlog import Backlog
 from trackside._caller import Caller
 from trackside._config import Settings
+from trackside._disk import DiskThread, Job
+from trackside._exchange import BATCH, Exchange
 from trackside._inbox import MAX_VALUES, Inbox
-from trackside._keeper import Keeper, Kept, Losses
-from trackside._records import Ending, batches
+from trackside._keeper import NO_ANSWER, Keeper, Kept
+from trackside._records import Ending
 from trackside._say import Notices
-from trackside._spool import Request
 from trackside._wire import OnDevice
 
 if TYPE_CHECKING:
-    from trackside._replay import Replay
-    from trackside._transport import Answer, Transport
+    from trackside._transport import Transport
 
-BATCH = 500
-BATCH_VALUES = 20_000
 GATHER_S = 0.2
-LAST_TRIES = 3
-LAST_DELAY_S = 0.25
 LOOK_S = 0.25  # between two looks at what waits, while the service is away
+DISK_AGAIN_S = 5.0  # between two looks at files for which the disk does not answer
 READ_S = 0.5  # of the time at the end, for values on a device that the thread did not come to
 
 
@@ -41,38 +36,30 @@ class Sender:
     def __init__(
         self, settings: Settings, transport: Transport, *, run_id: str, body: dict[str, Any], notices: Notices
     ) -> None:
-        self._queue_size = settings.queue_size
-        self._caller = Caller(transport)
-        self._run_id = run_id
-        self._body = body
+        self._spill_above = settings.queue_size // 2, MAX_VALUES // 2
         self._notices = notices
-        self._path = f"/v1/runs/{run_id}"
-        self._process: str = body["process"]["id"]
-        self._resumed = "resumed_from_step" in body["process"]
-        self._rng = random.Random()  # noqa: S311 - jitter, no secret
+        self._caller = Caller(transport)
         self._inbox = Inbox(settings.queue_size, notices)
         self._keeper = Keeper(settings, self._inbox, notices, run_id=run_id)
         self._backlog = Backlog(settings.spool_dir, url=settings.url, run_id=run_id)
+        self._disk = DiskThread()
+        self._exchange = Exchange(
+            self._caller,
+            self._inbox,
+            self._keeper,
+            self._backlog,
+            self._disk,
+            run_id=run_id,
+            body=body,
+            notices=notices,
+            meanwhile=self._meanwhile,
+        )
+        self._last: Job[Kept] | None = None
         self._thread: threading.Thread | None = None
-        self._opened = False
-        self._reopened = False
-        self._ended = False
-        self._limit = BATCH
-        self._failures = 0
-        self._refused_in_a_row = 0
-        self._last_tries = 0
-        self._retry_at = 0.0
-        self._told_to_wait = False  # by the service; else the wait is our own
         self._hurried = False
         self._deadline: float | None = None
         self.handing_over = False
         self.handed_over = False
-        self.lost = 0  # beside what was dropped
-        self._told_lost = 0
-        self._tells_lost = True
-        self._alerts = _delivery.CriticalAlerts()
-        self.critical = False
-        self.health: str | None = None
         self.put = self._inbox.put
 
     @property
@@ -81,15 +68,19 @@ class Sender:
         return self._inbox.dropped
 
     @property
-    def _losses(self) -> Losses:
-        return Losses(self.lost + self._inbox.dropped, self._told_lost)
+    def lost(self) -> int:
+        """How many records are lost beside those."""
+        return self._exchange.lost
 
     @property
-    def _has_to_tell(self) -> bool:
-        return self._tells_lost and self._losses.untold
+    def critical(self) -> bool:
+        """Whether the service told of a critical alert."""
+        return self._exchange.critical
 
-    def _opening(self) -> Request:
-        return Request("PUT", self._path, self._body)
+    @property
+    def health(self) -> str | None:
+        """The run's health as the service last told it."""
+        return self._exchange.health
 
     # -- the training loop's side ------------------------------------------------------------------------------------
 
@@ -97,6 +88,7 @@ class Sender:
         """Start the thread; when the system refuses one, records wait and are spooled at the end."""
         thread = threading.Thread(target=self._run, name="trackside", daemon=True)
         try:
+            self._disk.start()
             thread.start()
         except RuntimeError as error:
             self._notices.tell(
@@ -108,7 +100,7 @@ class Sender:
     def end(self, ending: Ending, *, within_s: float) -> None:
         """Ask the thread to send what is left and the end, within so many seconds. Returns at once; once is enough."""
         if self._deadline is None:
-            self._deadline = time.monotonic() + within_s
+            self._deadline = self._exchange.deadline = time.monotonic() + within_s
             self._inbox.end(ending)
 
     def wait(self, *, patient: bool = True) -> None:
@@ -139,21 +131,36 @@ class Sender:
         if not inbox.close(lock_s=max(0.2, left_s), read_s=left_s):
             self._notices.tell("lost", "the last records could not be taken over at the end and are lost.")
             return
-        self._backlog.close(wait_s=max(0.2, deadline - time.monotonic()))
-        self.lost += inbox.emptied
-        ending = inbox.ending
-        last = None
-        if ending is not None and ending.status and not self._ended:
-            last = Request("PATCH", self._path, _end_body(ending))
-        kept = self._keeper.conclude(self._opening(), last, losses=self._losses, wait_s=max(0.2, left_s))
+        if self._last is None:  # else an interruption ended the wait for it
+            self._exchange.lost, inbox.emptied = self._exchange.lost + inbox.emptied, 0
+            self._last = self._disk.do(self._conclude, last=True)
+        needed = (
+            bool(inbox.pending) or not self._exchange.ended or self._exchange.losses.untold or self._keeper.has_files
+        )
+        if self._last.wait_past(deadline if needed else time.monotonic(), lambda: self._keeper.steps):
+            kept = self._last.result()
+        elif not needed:  # the file of an earlier run that was to be sent comes back as a killed process's does
+            kept = Kept(0, 0, "", anything=False)
+        else:
+            kept = Kept(0, len(inbox.pending), NO_ANSWER, anything=False)
         self._tell_end(kept)
         if self._thread is None or not self._thread.is_alive():
             self._caller.close()
 
+    def _conclude(self) -> Kept:
+        """Put on disk what is left."""
+        exchange = self._exchange
+        kept = self._keeper.conclude(exchange.opening(), exchange.ending(), losses=exchange.losses)
+        self._backlog.release()
+        return kept
+
     def _tell_end(self, kept: Kept) -> None:
         notices, inbox = self._notices, self._inbox
-        if kept.lost:
-            self.lost += kept.lost
+        if kept.why == NO_ANSWER:
+            what = f"{kept.lost} records" if kept.lost else "the run's end"
+            notices.tell("lost", f"{what} could not be sent and may be lost: {kept.why}.")
+        elif kept.lost:
+            self._exchange.lost += kept.lost
             notices.tell("lost", f"{kept.lost} records could not be sent and are lost: {kept.why}.")
         if kept.records or (kept.anything and not kept.lost):
             notices.tell(
@@ -174,17 +181,18 @@ class Sender:
     def _run(self) -> None:
         self._caller.start()
         try:
-            while not self._ended and self._turn():
+            while not self._exchange.ended and self._turn():
                 pass
         except Exception as error:  # a mistake in here must not look like one of the script's
             self._notices.tell("internal", f"reporting stopped: {type(error).__name__} in the sender.")
-        if self._inbox.closed or self._ended:  # `wait` did not wait for the last answer
+        if self._inbox.closed or self._exchange.ended:  # `wait` did not wait for the last answer
             self._caller.close()
 
     def _turn(self) -> bool:
         """Wait for something to do and do one piece of it. Returns False when the thread should end."""
-        inbox = self._inbox
-        idle = self._opened and not inbox.pending and not self._has_to_tell and self._keeper.next() is None
+        inbox, exchange = self._inbox, self._exchange
+        on_disk = self._keeper.has_moved and not self._disk.stuck
+        idle = exchange.opened and not inbox.pending and not exchange.has_to_tell and not on_disk
         if idle and inbox.ending is None:
             self._gather()
         if not inbox.absorb():
@@ -192,36 +200,38 @@ class Sender:
         now = time.monotonic()
         if inbox.ending is not None and not self._hurried:
             self._hurried = True
-            if not self._told_to_wait:
-                self._retry_at = now  # what the service asked for is kept, our own patience is over
+            if not exchange.told_to_wait:
+                exchange.retry_at = now  # what the service asked for is kept, our own patience is over
         # A wait that outlasts the time that is left is no use: the spool takes the rest now.
         if self._deadline is not None and (
-            now >= self._deadline or (self._hurried and self._retry_at >= self._deadline)
+            now >= self._deadline or (self._hurried and exchange.retry_at >= self._deadline)
         ):
             return False
-        if now < self._retry_at:
+        if now < exchange.retry_at:
             self._away()
-            inbox.rest(min(self._retry_at, self._deadline or self._retry_at, now + LOOK_S) - now)
+            inbox.rest(min(exchange.retry_at, self._deadline or exchange.retry_at, now + LOOK_S) - now)
             return True
-        return self._work()
+        return exchange.work()
 
     def _away(self) -> None:
         """The service is away: put on disk what waits, and take it out of memory where it is much."""
-        self._keeper.keep(self._opening())
-        if self._inbox.more_than(self._queue_size // 2, MAX_VALUES // 2):
-            self._keeper.spill()
+        if not self._disk.busy:
+            opening = self._exchange.opening()
+            self._disk.do(lambda: self._keeper.keep(opening, spill_above=self._spill_above))
 
     def _meanwhile(self) -> bool:
         """Called during the wait for an answer. Returns False where nobody wants it any more."""
         if not self._inbox.absorb():
             return False
-        self._keeper.keep(self._opening())
+        self._away()
         return True
 
     def _gather(self) -> None:
         """With nothing at hand, wait for a record, and then for some more: a batch should be worth its request."""
         inbox, backlog = self._inbox, self._backlog
-        if backlog.empty:
+        if self._disk.stuck:
+            inbox.sleep(DISK_AGAIN_S)
+        elif backlog.empty:
             inbox.sleep(None)
         else:
             pause = backlog.retry_at - time.monotonic()
@@ -229,223 +239,3 @@ class Sender:
                 inbox.sleep(pause)
         if self._deadline is None and 0 < inbox.waiting < BATCH:
             inbox.rest(GATHER_S)
-
-    def _work(self) -> bool:
-        """Make one request, the most urgent one."""
-        if not self._opened:
-            replay = self._backlog.earlier_life()
-            return self._open() if replay is None else self._replay(replay)
-        moved = self._keeper.next()
-        if moved is not None:
-            return self._post_moved(moved)
-        if self._inbox.pending:
-            return self._post()
-        if self._has_to_tell:
-            return self._tell_lost()
-        if self._inbox.ending is not None:
-            return self._end()
-        if time.monotonic() >= self._backlog.retry_at:
-            replay = self._backlog.next()
-            if replay is not None:
-                return self._replay(replay)
-        return True
-
-    def _open(self) -> bool:
-        answer = self._ask("PUT", self._path, self._body)
-        if answer is None:
-            return self._go_on()
-        meaning = _delivery.meaning("PUT", answer)
-        if meaning == "done" or (meaning == "refused" and answer.status == _delivery.CONFLICT):
-            lives = (answer.body or {}).get("processes")
-            self._resumed = self._resumed or (isinstance(lives, list) and len(lives) > 1)
-            if meaning != "done":
-                self._notices.tell("conflict", f"the service keeps the run as it knows it: {answer.detail}")
-            return self._settled("PUT", answer, opened=True)
-        if meaning == "refused":
-            body = _delivery.lighter(self._body, answer)
-            if body is not None:
-                given_up = ", ".join(sorted(set(self._body) - set(body)))
-                self._notices.tell(
-                    "declaration", f"the service refuses {given_up} and the run goes on without: {answer.detail}"
-                )
-                with self._inbox.lock:
-                    self._body = body
-                return True
-        return self._failed(answer)
-
-    def _post(self) -> bool:
-        with self._inbox.lock:
-            if self._inbox.closed:
-                return False
-            batch = next(batches(self._inbox.pending, self._limit, BATCH_VALUES))
-        answer = self._ask("POST", self._path + "/records", {"process": self._process, "records": batch})
-        if answer is None:
-            return self._go_on()
-        meaning = _delivery.meaning("POST", answer)
-        if meaning == "done":
-            self._limit = min(BATCH, self._limit * 2)
-            self._reopened = False
-            self._refused_in_a_row = 0
-            return self._settled("POST", answer, records=len(batch))
-        if meaning == "unknown_run" and not self._reopened:
-            self._opened = False  # the service lost its database, or another answers at its address
-            self._reopened = True
-            return True
-        if len(batch) > 1 and (meaning == "refused" or answer.status == _delivery.TOO_LARGE):
-            self._limit = len(batch) // 2  # halves, so that one bad record costs few requests and only itself
-            return True
-        if meaning != "refused":
-            return self._failed(answer)
-        self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
-        self.lost += 1
-        self._refused_in_a_row += 1
-        self._retry_at = time.monotonic() + _delivery.refusal_pause(self._refused_in_a_row)
-        self._told_to_wait = False
-        return self._settled("POST", None, records=1, refused=True)
-
-    def _post_moved(self, moved: Replay) -> bool:
-        """Send on what had been moved to disk."""
-        request = moved.next()
-        answer = self._ask(request.method, request.path, request.body)
-        if answer is None:
-            return self._go_on()
-        refused = moved.refused
-        if moved.settle(answer):
-            self._failures = 0
-            self._reopened = False
-            if moved.refused > refused:
-                self._notices.tell("record", f"the service refuses a record, which is left out: {answer.detail}")
-                self._retry_at = time.monotonic() + moved.pause_s
-                self._told_to_wait = False
-            self.lost += self._keeper.taken(refused)
-            return True
-        if _delivery.meaning(request.method, answer) == "unknown_run" and not self._reopened:
-            self._opened = False
-            self._reopened = True
-            return True
-        return self._failed(answer)
-
-    def _tell_lost(self) -> bool:
-        """Tell the service how many records are lost, by themselves: nothing else is to be refused with it."""
-        total = self._losses.total
-        body = {"process": self._process, "records": [], "lost": total}
-        answer = self._ask("POST", self._path + "/records", body)
-        if answer is None:
-            return self._go_on()
-        if _delivery.meaning("POST", answer) == "refused":  # by a service that does not ask for it
-            self._tells_lost = False
-            return True
-        if _delivery.meaning("POST", answer) != "done":
-            return self._failed(answer)
-        self._told_lost = total
-        return self._settled("POST", answer)
-
-    def _end(self) -> bool:
-        ending = self._inbox.ending
-        assert ending is not None
-        if not ending.status:  # another process life of the run goes on with it
-            self._ended = True
-            return False
-        answer = self._ask("PATCH", self._path, _end_body(ending))
-        if answer is None:
-            return self._go_on()
-        meaning = _delivery.meaning("PATCH", answer)
-        if meaning in ("done", "refused"):
-            if meaning == "refused":
-                self._notices.tell("end", f"the service refuses the run's end: {answer.detail}")
-            self._settled("PATCH", answer, ended=True)
-            return False
-        return self._failed(answer)
-
-    def _settled(
-        self,
-        method: str,
-        answer: Answer | None,
-        *,
-        opened: bool = False,
-        records: int = 0,
-        ended: bool = False,
-        refused: bool = False,
-    ) -> bool:
-        """Note that a request was dealt with. Returns False when `wait` took the rest away meanwhile."""
-        with self._inbox.lock:
-            if self._inbox.closed:
-                return False
-            self._inbox.settle(records)
-            self._keeper.settled(records, refused=refused)
-            self._opened = self._opened or opened
-            self._ended = self._ended or ended
-        self._keeper.tidy()
-        self._failures = 0
-        if answer is not None and answer.body is not None:
-            health = answer.body.get("health")
-            self.health = health if isinstance(health, str) else self.health
-            self.critical |= self._alerts.opened(method, answer.body, resumed=self._resumed)
-        return True
-
-    def _replay(self, replay: Replay) -> bool:
-        request = replay.next()
-        answer = self._ask(request.method, request.path, request.body)
-        if answer is None:
-            return self._go_on()
-        if replay.settle(answer):
-            self._failures = 0
-            self._backlog.taken()
-            self._backlog.retry_at = time.monotonic() + replay.pause_s
-            return True
-        if not self._opened:  # an earlier life of this run: its own records wait behind it, but not for ever
-            self._backlog.refused()
-            return self._failed(answer)
-        failures = self._backlog.refused()
-        self._backlog.retry_at = time.monotonic() + _delivery.delay(failures, answer.retry_after_s, self._rng)
-        return True
-
-    def _ask(self, method: str, path: str, body: dict[str, Any]) -> Answer | None:
-        """Make one request; on no answer note the failure and return None."""
-        from trackside._transport import TOTAL_TIMEOUT_S, UnreachableError
-
-        limit = TOTAL_TIMEOUT_S
-        if self._deadline is not None:
-            limit = max(0.05, min(limit, self._deadline - time.monotonic()))
-        try:
-            return self._caller.request(method, path, body, timeout_s=limit, meanwhile=self._meanwhile)
-        except UnreachableError as error:
-            if self._inbox.closed:
-                return None
-            self._notices.tell(
-                "unreachable", f"the service cannot be reached: {error}. Training goes on; records wait."
-            )
-            self._back_off(None)
-            return None
-
-    def _failed(self, answer: Answer) -> bool:
-        """Note an answer that is no success, and when to try again."""
-        if answer.status in (401, 403):
-            self._notices.tell(
-                "key", f"the service does not accept the key ({answer.detail}); records wait. See TRACKSIDE_API_KEY."
-            )
-        elif answer.status != 429:
-            self._notices.tell("answer", f"the service cannot take records now ({answer.detail}); records wait.")
-        self._back_off(answer.retry_after_s)
-        return self._go_on()
-
-    def _back_off(self, retry_after_s: float | None) -> None:
-        self._failures += 1
-        self._told_to_wait = retry_after_s is not None
-        if self._inbox.ending is None:
-            wait = _delivery.delay(self._failures, retry_after_s, self._rng)
-        else:
-            self._last_tries += 1
-            wait = max(LAST_DELAY_S, retry_after_s or 0.0)
-        self._retry_at = time.monotonic() + wait
-
-    def _go_on(self) -> bool:
-        """After the end was asked for, only a few more tries are made: the spool keeps the rest."""
-        return self._inbox.ending is None or self._last_tries < LAST_TRIES
-
-
-def _end_body(ending: Ending) -> dict[str, Any]:
-    body: dict[str, Any] = {"status": ending.status}
-    if ending.reason:
-        body["reason"] = ending.reason
-    return body

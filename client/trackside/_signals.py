@@ -1,8 +1,9 @@
 """SIGTERM (preemption, scancel, a stopped container) and SIGHUP: the runs end as killed, the process as it would have.
 
-A handler is installed where there is none of the script's, with the first run, in the main thread. Where the script has
-its own, that is called, and decides: ours only notes the signal, so that an end that follows is told as killed. After a
-fork the child is as if nothing had been installed. TRACKSIDE_SIGNALS=0 leaves the signals alone.
+A handler is installed where there is none of the script's, with the first run, in the main thread, and taken away with
+the last. Where the script has its own, that is called, and decides: ours only notes the signal, so that an end that
+follows is told as killed. After a fork the child is as if nothing had been installed. TRACKSIDE_SIGNALS=0 leaves the
+signals alone.
 """
 
 from __future__ import annotations
@@ -47,6 +48,17 @@ def install(end_runs: Callable[[str], bool]) -> None:
     if not _child_registered and hasattr(os, "register_at_fork"):
         _child_registered = True
         os.register_at_fork(after_in_child=_restore)
+
+
+def uninstall() -> None:
+    """Put back what was there, when no run is left: a handler that is kept keeps what it belongs to, as a trainer."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number, previous in list(_previous.items()):
+        with contextlib.suppress(ValueError, OSError):
+            if signal.getsignal(number) == _handle:  # else another handler has taken over, and may call ours
+                signal.signal(number, previous)
+                del _previous[number]
 
 
 def settle() -> None:

@@ -144,6 +144,16 @@ def claim(path: Path, *, url: str) -> Claim | None:
     return Claim(claimed, head["run_id"])
 
 
+def address(path: Path) -> str:
+    """Return the address that a waiting file is for; empty where it does not say, as a mark does not."""
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.readline())
+        return head["url"] if head["version"] == VERSION and isinstance(head["url"], str) else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def touch(path: Path) -> None:
     """Show that the process that has a file still lives."""
     with contextlib.suppress(OSError):

@@ -1,8 +1,9 @@
-"""`python -m trackside sync`: send what waits on disk."""
+"""`python -m trackside sync` and `discard`: send what waits on disk, or remove it."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from trackside import _config, _spool
@@ -42,6 +43,23 @@ def sync(settings: _config.Settings) -> tuple[int, int]:
     finally:
         transport.close()
     return sent, len(_spool.waiting(settings.spool_dir))
+
+
+def discard(settings: _config.Settings) -> int:
+    """Remove every waiting file for this service unsent. Returns how many."""
+    removed = 0
+    for path in _spool.waiting(settings.spool_dir):
+        taken = _spool.claim(path, url=settings.url)
+        if taken is not None:
+            _spool.done(taken)
+            removed += not taken.path.exists()
+    return removed
+
+
+def elsewhere(settings: _config.Settings) -> dict[str, int]:
+    """Count the files that wait for other services, by their addresses."""
+    found = Counter(_spool.address(path) for path in _spool.waiting(settings.spool_dir))
+    return {url: count for url, count in sorted(found.items()) if url not in ("", settings.url)}
 
 
 def _send(transport: Transport, replay: Replay) -> bool:

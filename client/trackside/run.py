@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
-from trackside import _arguments, _config, _exit, _optimizers, _say, _signals, _wire, schedules
+from trackside import _arguments, _config, _exit, _optimizers, _say, _signals, _wire, _wrappers, schedules
 from trackside._records import Ending, Logged, refuse
 from trackside._sender import Sender
 
@@ -96,6 +96,7 @@ class Run:
         )
         given = _arguments.identity(run_id)
         _arguments.check_rest(scheduler_unit, scheduler_metric, stop_on, api_key, resumed_from_step)
+        optimizer = _wrappers.own_optimizer(optimizer)
         read_lr = None if optimizer is None else _optimizers.lr_reader(optimizer)
         settings = _config.load(url, api_key)
         self.id: str = str(given or _config.run_id_from_environment() or uuid.uuid4())
@@ -225,10 +226,13 @@ class Run:
             framework = _optimizers.framework_of(optimizer)
             if framework is not None:
                 body.setdefault("framework", framework)
-            scheduler = _optimizers.scheduler_within(optimizer) if scheduler is None else scheduler
-        if "schedule" in body or scheduler is None:
+        if "schedule" in body:
             return
         try:
+            scheduler = _optimizers.scheduler_within(optimizer) if scheduler is None else scheduler
+            if scheduler is None:
+                return
+            scheduler = _wrappers.own_scheduler(scheduler)
             exact = optimizer is not None and _optimizers.keeps_floats(optimizer)
             body["schedule"] = self._read_schedule(scheduler, unit, metric, body, exact=exact)
             self._exact = exact

@@ -52,6 +52,7 @@ class Process:
         child = subprocess.Popen(
             [sys.executable, "-u", str(self.write(script)), *arguments],
             env=self.environment(**variables),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

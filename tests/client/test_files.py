@@ -97,6 +97,15 @@ def test_a_mark_says_all_in_its_name(tmp_path: Path, body: dict[str, Any], known
     assert _spool.waiting(tmp_path) == [path]
 
 
+def test_a_folder_keeps_the_latest_marks_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_marks, "MOST", 3)
+    body = {**OPENING.body, "name": "n"}
+    for lost in range(1, 6):
+        assert _marks.leave(tmp_path, url="http://a", run_id=RUN, body=body, lost=lost)
+    found = [_marks.parse(path.name) for path in sorted(tmp_path.iterdir())]
+    assert [mark.lost for mark in found if mark is not None] == [3, 4, 5]
+
+
 def test_a_folder_of_somebody_else_among_the_temporary_files_is_not_used(tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("")

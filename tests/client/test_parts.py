@@ -13,7 +13,7 @@ import pytest
 
 import trackside
 from tests.client.receiver import Receiver, Reply, Request
-from trackside import _backlog, _delivery, _inbox, _sender, _spool, _transport, schedules
+from trackside import _backlog, _delivery, _exchange, _inbox, _spool, _transport, schedules
 from trackside._journal import Journal
 
 
@@ -119,7 +119,7 @@ def test_what_waits_is_bounded_by_values_too(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_inbox, "MAX_VALUES", 1000)
-    monkeypatch.setattr(_sender, "BATCH_VALUES", 100)
+    monkeypatch.setattr(_exchange, "BATCH_VALUES", 100)
     gate = threading.Event()
 
     def behave(request: Request) -> None:

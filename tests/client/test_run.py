@@ -377,6 +377,8 @@ def test_what_an_earlier_life_left_open_stops_nobody(receiver: Receiver) -> None
         ({"total_epochs": 2.5}, TypeError, "whole number"),
         ({"steps_per_epoch": True}, TypeError, "whole number"),
         ({"resumed_from_step": -1}, ValueError, "at least 0"),
+        ({"resumed_from_step": 2**62 + 1}, ValueError, "at most 4,611,686,018,427,387,904"),
+        ({"total_epochs": 10**9 + 1}, ValueError, "at most 1,000,000,000"),
         ({"heartbeat_s": 0}, ValueError, "more than 0"),
         ({"heartbeat_s": "30"}, TypeError, "seconds"),
         ({"params": [1]}, TypeError, "mapping"),

@@ -173,6 +173,26 @@ def test_the_signals_can_be_left_alone(process: Process, receiver: Receiver) -> 
     assert receiver.ends == {}
 
 
+def test_with_the_last_run_the_handler_goes(process: Process, receiver: Receiver) -> None:
+    script = """
+        import signal, sys, trackside
+        def own(number, frame):
+            pass
+        signal.signal(signal.SIGHUP, own)
+        with trackside.Run(sys.argv[1]):
+            with trackside.Run(sys.argv[1]):
+                ours = signal.getsignal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) is ours is not signal.SIG_DFL
+            assert signal.getsignal(signal.SIGHUP) is ours
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is own
+        with trackside.Run(sys.argv[1]):
+            assert signal.getsignal(signal.SIGTERM) is ours
+    """
+    done = process(script, receiver.url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_unconfigured_run_touches_no_signal(process: Process) -> None:
     script = """
         import signal, trackside

@@ -11,17 +11,20 @@ from tests.faults.cases import CASES
 from tests.faults.suite import Outcome, run_case, serving
 
 HEAD = (
-    "| fault | loop with / without | client's share | log() median, p99, max (us) | exit (s) | logged "
-    "| on the service | twice | told lost | run's end |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| fault | loop with / without | client's share | log() median, p99, max (us) | empty call | exit (s) | logged "
+    "| on the service | twice | told lost | run's end |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def row(name: str, outcome: Outcome) -> str:
     """One line of the table."""
-    quantiles = " / ".join(f"{outcome.quantile_us(share):.0f}" for share in (0.5, 0.99, 1.0))
+    quantiles, empty = (
+        " / ".join(f"{outcome.quantile_us(share, empty=empty):.{digits}f}" for share in (0.5, 0.99, 1.0))
+        for empty, digits in ((False, 0), (True, 1))
+    )
     ended = "killed" if outcome.exit_s is None else f"{outcome.exit_s:.2f}"
     return (
-        f"| {name} | {outcome.ratio:.2f} | {outcome.share:.1%} | {quantiles} | {ended} "
+        f"| {name} | {outcome.ratio:.2f} | {outcome.share:.1%} | {quantiles} | {empty} | {ended} "
         f"| {outcome.logged} | {outcome.stored} | {outcome.repeated} | {outcome.told_lost} | {outcome.status} |"
     )
 

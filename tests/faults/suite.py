@@ -78,10 +78,11 @@ def serving(database_url: str) -> Iterator[Service]:
 class Outcome:
     """What a training made of a case.
 
-    `calls_us`: the time of each `log`. `ratio`: the loop with the client to the loop without, in the processor time of
-    its thread, by the fast quarter of blocks (wall time is the neighbours' on a busy machine). What it waits for is
-    bounded by `share`: the wall time in `log`, and the processor's time of the client's threads, to that of the loop.
-    `due`: how many points have to be on the service; `foreign`: those of a forked child.
+    `calls_us`: the time of each `log`; `empty_us`: of each empty call beside it, in the same loop. `ratio`: the loop
+    with the client to the loop without, in the processor time of its thread, by the fast quarter of blocks (wall time
+    is the neighbours' on a busy machine). What it waits for is bounded by `share`: the wall time in `log`, and the
+    processor's time of the client's threads, to that of the loop. `due`: how many points have to be on the service;
+    `foreign`: those of a forked child.
     """
 
     run_id: str = ""
@@ -90,6 +91,7 @@ class Outcome:
     ratio: float = 0.0
     share: float = 0.0
     calls_us: list[float] = field(default_factory=list)
+    empty_us: list[float] = field(default_factory=list)
     exit_s: float | None = None
     errors: str = ""
     due: int = 0
@@ -104,9 +106,9 @@ class Outcome:
         """Points that were logged and are not on the service."""
         return self.logged - self.stored
 
-    def quantile_us(self, share: float) -> float:
-        """A quantile of the time that `log` took."""
-        calls = sorted(self.calls_us)
+    def quantile_us(self, share: float, *, empty: bool = False) -> float:
+        """A quantile of the time that `log` took, or the empty call."""
+        calls = sorted(self.empty_us if empty else self.calls_us)
         return calls[min(len(calls) - 1, int(share * len(calls)))]
 
 
@@ -159,6 +161,7 @@ def _train(case: Case, want: dict[str, Any], environment: dict[str, str], gate: 
                 continue
             outcome.logged = said["at"]
             outcome.calls_us += [1e6 * seconds for seconds in said["calls"]]
+            outcome.empty_us += [1e6 * seconds for seconds in said["empty"]]
             with_it.append(said["took"])
             outcome.share = (sum(outcome.calls_us) / 1e6 + said["others_s"]) / said["own_s"]
             times.append((when, said["at"]))

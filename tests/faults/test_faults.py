@@ -51,6 +51,7 @@ def check(case: Case, outcome: Outcome) -> None:
     # The loop does not notice. The bounds are wide for what neighbours take; `make faults` prints the figures.
     assert outcome.quantile_us(0.5) < 50
     assert outcome.quantile_us(0.99) < 5_000
+    assert len(outcome.empty_us) == len(outcome.calls_us)
     assert outcome.ratio < 1.5
     assert outcome.share < 0.6
     # The exit is in time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 from pathlib import Path
@@ -22,6 +23,7 @@ EXPECTED = {  # by the run's name: records, those with a rate, and the schedule'
     "transformers": (6, 5, "get_scheduler"),
     "lightning": (8, 5, "OneCycleLR"),
     "keras": (8, 5, "CosineDecay"),
+    "resume": (10, 10, "CosineAnnealingLR"),
     "preempted": (100, 0, None),
     "": (1, 1, "OneCycleLR"),
 }
@@ -60,6 +62,24 @@ def test_a_sample_does_what_the_page_says(
     assert found == EXPECTED[name]
     assert receiver.ends[run_id] == {"status": "finished"}
     assert "trackside:" not in capfd.readouterr().err
+
+
+def test_the_sample_of_a_resume_goes_on_where_it_was(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACKSIDE_URL", receiver.url)
+    (sample,) = [each for each in SAMPLES if 'name="resume"' in each]
+    for last in ("5", "10"):
+        exec(compile(sample.replace("range(begin, 10)", f"range(begin, {last})"), str(PAGE), "exec"), {})
+    ((run_id, _),) = receiver.runs.items()
+    lives = [request.body["process"] for request in receiver.requests if request.method == "PUT"]
+    assert [life.get("resumed_from_step") for life in lives] == [None, 20]
+    records = receiver.stored(run_id)
+    assert [record["epoch"] for record in records] == list(range(10))
+    assert [record["metrics"]["lr"] for record in records] == pytest.approx(
+        [0.05 * (1 + math.cos(math.pi * epoch / 10)) for epoch in range(10)]
+    )
 
 
 def test_every_sample_is_expected() -> None:

@@ -190,6 +190,48 @@ def test_a_training_that_goes_on_counts_on(receiver: Receiver) -> None:
     assert sorted(rates(receiver, run_id)) == list(range(18))
 
 
+def test_batches_that_are_named_in_leaps_do_not_shift_the_updates(receiver: Receiver) -> None:
+    """As with `steps_per_execution`, which the torch backend has not: of 10 batches in fours, 8 to 11 are the last."""
+    callback = KerasCallback(receiver.url, lr_every=2)
+    model = fit(epochs=0)
+    model.optimizer.learning_rate = 0.1
+    callback.set_model(model)
+    callback.set_params({"epochs": 2, "steps": 10})
+    callback.on_train_begin()
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch)
+        for first in (0, 4, 8):
+            callback.on_train_batch_begin(first)
+            model.optimizer._iterations.assign(min(10 * epoch + first + 4, 10 * epoch + 10))
+            callback.on_train_batch_end(first + 3)
+        callback.on_epoch_end(epoch, {"loss": 1.0})
+    callback.on_train_end()
+    run_id, _ = only_run(receiver)
+    assert sorted(rates(receiver, run_id)) == [0, 4, 8, 10, 14, 18]
+
+
+class Caller:
+    """One that calls the callback by hand, and has a property that raises."""
+
+    @property
+    def callbacks(self) -> Any:
+        raise RuntimeError("not yet")
+
+    def begin(self, callback: Any) -> None:
+        callback.on_train_begin()
+        callback.on_epoch_begin(0)
+
+
+def test_what_raises_around_the_callback_stays_there(receiver: Receiver) -> None:
+    callback = KerasCallback(receiver.url)
+    callback.set_model(fit(epochs=0))
+    Caller().begin(callback)
+    callback.on_train_end()
+    run_id, body = only_run(receiver)
+    assert "schedule" not in body
+    assert receiver.ends[run_id] == {"status": "finished"}
+
+
 class Break(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         raise RuntimeError("no space left")

@@ -174,6 +174,47 @@ def test_an_exception_is_a_failure(receiver: Receiver, tmp_path: Path) -> None:
     assert receiver.ends[run_id] == {"status": "failed", "reason": "RuntimeError: no space left"}
 
 
+@pytest.mark.parametrize("asked", [("1", None, 1), ("", None, 0), ("1", False, 0), ("", True, 1)])
+def test_another_rank_reports_where_all_are_asked_for(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, bool | None, int]
+) -> None:
+    variable, option, runs = asked
+
+    class Other(pl.strategies.SingleDeviceStrategy):  # type: ignore[misc]
+        @property
+        def is_global_zero(self) -> bool:
+            return False
+
+    monkeypatch.setenv("TRACKSIDE_ALL_RANKS", variable)
+    callback = LightningCallback(receiver.url, all_ranks=option)
+    trainer_of(tmp_path, callback, strategy=Other("cpu"), max_epochs=1).fit(module_of(pl), loader(), loader())
+    assert len(receiver.runs) == runs
+
+
+def test_what_raises_in_the_framework_stays_there(receiver: Receiver, tmp_path: Path) -> None:
+    """A metric that cannot be computed, say: the trainer asks for it where it needs it, and not because of us."""
+
+    class Trainer(pl.Trainer):  # type: ignore[misc]
+        @property
+        def callback_metrics(self) -> Any:
+            raise RuntimeError("no samples")
+
+    made = Trainer(
+        default_root_dir=str(tmp_path),
+        callbacks=[LightningCallback(receiver.url, lr_every=1)],
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    made.fit(module_of(pl), loader(), loader())
+    run_id, _ = only_run(receiver)
+    assert receiver.ends[run_id] == {"status": "finished"}
+    assert sorted(rates(receiver, run_id)) == list(range(BATCHES))
+
+
 def test_a_loss_that_is_not_finite_is_reported_at_once(receiver: Receiver, tmp_path: Path) -> None:
     trainer_of(tmp_path, LightningCallback(receiver.url, lr_every=100)).fit(module_of(pl, lr=1e38), loader(), loader())
     run_id, _ = only_run(receiver)
@@ -226,6 +267,59 @@ def test_in_manual_optimization_the_unit_has_to_be_said(receiver: Receiver, tmp_
     assert "schedule" not in silent
     assert told["schedule"]["unit"] == "step"
     assert list(rates(receiver, list(receiver.runs)[1]).values()) == [0.1 * 0.5**step for step in range(8)]
+
+
+@pytest.mark.parametrize(("every", "times"), [(1, 1), (2, 1), (1, 3)], ids=["each batch", "every other", "thrice"])
+def test_of_several_optimizers_the_firsts_own_updates_count(
+    receiver: Receiver, tmp_path: Path, every: int, times: int
+) -> None:
+    """Networks that train against each other: one is stepped more often than the other."""
+
+    class Rivals(pl.LightningModule):  # type: ignore[misc]
+        automatic_optimization = False
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = torch.nn.Linear(8, 1), torch.nn.Linear(8, 1)
+            self.used: list[float] = []
+
+        def configure_optimizers(self) -> Any:
+            pair = [torch.optim.SGD(each.parameters(), lr=0.1) for each in (self.one, self.other)]
+            return pair, [lr_scheduler.CosineAnnealingLR(each, T_max=60) for each in pair]
+
+        def training_step(self, batch: Any, index: int) -> None:
+            (one, other), (first, second) = self.optimizers(), self.lr_schedulers()
+            for _ in range(times if index % every == 0 else 0):
+                self.used.append(one.param_groups[0]["lr"])
+                self.update(one, first, self.one(batch[0]))
+            self.update(other, second, self.other(batch[0]))
+
+        def update(self, optimizer: Any, scheduler: Any, found: torch.Tensor) -> None:
+            optimizer.zero_grad()
+            self.manual_backward(found.square().mean())
+            optimizer.step()
+            scheduler.step()
+
+    module = Rivals()
+    callback = LightningCallback(receiver.url, lr_every=1, scheduler_unit="step")
+    trainer = trainer_of(tmp_path, callback, max_epochs=1)
+    trainer.fit(module, loader())
+    trainer.save_checkpoint(tmp_path / "after.ckpt")  # the run has ended by then, and is remembered all the same
+    run_id, body = only_run(receiver)
+    assert "steps_per_epoch" not in body
+    assert [module.used[step] for step in rates(receiver, run_id)] == list(rates(receiver, run_id).values())
+    updates = len(module.used)
+    assert max(rates(receiver, run_id)) == updates - 1
+
+    resumed = LightningCallback(receiver.url, lr_every=1, scheduler_unit="step")
+    trainer_of(tmp_path, resumed, max_epochs=2).fit(Rivals(), loader(), ckpt_path=tmp_path / "after.ckpt")
+    assert set(receiver.runs) == {run_id}
+    second = [request.body for request in receiver.requests if request.method == "PUT"][-1]
+    assert second["process"]["resumed_from_step"] == updates
+    found = rates(receiver, run_id)
+    assert max(found) == 2 * updates - 1
+    wanted = preview(body["schedule"], steps=list(found), total=None, metric=None)[0]
+    assert list(found.values()) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_right_training_is_silent_and_the_misused_scheduler_named(url: str, tmp_path: Path) -> None:

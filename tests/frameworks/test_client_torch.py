@@ -8,8 +8,10 @@ import math
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 
@@ -321,6 +323,52 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
     assert found == [0.1, *used]
     assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use", "exact": True}
     assert not optimizer._optimizer_step_post_hooks
+
+
+def test_what_accelerate_wraps_is_read_as_the_frameworks_own(receiver: Receiver) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = Digits()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer, scheduler = accelerator.prepare(
+        model, optimizer, lr_scheduler.CosineAnnealingLR(optimizer, T_max=12)
+    )
+    with TorchCallback(
+        receiver.url, optimizer=optimizer, scheduler=scheduler, scheduler_unit="step", total_epochs=3, grad_norm=True
+    ) as run:
+        used = train(run, optimizer, scheduler, model, late=True)
+    body = receiver.runs[run.id]
+    assert body["optimizer"]["class"] == "SGD"
+    assert body["schedule"]["class"] == "CosineAnnealingLR"
+    records = receiver.stored(run.id)
+    assert [record["metrics"]["lr"] for record in records] == used
+    assert all(record["metrics"]["grad_norm"] > 0 for record in records)
+
+
+def test_a_scheduler_that_accelerate_steps_for_each_process_is_not_taken_for_its_own(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    accelerator = accelerate.Accelerator(cpu=True)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    wrapped = accelerator.prepare(lr_scheduler.CosineAnnealingLR(optimizer, T_max=12))
+    monkeypatch.setattr(accelerate.state, "AcceleratorState", lambda: SimpleNamespace(num_processes=4))
+    with TorchCallback(receiver.url, optimizer=optimizer, scheduler=wrapped) as run:
+        pass
+    assert "schedule" not in receiver.runs[run.id]
+    assert "accelerate steps it 4 times an update" in capfd.readouterr().err
+
+
+class Bare:
+    """An optimizer by its groups only."""
+
+    def __init__(self) -> None:
+        self.param_groups = [{"params": [], "lr": 0.1}]
+
+
+def test_an_optimizer_that_tells_of_no_step_is_told(receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
+    with TorchCallback(receiver.url, optimizer=Bare()) as run:
+        run.log(step=0)
+    assert "no hook after its step: call log before scheduler.step()" in capfd.readouterr().err
+    assert receiver.stored(run.id)[0]["metrics"] == {"lr": 0.1}
 
 
 def test_an_update_that_was_skipped_leaves_the_rate_of_the_one_before(receiver: Receiver) -> None:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +190,67 @@ def test_a_resume_goes_on_with_the_run(receiver: Receiver, tmp_path: Path) -> No
     assert second["schedule"] == first["schedule"]
     lives = [[r["step"] for r in life.values() if "lr" in r["metrics"]] for life in receiver.records.values()]
     assert lives == [list(range(1, 25)), list(range(11, 25))]
+
+
+class Overflow(transformers.TrainerCallback):  # type: ignore[misc]
+    """Has gradients that are not finite under a real gradient scaler, at some backward passes."""
+
+    def __init__(self, trainer: Any, *at: int) -> None:
+        trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        self.at, self.passes = at, 0
+        next(trainer.model.parameters()).register_hook(self.spoil)
+
+    def spoil(self, gradient: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        return gradient * float("inf") if self.passes in self.at else gradient
+
+
+def test_an_update_that_the_scaler_skips_is_none(receiver: Receiver, tmp_path: Path) -> None:
+    """The trainer counts it and steps no scheduler: by its own count every rate after it would be off."""
+    settings = {"save_strategy": "steps", "save_steps": 10, "optim": "adamw_torch", "max_grad_norm": 0.0}
+    trainer = trainer_of(tmp_path, TransformersCallback(receiver.url, lr_every=1), **settings)
+    Overflow(trainer, 1, 2, 9)
+    trainer.train()
+    run_id, body = only_run(receiver)
+    assert trainer.lr_scheduler.last_epoch == 21
+    wanted = preview(body["schedule"], steps=range(21), total=None, metric=None)[0]
+    assert rates(receiver, run_id) == pytest.approx(dict(zip(range(1, 22), wanted, strict=True)), rel=1e-12)
+
+    resumed = trainer_of(tmp_path, TransformersCallback(receiver.url, lr_every=1), **settings)
+    Overflow(resumed, 3)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-10"))
+    second = [request.body for request in receiver.requests if request.method == "PUT"][-1]
+    assert second["process"]["resumed_from_step"] == 7
+    lives = [
+        {r["step"]: r["metrics"]["lr"] for r in life.values() if "lr" in r["metrics"]}
+        for life in receiver.records.values()
+    ]
+    assert lives[1] == pytest.approx(dict(zip(range(8, 21), wanted[7:], strict=False)), rel=1e-12)
+
+
+def test_a_callback_that_is_kept_keeps_no_model(receiver: Receiver, tmp_path: Path) -> None:
+    callback = TransformersCallback(receiver.url)
+    trainer = trainer_of(tmp_path, callback, max_steps=2)
+    trainer.train()
+    model = weakref.ref(trainer.model)
+    del trainer
+    gc.collect()
+    assert model() is None
+
+
+def test_the_callback_goes_through_pickle_whenever(receiver: Receiver, tmp_path: Path) -> None:
+    class Pickles(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            copied.append(pickle.loads(pickle.dumps(callback)))
+
+    copied: list[Any] = []
+    callback = TransformersCallback(receiver.url)
+    trainer_of(tmp_path, callback, Pickles(), max_steps=2).train()
+    copied.append(pickle.loads(pickle.dumps(callback)))
+    run_id, _ = only_run(receiver)
+    assert [None if each.run is None else each.run.id for each in copied] == [run_id, run_id, None]
+    copied[0].run.log(step=0, train_loss=1.0)  # and does nothing there
+    assert copied[0].run.should_stop is False
 
 
 def test_a_resume_under_another_id_is_another_run(receiver: Receiver, tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ class Loop:
     """
 
     _framework = ""
+    _optimizer: Any = None  # while training lasts: a callback that is kept must not keep a model
+    _read: Any = None
 
     def __init__(self, url: str | None = None, *, lr_every: int = 10, grad_norm: bool = False, **options: Any) -> None:
         super().__init__()
@@ -86,6 +88,7 @@ class Loop:
 
     def _end(self, status: str = "finished", reason: str | None = None) -> None:
         run, self.run = self.run, None
+        self._optimizer = self._read = None
         if run is not None:
             run.finish(status, reason)
 

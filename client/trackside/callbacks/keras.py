@@ -64,15 +64,19 @@ class _Fit(Loop):
         self._epoch = epoch + 1
         if not self._begun:
             self._begun = True
-            found = _keras_schedules.companions(self)
+            found = None
+            with contextlib.suppress(Exception):  # whatever calls may have properties that raise
+                found = _keras_schedules.companions(self)
             self._start(self._begin, epoch, found)
+        elif self.run is not None:
+            with contextlib.suppress(Exception):
+                self._batch = self._done()
 
     def _begin(self, epoch: int, found: list[Any] | None) -> None:
         options = dict(self._options)
         optimizer = _single(self.model.optimizer)
         self._every = int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
-        self._batch = int(_keras_schedules.number(getattr(optimizer, "_iterations", 0)))  # of the epoch's first
-        self._last = -1
+        self._batch = self._done()  # before the epoch
         params = self.params or {}
         steps, epochs = params.get("steps"), params.get("epochs")
         self._steps = steps if isinstance(steps, int) and steps > 0 else None
@@ -92,6 +96,10 @@ class _Fit(Loop):
         with contextlib.suppress(Exception):
             described["params"] = _wire.jsonable(optimizer.get_config())
         self.run = _ModelRun(self._url, described=described, **options)
+
+    def _done(self) -> int:
+        """Batches of all epochs so far. With `steps_per_execution`, those that Keras names do not add up to it."""
+        return int(_keras_schedules.number(getattr(_single(self.model.optimizer), "_iterations", 0)))
 
     def _schedule(
         self, optimizer: Any, found: list[Any] | None, epoch: int, options: Mapping[str, Any]
@@ -125,7 +133,6 @@ class _Fit(Loop):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the LR, and a loss that is not finite."""
-        self._last = batch
         if self.run is None:
             return
         with contextlib.suppress(Exception):
@@ -162,7 +169,6 @@ class _Fit(Loop):
         """Report the epoch's logs."""
         if self.run is None:
             return
-        self._batch += self._last + 1
         with contextlib.suppress(Exception):
             own = self._options.get("metric_names") or {}
             found = {

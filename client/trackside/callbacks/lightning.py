@@ -35,7 +35,8 @@ class _Fit(Loop):
 
     Optimizer, scheduler, epochs, steps per epoch, accumulation and world size come from the trainer. What one tick of
     the scheduler is comes from its `interval`; pass `scheduler_unit` where it is built for another one, and in manual
-    optimization, where Lightning does not step it. Of several optimizers the first and its scheduler are reported.
+    optimization, where Lightning does not step it (and `steps_per_epoch`, which it does not know there). Of several
+    optimizers the first and its scheduler are reported, and steps are its own.
 
     The LR of every param group is read before the optimizer's step and reported, with the batch's loss as train_loss,
     every `lr_every` updates and at an epoch's last; with `grad_norm=True` also the norm of the gradients, before the
@@ -48,18 +49,21 @@ class _Fit(Loop):
     """
 
     _framework = "lightning"
-    _remembered: str | None = None
+    _remembered: Mapping[str, Any] | None = None  # of a checkpoint
+    _run_id: str | None = None  # of the latest run
+    _stepped = 0  # how often the optimizer was, in this batch
+    _updates = 0  # before it
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the run."""
-        self._optimizer: Any = None
         self._lrs: dict[str, Any] = {}
-        self._stepped = False
-        self._updates = 0
+        self._stepped = self._updates = 0
+        self._several = False
         self._before: dict[str, Any] = {}
         self._validated: set[str] = set()
         self._losses = False
-        if trainer.is_global_zero or self._options.get("all_ranks"):
+        all_ranks = self._options.get("all_ranks")
+        if trainer.is_global_zero or (_config.all_ranks_from_environment() if all_ranks is None else all_ranks):
             self._start(self._begin, trainer)
 
     def _begin(self, trainer: Any) -> None:
@@ -69,12 +73,15 @@ class _Fit(Loop):
         self._with_params(
             options, accumulate_grad_batches=trainer.accumulate_grad_batches, world_size=trainer.world_size
         )
+        # A loop of one's own steps an optimizer as often as it likes; LBFGS asks for its loss several times a step.
+        self._several = _manual(trainer) and not isinstance(self._optimizer, sys.modules["torch"].optim.LBFGS)
+        remembered, self._remembered = self._remembered or {}, None
         self._updates = int(trainer.global_step) // max(1, len(trainer.optimizers))
-        remembered, self._remembered = self._remembered, None
         if self._updates:
+            self._updates = int(remembered.get("updates", self._updates))
             options.setdefault("resumed_from_step", self._updates)
-            if remembered is not None and _config.run_id_from_environment() is None:
-                options.setdefault("run_id", remembered)
+            if remembered.get("run_id") is not None and _config.run_id_from_environment() is None:
+                options.setdefault("run_id", remembered["run_id"])
         config = self._config(trainer)
         given = options.get("schedule") is not None or ("scheduler_unit" not in options and _manual(trainer))
         scheduler = None if config is None or given else config.scheduler
@@ -88,6 +95,7 @@ class _Fit(Loop):
         epochs = options.get("scheduler_unit", "epoch") == "epoch"
         ticks = _whole(trainer.max_epochs if epochs else trainer.estimated_stepping_batches)
         self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, scheduler=scheduler, **options)
+        self._run_id = self.run.id
 
     def _config(self, trainer: Any) -> Any:
         """Lightning's word on the scheduler of the first optimizer."""
@@ -100,7 +108,7 @@ class _Fit(Loop):
         """Read the LR that this update uses."""
         if self.run is None or self._optimizer not in (optimizer, getattr(optimizer, "optimizer", None)):
             return
-        self._stepped = True
+        self._stepped = self._stepped + 1 if self._several else 1
         with contextlib.suppress(Exception):
             self._lrs = _optimizers.from_groups(self._optimizer)
             if self._grad_norm and self._is_due(trainer):
@@ -109,7 +117,8 @@ class _Fit(Loop):
                     self._lrs["grad_norm"] = _wire.freeze(norm)
 
     def _is_due(self, trainer: Any) -> bool:
-        return self._updates % self._lr_every == 0 or bool(trainer.is_last_batch)
+        last = self._updates + self._stepped - 1
+        return last // self._lr_every > (self._updates - 1) // self._lr_every or bool(trainer.is_last_batch)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Report the LR that the update used and the loss, and stop where that was asked for."""
@@ -121,20 +130,22 @@ class _Fit(Loop):
             due = self._stepped and self._is_due(trainer)
             if due or broken(loss):
                 self.run.used = self._lrs if self._stepped else {}
-                self.run.log(step=self._updates, epoch=trainer.current_epoch, train_loss=loss)
+                self.run.log(
+                    step=self._updates + max(0, self._stepped - 1), epoch=trainer.current_epoch, train_loss=loss
+                )
             if self.run.should_stop:
                 trainer.should_stop = True
         self._updates += self._stepped
-        self._stepped = False
+        self._stepped = 0
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Note what is logged already: Lightning keeps it beside what the validation logs."""
-        self._before = dict(trainer.callback_metrics)
+        self._before = _logged(trainer)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Report what the validation logged."""
         if not trainer.sanity_checking and self.run is not None:
-            logged = dict(trainer.callback_metrics)
+            logged = _logged(trainer)
             found = {name: value for name, value in logged.items() if self._before.get(name) is not value}
             self._validated.update(found)
             self._report(trainer, found)
@@ -142,7 +153,7 @@ class _Fit(Loop):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Report what the epoch logged."""
         if self.run is not None:
-            logged = dict(trainer.callback_metrics)
+            logged = _logged(trainer)
             self._report(trainer, {name: value for name, value in logged.items() if name not in self._validated})
 
     def _report(self, trainer: Any, found: Mapping[str, Any]) -> None:
@@ -172,11 +183,18 @@ class _Fit(Loop):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint remembers."""
-        return {} if self.run is None else {"run_id": self.run.id}
+        return {} if self._run_id is None else {"run_id": self._run_id, "updates": self._updates + self._stepped}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take the run of a checkpoint."""
-        self._remembered = state_dict.get("run_id")
+        self._remembered = dict(state_dict)
+
+
+def _logged(trainer: Any) -> dict[str, Any]:
+    """What the module logged; its metrics are computed for that, and may raise."""
+    with contextlib.suppress(Exception):
+        return dict(trainer.callback_metrics)
+    return {}
 
 
 def _manual(trainer: Any) -> bool:
@@ -191,7 +209,7 @@ def _whole(value: Any) -> int | None:
 def _place(trainer: Any, options: dict[str, Any]) -> None:
     """Epochs and updates an epoch, as far as they are known and whole."""
     batches, epochs = _whole(trainer.num_training_batches), _whole(trainer.max_epochs)
-    if batches is not None:
+    if batches is not None and not _manual(trainer):  # which steps when it likes
         options.setdefault("steps_per_epoch", -(-batches // max(1, int(trainer.accumulate_grad_batches))))
     most, steps = _whole(trainer.max_steps), options.get("steps_per_epoch")
     if epochs is not None and (most is None or (steps is not None and most >= epochs * steps)):

@@ -80,7 +80,6 @@ class _Fit(Loop):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the run."""
-        self._optimizer: Any = None
         self._step = self._epoch = 0
         self._undo: Callable[[], None] | None = None
         self._steps: int | None = None

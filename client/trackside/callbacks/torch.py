@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _gradients, _optimizers, _wire
+from trackside import _gradients, _optimizers, _wire, _wrappers
 from trackside.run import Run
 
 __all__ = ["TorchCallback"]
@@ -40,6 +40,7 @@ class TorchCallback(Run):
 
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)
+        self._optimizer = optimizer = _wrappers.own_optimizer(optimizer)
         self._used: dict[str, Any] | None = None
         self._norm: Any = None
         self._hook: Any = None
@@ -51,12 +52,11 @@ class TorchCallback(Run):
                 self._norm_hook = optimizer.register_step_pre_hook(self._measure)
             except Exception:
                 self._notices.tell("grad_norm", "this optimizer has no hook before its step; no grad_norm is reported.")
-        register = getattr(optimizer, "register_step_post_hook", None)  # torch 2.0 and later
-        if callable(register):
-            with contextlib.suppress(Exception):
-                self._hook = register(self._note)
-                self._read_lr = self._last_used
-        self._optimizer = optimizer
+        try:
+            self._hook = optimizer.register_step_post_hook(self._note)  # torch 2.0 and later
+            self._read_lr = self._last_used
+        except Exception:
+            self._notices.tell("hook", "this optimizer has no hook after its step: call log before scheduler.step().")
 
     def _note(self, optimizer: Any, *_: Any) -> None:
         with contextlib.suppress(Exception):

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _config, _optimizers, schedules
+from trackside import _config, _optimizers, _wrappers, schedules
 from trackside.callbacks._loop import FitRun, Loop, own_or_canonical
 
 __all__ = ["TransformersCallback"]  # noqa: F822 - made by __getattr__
@@ -29,7 +29,8 @@ class _Train(Loop):
     The schedule comes from the `TrainingArguments` where the live scheduler is the one that they make, else from that
     scheduler; optimizer, epochs, steps per epoch, gradient accumulation and world size come from the trainer. The LR of
     every param group is read before each optimizer step and reported every `lr_every` updates and with each log. Steps
-    are `global_step`, epochs fractional, as the trainer prints both. Losses and accuracies are reported as train_loss,
+    are `global_step` without updates that a gradient scaler skipped (the trainer steps no scheduler then), epochs
+    fractional, as the trainer prints them. Losses and accuracies are reported as train_loss,
     val_loss and val_acc, other metrics by their own names (the gradients' norm among them, which the trainer logs by
     itself); the summary after the last update is left out.
 
@@ -43,14 +44,14 @@ class _Train(Loop):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the run."""
-        self._read: Any = None
         self._lrs: dict[str, Any] = {}
         self._reported = -1
+        self._skipped = 0  # updates that were none: a scaler of gradients found them not finite
         self._start(self._begin, args, state, kwargs)
 
     def _begin(self, args: Any, state: Any, kwargs: Mapping[str, Any]) -> None:
         options = dict(self._options)
-        optimizer = _unwrapped(kwargs.get("optimizer"))
+        optimizer = _wrappers.own_optimizer(kwargs.get("optimizer"))
         scheduler = kwargs.get("lr_scheduler")
         self._place(args, state, kwargs.get("train_dataloader"), options)
         self._with_params(
@@ -62,9 +63,11 @@ class _Train(Loop):
         unit = options.setdefault("scheduler_unit", "step")
         remembered = state.stateful_callbacks.get(_STATE)
         if state.global_step:
-            options.setdefault("resumed_from_step", state.global_step)
-            if isinstance(remembered, Mapping) and _config.run_id_from_environment() is None:
-                options.setdefault("run_id", remembered.get("run_id"))
+            if isinstance(remembered, Mapping):
+                self._skipped = int(remembered.get("skipped", 0))
+                if _config.run_id_from_environment() is None:
+                    options.setdefault("run_id", remembered.get("run_id"))
+            options.setdefault("resumed_from_step", state.global_step - self._skipped)
         if options.get("schedule") is None and unit == "step":
             with contextlib.suppress(Exception):
                 options["schedule"] = (
@@ -78,7 +81,7 @@ class _Train(Loop):
             optimizer = None
         ticks = state.max_steps if options["scheduler_unit"] == "step" else None
         self.run = _TrainerRun(self._url, ticks=ticks, optimizer=optimizer, scheduler=scheduler, **options)
-        state.stateful_callbacks[_STATE] = {"run_id": self.run.id}
+        state.stateful_callbacks[_STATE] = {"run_id": self.run.id, "skipped": self._skipped}
 
     def _place(self, args: Any, state: Any, loader: Any, options: dict[str, Any]) -> None:
         """Epochs and updates an epoch, where they are whole numbers that make up the training."""
@@ -121,8 +124,10 @@ class _Train(Loop):
         if self.run is None:
             return
         with contextlib.suppress(Exception):
-            step = state.global_step
-            if (step - 1) % self._lr_every == 0 or step >= state.max_steps:
+            if getattr(kwargs.get("optimizer"), "step_was_skipped", False):  # then no step of the scheduler was made
+                self._skipped += 1
+                state.stateful_callbacks[_STATE]["skipped"] = self._skipped
+            elif (self._updates(state) - 1) % self._lr_every == 0 or state.global_step >= state.max_steps:
                 self._report(state, {})
             if self.run.should_stop:
                 control.should_training_stop = True
@@ -130,10 +135,13 @@ class _Train(Loop):
     def _report(self, state: Any, values: dict[str, Any]) -> None:
         if self.run is None:
             return
-        step = state.global_step
+        step = self._updates(state)
         self.run.used = self._lrs if step and step != self._reported else {}
         self._reported = step
         self.run.log(values, step=step, epoch=state.epoch)
+
+    def _updates(self, state: Any) -> int:
+        return int(state.global_step) - self._skipped
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Report what the trainer logs: the loss since the last log, the gradient's norm, an evaluation."""
@@ -153,12 +161,6 @@ class _Train(Loop):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """End the run."""
         self._end()
-
-
-def _unwrapped(optimizer: Any) -> Any:
-    """The framework's own optimizer within accelerate's."""
-    inner = getattr(optimizer, "optimizer", None)
-    return inner if hasattr(inner, "param_groups") else optimizer
 
 
 def _follows_metric(scheduler: Any) -> bool:
