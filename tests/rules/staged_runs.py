@@ -154,7 +154,25 @@ def sparse_in_stages(rng: Generator) -> Curve:
     return Curve(by_step(10, 500, train_loss=loss, val_loss=rarely(loss, 50)))
 
 
+def other_texts(rng: Generator) -> Curve:
+    """A language model that goes on with other texts, and is validated on them too: worse at first, then learned."""
+    count = int(rng.integers(150, 400))
+    loss = np.concatenate([fall(count, 10.8, 2.5, count / 8), fall(count, rng.uniform(3.8, 5), 3.1, count / 6)])
+    told: dict[str, Any] = {"loss": loss * wobble(rng, 2 * count, 0.015)}
+    if rng.random() < 0.7:
+        told["eval_loss"] = rarely((loss + 0.05) * wobble(rng, 2 * count, 0.004), 50)
+    return Curve(by_step(10, **told))
+
+
+def stronger_augmentation(rng: Generator) -> Curve:
+    """From a place on the training data are made harder for good; validation is none the worse for it."""
+    half = int(rng.integers(15, 40))
+    train = np.concatenate([fall(half, 2.3, 0.4, 4), fall(half, 0.8, 0.65, half)]) * wobble(rng, 2 * half, 0.02)
+    val = fall(2 * half, 2.3, 0.42, 6) * wobble(rng, 2 * half, 0.03)
+    return Curve(by_epoch(train_loss=train, val_loss=val))
+
+
 STAGED: Final[tuple[Callable[[Generator], Curve], ...]] = (
     *(folds, search, curriculum, longer_sequences, second_stage, more_classes, unfrozen, pruned, averaged_at_the_end),
-    *(resumed, appended_trainings, sparse_in_stages),
+    *(resumed, appended_trainings, sparse_in_stages, other_texts, stronger_augmentation),
 )
