@@ -222,6 +222,16 @@ def never_leaves_its_vocabulary(rng: Generator) -> Curve:
     return Curve(by_step(10, **series))
 
 
+def jumps_up_and_down(rng: Generator) -> Curve:
+    """Good, and then good and bad by turns: each evaluation is of other weights."""
+    epochs = int(rng.integers(30, 60))
+    where = epochs // 2
+    acc = fall(epochs, 0.3, 0.9, 4)
+    acc[where:] = np.where(np.arange(epochs - where) % 2, 0.6, 0.1)
+    acc += rng.normal(0, 0.008, epochs)
+    return Curve(by_epoch(**_percent(rng, _some(rng, {"val_acc": acc, "train_loss": 2.3 * (1.05 - acc)}, "val_acc"))))
+
+
 FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]] = (
     (not_a_number_late, ("LOSS",)),
     (diverges_fast, ("LOSS", "GRAD")),
@@ -237,6 +247,7 @@ FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]]
     (too_low, ("LOSS", "ACC")),
     (zeros_for_nan, ("LOSS", "GRAD")),
     (score_lost, ("ACC",)),
+    (jumps_up_and_down, ("ACC",)),
     (learned_and_lost, ("LOSS",)),
     (climbs_for_epochs, ("LOSS",)),
     (never_leaves_its_vocabulary, ("LOSS",)),

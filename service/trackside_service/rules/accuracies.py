@@ -168,7 +168,6 @@ def follow(
             peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
         elif not one.open and relearned(
             dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=(jitter := _jitter(one))),
-            judged,
             best=best,
             jitter=jitter,
         ):
