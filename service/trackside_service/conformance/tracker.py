@@ -199,6 +199,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
     spread: dict[tuple[str, int], dict[int, tuple[int, int] | None]] = {}
+    flat = schedule.flat
     for convention, alike in _alike(schedule.reporting, stepped):
         if placed_by_epoch and point.epoch is not None:
             read = (convention.at, convention.epoch_base)
@@ -206,7 +207,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
                 spread[read] = windows(schedule, _in_use(convention), point.epoch, epochs.least)
             places = spread[read] if convention.when == "in_use" else shifted(spread[read], 1)
         else:
-            tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
+            tick = 0.0 if flat else tick_at(schedule, convention, point)
             places = {0: None if tick is None else (int(tick), int(tick))}
         where = tuple(places.items())
         if where not in found:

@@ -52,12 +52,11 @@ from typing import Any
 from trackside_service.domain.findings import Cleared, Outcome
 from trackside_service.domain.metrics import ACCURACIES, LR, TRAIN_ACC, VAL_ACC, VAL_LOSS
 from trackside_service.rules import scores, stages
-from trackside_service.rules.accuracies import Accuracy, Parameters, follow, with_lr
+from trackside_service.rules.accuracies import Accuracy, Parameters, dump_accuracy, follow, load_accuracy, with_lr
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.collapse_report import CODE, Fall, Reason, Told, add, finding, tell
 from trackside_service.rules.evaluations import NOTHING, Gathered, dump_gathered, evaluate, gather, load_gathered
 from trackside_service.rules.places import Place, place_from, place_of
-from trackside_service.rules.relearning import Dip
 from trackside_service.rules.stages import FIRST, Stage
 from trackside_service.rules.units import declared_unit, samples_of, scale
 
@@ -333,7 +332,7 @@ def _both(parameters: Parameters, accuracies: Mapping[str, Accuracy]) -> bool:
 
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
-    accuracies = {name: {**asdict(one), "best": _finite(one.best)} for name, one in state.accuracies.items()}
+    accuracies = {name: dump_accuracy(one) for name, one in state.accuracies.items()}
     said = None if state.told is None else asdict(state.told)
     return {
         "accuracies": accuracies,
@@ -347,15 +346,7 @@ def dump(state: State) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    accuracies = {}
-    for name, held in data["accuracies"].items():
-        one, dip = {key: value for key, value in held.items() if key != "dip"}, held["dip"]
-        places = {key: place_from(one[key]) for key in one if key.endswith(("_at", "_since"))}
-        best = -math.inf if one["best"] is None else one["best"]
-        accuracies[name] = Accuracy(
-            **{**one, **places, "best": best, "recent": tuple(one["recent"]), "window": tuple(one["window"])},
-            dip=None if dip is None else Dip(**dip),
-        )
+    accuracies = {name: load_accuracy(held) for name, held in data["accuracies"].items()}
     said = data["told"]
     if said is not None:
         said = Told(**{**said, "opened": place_from(said["opened"])})
@@ -364,10 +355,6 @@ def load(data: Mapping[str, Any]) -> State:
     least, loss, highest = data["loss"]
     state = State(accuracies, lr, place_from(lr_at), said, data["score"], least, loss, highest)
     return replace(state, gathered=load_gathered(gathered), stage=stages.load(stage))
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 RULE = Rule(
@@ -379,7 +366,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=6,
+    state_version=7,
     dump=dump,
     load=load,
 )

@@ -199,7 +199,8 @@ def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading
     if done is None:
         if filling is climb.filling and worse is climb.worse:
             return climb
-        return replace(climb, filling=filling, worse=worse)
+        course = (climb.rises, climb.base, climb.since, climb.base_lr)
+        return Climb(filling, climb.epochs, *course, worse, climb.limit, climb.setbacks, climb.largest)
     mean, at = done
     before, series = climb.epochs.last, follow(climb.epochs, mean, at)
     if before is None or (mean <= before and (climb.rises == 0 or 2 * mean <= climb.base + before)):

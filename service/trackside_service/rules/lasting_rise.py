@@ -122,14 +122,20 @@ def _look(
     window, due = WINDOW if fast.batched else _EPOCHS, False
     if loss is not None and math.isfinite(loss):
         due, recent = state.due <= 1, (*state.recent[-(window - 1) :], loss)
-        state = replace(state, recent=recent, due=window // 2 if due else state.due - 1)
+        state = _with(state, recent, window // 2 if due else state.due - 1)
     if val is None and (not due or state.val.points or len(state.recent) < window):
         return state, None
     if not state.recent:
         return state, None
     lr = planned(context, here) if fast.course.last is None else fast.course.last
     look = Look(here, median(state.recent), val, lr)
-    return (state if val is None else replace(state, recent=())), look
+    return (state if val is None else _with(state, (), state.due)), look
+
+
+def _with(state: LastingRise, recent: tuple[float, ...], due: int) -> LastingRise:
+    """Do what `replace` does, in a third of the time: it is done for every record."""
+    rise = (state.rise, state.level, state.vals, state.top)
+    return LastingRise(recent, state.train, state.val, *rise, state.lr, due, state.limit, state.parts)
 
 
 def limits(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State) -> tuple[float, float | None]:

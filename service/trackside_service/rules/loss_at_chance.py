@@ -210,9 +210,11 @@ def _late(context: RunContext, parameters: Parameters, here: Place) -> bool:
 
 
 def _is_soon(parameters: Parameters, state: State, here: Place) -> bool:
-    """Whether it is late enough for a vocabulary's loss, which is left within some hundred updates."""
+    """Whether it is late enough for a vocabulary's loss without an accuracy: it is left within some hundred updates."""
+    if here[0] is None or VAL_ACC in state.metrics or TRAIN_ACC in state.metrics:
+        return False
     share = _SOON[state.lr is None]
-    return here[0] is not None and here[0] >= share * parameters.step
+    return here[0] >= share * parameters.step
 
 
 def _idle(state: State) -> bool:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from trackside_service.rules import running
 from trackside_service.rules.evaluations import Evaluation
-from trackside_service.rules.places import Place
-from trackside_service.rules.running import Better, Series
 
 _JUMP: Final = 0.5  # of its improvement so far: what a training metric loses at once where a stage begins
-_NOISE: Final = 4.0
+_NOISE: Final = 4.0  # times what it usually moves from one evaluation to the next
+_RECENT: Final = 0.1  # of that: how much the last move counts
 _AT_ONCE: Final = 0.5  # of what it lies over its best
 _LEFT: Final = 0.25  # of that: what is left of it once it is learned again
 _COMES_BACK: Final = 0.8  # of it: what is left of it at most while it is being learned
@@ -32,19 +30,27 @@ _COUNTERS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training metric by evaluations, without a jump to the bad side that goes on; how high that is (None: there is
-    none), and how far above the best it is now.
+    """A training metric by evaluations, without a jump to the bad side that goes on: its first value, its best (the
+    worse of two in a row), its last, and about how much it moves from one to the next. `height`: how high such a jump
+    is (None: there is none); `above`: how far above the best it is now.
     """
 
-    series: Series = field(default_factory=Series)
+    start: float
+    best: float
+    last: float
+    moves: float = 0.0
     height: float | None = None
     above: float = 0.0
 
-    def relearns(self, better: Better) -> bool:
+    @property
+    def gained(self) -> float:
+        """How far the best lies from the first value."""
+        return abs(self.start - self.best)
+
+    @property
+    def relearns(self) -> bool:
         """Whether it has come back some of the way, and from no more than where it was at first."""
-        if self.height is None:
-            return False
-        return self.above <= _COMES_BACK * min(self.height, running.improvement(self.series, better))
+        return self.height is not None and self.above <= _COMES_BACK * min(self.height, self.gained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,8 @@ class Stage:
     before that, and the lowest since.
     """
 
-    loss: Trained = field(default_factory=Trained)
-    acc: Trained = field(default_factory=Trained)
+    loss: Trained | None = None
+    acc: Trained | None = None
     counted: float | None = None
     last: float | None = None
     since: int | None = None
@@ -72,7 +78,7 @@ class Stage:
     @property
     def relearns(self) -> bool:
         """Whether the training has fallen back and is being learned again: evaluations may be poor meanwhile."""
-        return self.begins and (self.learned or self.loss.relearns("lower") or self.acc.relearns("higher"))
+        return self.begins and (self.learned or any(one is not None and one.relearns for one in (self.loss, self.acc)))
 
 
 FIRST: Final = Stage()
@@ -90,36 +96,38 @@ def follow(stage: Stage, seen: Evaluation) -> tuple[Stage, bool]:
     """Return the stage after an evaluation (of a score of which more is better), and whether another one has begun: the
     training fell back at once, has been learned again, and the score climbs from where it fell to meanwhile.
     """
-    loss, lost, found = _trained(stage.loss, seen.train_loss, seen.place, "lower")
-    acc, other_lost, other_found = _trained(stage.acc, seen.train_acc, seen.place, "higher")
+    loss, lost, found = _trained(stage.loss, seen.train_loss, 1)
+    acc, other_lost, other_found = _trained(stage.acc, seen.train_acc, -1)
     before = seen.score if stage.last is None else stage.last
-    stage = replace(stage, loss=loss, acc=acc, last=seen.score)
     if lost or other_lost:
-        return replace(stage, since=0, learned=False, before=before, low=seen.score), False
+        return Stage(loss, acc, stage.counted, seen.score, since=0, before=before, low=seen.score), False
     if stage.since is None:
-        return stage, False
+        return Stage(loss, acc, stage.counted, seen.score), False
     if stage.since >= _KEPT:
         return Stage(counted=stage.counted, last=seen.score), False
     low, learned = min(stage.low, seen.score), stage.learned or found or other_found
     if learned and seen.score - low >= _CLIMBED * (stage.before - low):
-        return replace(stage, since=None), True
-    return replace(stage, since=stage.since + 1, learned=learned, low=low), False
+        return Stage(loss, acc, stage.counted, seen.score), True
+    return Stage(loss, acc, stage.counted, seen.score, stage.since + 1, learned, stage.before, low), False
 
 
-def _trained(one: Trained, value: float | None, here: Place, better: Better) -> tuple[Trained, bool, bool]:
-    """Return a training metric after a value, whether it falls back there, and whether it is learned again."""
+def _trained(one: Trained | None, value: float | None, sign: int) -> tuple[Trained | None, bool, bool]:
+    """Return a training metric after a value, whether it falls back there, and whether it is learned again. `sign`: 1
+    where less is better, else -1.
+    """
     if value is None:
         return one, False, False
-    best, last, sign = one.series.best, one.series.last, 1 if better == "lower" else -1
-    if best is None or last is None:
-        return Trained(running.follow(one.series, value, here, better)), False, False
-    above, gained = sign * (value - best), running.improvement(one.series, better)
-    if one.height is not None and above > _LEFT * min(one.height, gained):
-        return Trained(one.series, max(one.height, above), above), False, False
-    least = max(_JUMP * gained, _NOISE * running.jitter(one.series))
-    if one.height is None and above > least > 0 and sign * (value - last) > _AT_ONCE * above:
-        return Trained(one.series, above, above), True, False
-    return Trained(running.follow(one.series, value, here, better)), False, one.height is not None
+    if one is None:
+        return Trained(value, value, value), False, False
+    best, gained, height = one.best, one.gained, one.height
+    above, step = sign * (value - best), sign * (value - one.last)
+    if height is not None and above > _LEFT * min(height, gained):
+        return Trained(one.start, best, one.last, one.moves, max(height, above), above), False, False
+    if height is None and above > max(_JUMP * gained, _NOISE * one.moves) > 0 and step > _AT_ONCE * above:
+        return Trained(one.start, best, one.last, one.moves, above, above), True, False
+    worse = value if step > 0 else one.last
+    best = worse if sign * (worse - best) < 0 else best
+    return Trained(one.start, best, value, one.moves + _RECENT * (abs(step) - one.moves)), False, height is not None
 
 
 @lru_cache(maxsize=1024)
@@ -129,12 +137,24 @@ def _counter(names: tuple[str, ...]) -> str | None:
 
 def dump(stage: Stage) -> list[Any]:
     """Return it as JSON values."""
-    parts = [[running.dump_series(one.series), one.height, one.above] for one in (stage.loss, stage.acc)]
-    return [*parts, stage.counted, stage.last, stage.since, stage.learned, stage.before, stage.low]
+    return [
+        _held(stage.loss),
+        _held(stage.acc),
+        stage.counted,
+        stage.last,
+        stage.since,
+        stage.learned,
+        stage.before,
+        stage.low,
+    ]
+
+
+def _held(one: Trained | None) -> list[Any] | None:
+    return None if one is None else [one.start, one.best, one.last, one.moves, one.height, one.above]
 
 
 def load(data: Sequence[Any]) -> Stage:
     """Undo `dump`."""
     loss, acc, *rest = data
-    one, other = (Trained(running.load_series(series), *far) for series, *far in (loss, acc))
+    one, other = (None if held is None else Trained(*held) for held in (loss, acc))
     return Stage(one, other, *rest)
