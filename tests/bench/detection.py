@@ -46,7 +46,7 @@ def main() -> None:
         kept = seconds(partial(detection.dump, state))
         size = len(detection.dump(state))
         print(
-            f"after {mark:>9,} records: {alone * 1e6:6.1f} us a record by itself, {together * 1e6:6.1f} us among {SOME}; "
+            f"after {mark:>9,} records: {alone * 1e6:6.1f} us a record alone, {together * 1e6:6.1f} us among {SOME}; "
             f"{kept * 1e6:6.0f} us to write the state, {size:,} bytes"
         )
 
