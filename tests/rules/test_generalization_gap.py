@@ -143,3 +143,12 @@ def test_further_classes_are_measured_by_themselves() -> None:
     (alert,) = alerts_of(epochs(**overfits), CODE)
     assert alert.opened is not None
     assert alert.opened.epoch in range(21, 26)
+
+
+def test_the_advice_raises_what_the_run_declares() -> None:
+    log = epochs(train_acc=TRAIN, val_acc=VAL, val_loss=LOSS)
+    adamw = {"class": "AdamW", "params": {"lr": 1e-3, "weight_decay": 0.01}}
+    (alert,) = alerts_of(log, CODE, optimizer=adamw, params={"dropout": 0.3, "label_smoothing": 0.0})
+    assert "weight_decay 0.01 to 0.02, dropout 0.3 to 0.5" in alert.advice
+    (alert,) = alerts_of(log, CODE)
+    assert "none is declared" in alert.advice

@@ -87,8 +87,8 @@ class Layouts:
 
 
 def told(columns: Sequence[str], cells: Iterable[str]) -> Row | None:
-    """Return the row of a table. Where it has a loss of training and one of validation, a metric that does not say of
-    which data it is was measured with the latter (fastai, transformers).
+    """Return the row of a table. Where it has a loss of training and one of validation, an accuracy that does not say
+    of which data it is was measured with the latter (fastai, transformers).
     """
     row = row_of(zip(columns, cells, strict=False))
     if both_losses(columns):
@@ -103,7 +103,7 @@ def both_losses(columns: Iterable[str]) -> bool:
 
 def of_evaluation(name: str) -> str:
     """Return the name of a metric that stands beside both losses: `accuracy` there is val_acc."""
-    return name if names.meant(name) in (*_LOSSES, "lr", "grad_norm") else names.of_validation(name)
+    return names.of_validation(name) if names.meant(name) == "train_acc" else name
 
 
 def _is_placed(columns: Sequence[str]) -> bool:

@@ -270,8 +270,8 @@ def _advice(context: RunContext, state: State, falling: bool | None) -> str:
     keep = f"Keep the checkpoint of {say(state.score.best_at)}: it is the best so far."
     if falling:
         return (
-            f"{keep} The run overfits: stop early, or regularise more (augmentation, weight decay, dropout), or train "
-            f"more gently; {advice.lower_peak(context)}."
+            f"{keep} The run overfits: stop early, or more augmentation, then {advice.more_regularisation(context)}; "
+            f"or train more gently: {advice.lower_peak(context)}."
         )
     if falling is False:
         return (

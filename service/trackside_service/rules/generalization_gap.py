@@ -43,7 +43,7 @@ from typing import Any
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity
 from trackside_service.domain.metrics import TRAIN_ACC, VAL_ACC
 from trackside_service.domain.runs import MetricUnit
-from trackside_service.rules import losses_alone, running, stages
+from trackside_service.rules import advice, losses_alone, running, stages
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.evaluations import (
     NOTHING,
@@ -127,7 +127,7 @@ def check(
     values = reading.record.metrics
     if reading.starts_life and state.told is None:
         state = start(context, parameters)
-    alone, outcomes = losses_alone.watch(parameters, state.alone, reading)
+    alone, outcomes = losses_alone.watch(context, parameters, state.alone, reading)
     if alone is not state.alone:
         state = replace(state, alone=alone)
     if outcomes:
@@ -146,7 +146,7 @@ def check(
         return replace(state, told=None), [Cleared(CODE, VAL_ACC, reading.record.position)]
     if severity is None or state.told in ("warning", severity):
         return state, ()
-    return replace(state, told=severity), [_finding(state, seen, severity, reading)]
+    return replace(state, told=severity), [_finding(context, state, seen, severity, reading)]
 
 
 def _points(val: MetricUnit | None, train: MetricUnit | None, seen: Evaluation) -> float | None:
@@ -216,7 +216,7 @@ def _closed(parameters: Parameters, state: State, seen: Evaluation) -> bool:
     return points is not None and points <= parameters.gap
 
 
-def _finding(state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
+def _finding(context: RunContext, state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
     points = _points(*state.units, seen) or 0.0
     unit = state.units[0] or state.units[1]
     train, val, best = show(seen.train_acc or 0.0, unit), show(seen.score, unit), show(state.score.best or 0.0, unit)
@@ -239,8 +239,8 @@ def _finding(state: State, seen: Evaluation, severity: Severity, reading: Readin
         detail=" ".join(parts),
         advice=(
             f"Keep the checkpoint of {say(keep)}, where validation was best. First more data or augmentation, then "
-            "weight decay, dropout or label smoothing, a smaller model, or fewer epochs. Make sure that validation "
-            "data come from where training data come from, and are prepared alike."
+            f"{advice.more_regularisation(context)}, a smaller model, or fewer epochs. Make sure that validation data "
+            "come from where training data come from, and are prepared alike."
         ),
         opened=position(state.gap.since),
         detected=reading.record.position,
