@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from time import process_time
 
 from tests.bench.schedules import ONE_CYCLE, seconds
 from trackside_service import detection
@@ -28,7 +29,7 @@ def _reading(index: int, lr: float) -> Reading:
 
 
 def main() -> None:
-    """Print microseconds a record after so many records, and what the stored state costs and takes."""
+    """Print microseconds of CPU a record after so many records, and what the stored state costs and takes."""
     spec = parse_run({"project": "bench", "name": "bench", "schedule": ONE_CYCLE})
     context = detection.configure(spec)
     assert context.schedule is not None
@@ -41,9 +42,9 @@ def main() -> None:
             state = detection.inspect(context, state, [_reading(at, float(lrs[at])) for at in some]).state
             done = some.stop
         readings = [_reading(mark + each, float(lrs[mark + each])) for each in range(SOME)]
-        alone = seconds(partial(_one_by_one, context, state, readings)) / SOME
-        together = seconds(partial(detection.inspect, context, state, readings)) / SOME
-        kept = seconds(partial(detection.dump, state))
+        alone = seconds(partial(_one_by_one, context, state, readings), clock=process_time) / SOME
+        together = seconds(partial(detection.inspect, context, state, readings), clock=process_time) / SOME
+        kept = seconds(partial(detection.dump, state), clock=process_time)
         size = len(detection.dump(state))
         print(
             f"after {mark:>9,} records: {alone * 1e6:6.1f} us a record alone, {together * 1e6:6.1f} us among {SOME}; "
