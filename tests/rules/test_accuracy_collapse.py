@@ -350,3 +350,4 @@ def test_a_log_that_counts_its_tasks_tells_where_one_begins() -> None:
     assert not alerts_of(epochs(val_acc=acc, task=[0] * 6 + [1] * 6), CODE)
     assert alerts_of(epochs(val_acc=acc, task=[0] * 12), CODE)
     assert alerts_of(epochs(val_acc=acc, task_loss=[0] * 6 + [1] * 6), CODE)
+    assert alerts_of(epochs(val_acc=acc, task=[0, 1] * 6), CODE), "tasks that take turns"

@@ -23,6 +23,7 @@ _LEFT: Final = 0.25  # of that: what is left of it once it is learned again
 _COMES_BACK: Final = 0.8  # of it: what is left of it at most while it is being learned
 _CLIMBED: Final = 0.15  # of what the score lost
 _KEPT: Final = 50  # evaluations in which a stage that has begun is learned
+_NO_COUNT: Final = -1e300  # what is counted where it has fallen back
 _COUNTERS: Final = re.compile(
     r"(?:.*[/ ])?(?:task|stage|phase|fold|session|experience|trial)(?:_?(?:id|idx|index))?", re.IGNORECASE
 )
@@ -87,8 +88,10 @@ FIRST: Final = Stage()
 def count(stage: Stage, values: Mapping[str, float]) -> tuple[Stage, bool]:
     """Return the stage after a record, and whether the log counts another one there."""
     name = _counter(tuple(values))
-    if name is None or values[name] == stage.counted:
+    if name is None or stage.counted == _NO_COUNT or values[name] == stage.counted:
         return stage, False
+    if stage.counted is not None and not values[name] > stage.counted:
+        return Stage(counted=_NO_COUNT), False  # tasks that take turns are no stages
     return Stage(counted=values[name]), stage.counted is not None
 
 
