@@ -40,7 +40,7 @@ def test_a_rule_that_raises_is_isolated_named_and_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = tuple(failing(rule, ZeroDivisionError("oh")) if rule.code == "ACC001" else rule for rule in RULES)
-    monkeypatch.setattr(detection, "RULES", table)
+    monkeypatch.setattr("trackside_service.detection.states.RULES", table)
     context = detection.configure(spec_of())
     before = detection.begin(context)
     with caplog.at_level(logging.ERROR):
@@ -59,7 +59,7 @@ def test_a_rule_that_raises_at_one_record_sees_the_next(monkeypatch: pytest.Monk
             raise RuntimeError("only here")
         return real.check(context, parameters, state, reading)
 
-    monkeypatch.setattr(detection, "RULES", (replace(real, check=check),))
+    monkeypatch.setattr("trackside_service.detection.states.RULES", (replace(real, check=check),))
     context = detection.configure(spec_of())
     logged = readings({"val_acc": 80.0}, {"val_acc": 81.0}, {"val_acc": 0.0})
     inspection = detection.inspect(context, detection.begin(context), logged)
@@ -133,7 +133,9 @@ def test_another_version_of_a_state_is_not_read(monkeypatch: pytest.MonkeyPatch)
     assert detection.load(context, data) is not None
     assert detection.load(context, b"{}") is None
     assert detection.load(context, b"not json") is None
-    monkeypatch.setattr(detection, "RULES", tuple(replace(rule, state_version=99) for rule in RULES))
+    monkeypatch.setattr(
+        "trackside_service.detection.states.RULES", tuple(replace(rule, state_version=99) for rule in RULES)
+    )
     assert detection.load(context, data) is None
 
 

@@ -413,6 +413,81 @@ TOOLS: dict[str, tuple[str, Rows]] = {
         '{"epoch": 1, "loss": 2.0}{"epoch": 2, "loss": 1.5}\n{"epoch": 3, "lo',
         [(None, 1, {"train_loss": 2.0}), (None, 2, {"train_loss": 1.5})],
     ),
+    "fastai's table with an accuracy": (
+        "epoch     train_loss  valid_loss  accuracy  time    \n"
+        "0         0.912345    0.512345    0.812345  00:12     \n"
+        "1         0.612345    0.412345    0.852345  00:12     \n",
+        [
+            (None, 0, {"train_loss": 0.912345, "val_loss": 0.512345, "val_acc": 0.812345}),
+            (None, 1, {"train_loss": 0.612345, "val_loss": 0.412345, "val_acc": 0.852345}),
+        ],
+    ),
+    "fastai's CSVLogger": (
+        "epoch,train_loss,valid_loss,accuracy,time\n0,0.9,0.5,0.81,00:12\n1,0.6,0.4,0.85,00:12\n",
+        [
+            (None, 0, {"train_loss": 0.9, "val_loss": 0.5, "val_acc": 0.81}),
+            (None, 1, {"train_loss": 0.6, "val_loss": 0.4, "val_acc": 0.85}),
+        ],
+    ),
+    "a model card's table": (
+        "## Training results\n\n"
+        "| Training Loss | Epoch | Step | Validation Loss | Accuracy |\n"
+        "|:-------------:|:-----:|:----:|:---------------:|:--------:|\n"
+        "| No log        | 1.0   | 250  | 0.3123          | 0.9045   |\n"
+        "| 0.8123        | 2.0   | 500  | 0.2123          | 0.9245   |\n\n"
+        "### Framework versions\n| Package | Version | Epoch |\n",
+        [
+            (250, 1.0, {"val_loss": 0.3123, "val_acc": 0.9045}),
+            (500, 2.0, {"train_loss": 0.8123, "val_loss": 0.2123, "val_acc": 0.9245}),
+        ],
+    ),
+    "stable-baselines3's boxes": (
+        "---------------------------------\n| rollout/           |          |\n|    ep_rew_mean     | 22.1     |\n"
+        "| time/              |          |\n|    fps             | 3203     |\n|    total_timesteps | 2048     |\n"
+        "---------------------------------\n"
+        "-----------------------------------------\n| rollout/                |             |\n"
+        "|    ep_rew_mean          | 26.9        |\n| time/                   |             |\n"
+        "|    total_timesteps      | 4096        |\n| train/                  |             |\n"
+        "|    approx_kl            | 0.008524    |\n|    learning_rate        | 0.0003      |\n"
+        "|    loss                 | 6.96        |\n-----------------------------------------\n",
+        [
+            (2048, None, {"rollout/ep_rew_mean": 22.1}),
+            (
+                4096,
+                None,
+                {"rollout/ep_rew_mean": 26.9, "train/approx_kl": 0.008524, "lr": 0.0003, "train_loss": 6.96},
+            ),
+        ],
+    ),
+    "spaCy's table": (
+        "\u2139 Initial learn rate: 0.001\n"
+        "E    #       LOSS TOK2VEC  LOSS NER  ENTS_F  SCORE \n"
+        "---  ------  ------------  --------  ------  ------\n"
+        "  0       0          0.00     45.00    0.00    0.00\n"
+        "  1     200         12.34   1234.56   45.12    0.45\n"
+        "\u2714 Saved pipeline to output directory\n",
+        [
+            (0, 0, {"LOSS_TOK2VEC": 0.0, "LOSS_NER": 45.0, "ENTS_F": 0.0, "val_score": 0.0}),
+            (200, 1, {"LOSS_TOK2VEC": 12.34, "LOSS_NER": 1234.56, "ENTS_F": 45.12, "val_score": 0.45}),
+        ],
+    ),
+    "LightGBM": (
+        "[LightGBM] [Info] Number of positive: 357, number of negative: 212\n"
+        "Training until validation scores don't improve for 50 rounds\n"
+        "[10]\ttraining's binary_logloss: 0.31\tvalid_1's binary_logloss: 0.35\n"
+        "[20]\ttraining's binary_logloss: 0.21\tvalid_1's binary_logloss: 0.28\n"
+        "Early stopping, best iteration is:\n[10]\ttraining's binary_logloss: 0.31\tvalid_1's binary_logloss: 0.35\n",
+        [
+            (10, None, {"train_binary_logloss": 0.31, "val_binary_logloss": 0.35}),
+            (20, None, {"train_binary_logloss": 0.21, "val_binary_logloss": 0.28}),
+        ],
+    ),
+    "CatBoost": (
+        "Learning rate set to 0.05\n"
+        "0:\tlearn: 0.65\ttest: 0.66\tbest: 0.66 (0)\ttotal: 61ms\tremaining: 1m\n"
+        "1:\tlearn: 0.60\ttest: 0.61\tbest: 0.61 (1)\ttotal: 81ms\tremaining: 1m\n",
+        [(0, None, {"train": 0.65, "val": 0.66}), (1, None, {"train": 0.6, "val": 0.61})],
+    ),
 }
 
 

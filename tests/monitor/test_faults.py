@@ -46,7 +46,7 @@ def broken(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one rule raise in one of its functions."""
     changes: dict[str, Any] = {what: raises}
     table = tuple(replace(rule, **changes) if rule.code == BROKEN else rule for rule in RULES)
-    monkeypatch.setattr(detection, "RULES", table)
+    monkeypatch.setattr("trackside_service.detection.states.RULES", table)
 
 
 def a_whole_run(engine: sa.Engine) -> tuple[OpenResult, RecordResult, RecordResult, OpenResult, FinishResult]:
@@ -94,7 +94,7 @@ def test_it_is_in_its_place_again_once_it_is_mended(engine: sa.Engine, monkeypat
     with write_transaction(engine) as connection:
         monitor.record(connection, RUN, None, [Record({"val_acc": 80.0}, epoch=1.0)], now=NOW)
     MEMORY.clear()
-    monkeypatch.setattr(detection, "RULES", RULES)
+    monkeypatch.setattr("trackside_service.detection.states.RULES", RULES)
     with write_transaction(engine) as connection:
         result = monitor.record(connection, RUN, None, [Record({"val_acc": 0.0}, epoch=2.0)], now=NOW)
     assert [change.alert.code for change in result.changes] == [BROKEN]
@@ -123,7 +123,7 @@ def test_one_that_cannot_begin_anew_resolves_nothing(engine: sa.Engine, monkeypa
         result = monitor.open_run(connection, RUN, OTHER, process=("b", None), now=NOW)
     assert (result.changes, result.run.health) == ((), "critical")
     # One that is off has nothing more to say.
-    monkeypatch.setattr(detection, "RULES", RULES)
+    monkeypatch.setattr("trackside_service.detection.states.RULES", RULES)
     off = replace(OTHER, rules={BROKEN: RuleSetting(enabled=False)})
     with write_transaction(engine) as connection:
         result = monitor.open_run(connection, RUN, off, process=("c", None), now=NOW)

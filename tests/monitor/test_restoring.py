@@ -75,7 +75,7 @@ def _states(engine: sa.Engine) -> list[tuple[str, str]]:
 
 def _without(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let the service be of a version that does not have a rule."""
-    monkeypatch.setattr(detection, "RULES", tuple(rule for rule in RULES if rule.code != code))
+    monkeypatch.setattr("trackside_service.detection.states.RULES", tuple(rule for rule in RULES if rule.code != code))
 
 
 def _another_version(engine: sa.Engine, data: bytes = states.closed({"version": 0})) -> None:

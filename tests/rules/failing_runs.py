@@ -191,6 +191,47 @@ def score_lost(rng: Generator) -> Curve:
     return Curve(by_epoch(**names))
 
 
+def learned_and_lost(rng: Generator) -> Curve:
+    """A language model that forgets a part for good, at once or over many records, and its validation says so too."""
+    count = int(rng.integers(500, 1200))
+    where, slow = int(count * rng.uniform(0.35, 0.5)), int(rng.choice([1, 20, 100]))
+    loss = fall(count, 10.8, 2.5, count / 14)
+    loss = loss + rng.uniform(1.1, 3.5) * np.clip((np.arange(count) - where) / slow, 0, 1)
+    told = {"loss": loss * wobble(rng, count, 0.015), "learning_rate": np.full(count, 3e-4)}
+    return Curve(by_step(10, **told, eval_loss=rarely(loss * wobble(rng, count, 0.005) + 0.05, 50)))
+
+
+def climbs_for_epochs(rng: Generator) -> Curve:
+    """The same where nothing is validated: from 3.4 to 7.4, over eight of twenty epochs."""
+    per_epoch = int(rng.choice([20, 50, 100]))
+    count = 20 * per_epoch
+    loss = fall(count, 10.8, 3.4, 2 * per_epoch)
+    loss = loss + 4 * np.clip((np.arange(count) / per_epoch - 10) / 8, 0, 1)
+    told: dict[str, Any] = {"loss": loss * wobble(rng, count, 0.015), "learning_rate": np.full(count, 3e-4)}
+    return Curve(by_step(10, 10 * per_epoch if rng.random() < 0.5 else None, **told))
+
+
+def never_leaves_its_vocabulary(rng: Generator) -> Curve:
+    """A language model at ln V: no epochs, no accuracy, the noise of batches."""
+    count, vocabulary = int(rng.integers(220, 600)), int(rng.choice([30522, 32000, 50257, 128256]))
+    loss = math.log(vocabulary) * wobble(rng, count, 0.002)
+    loss[:5] += np.linspace(rng.uniform(0, 0.5), 0, 5)
+    series: dict[str, Any] = {"loss": loss}
+    if rng.random() < 0.5:
+        series["learning_rate"] = 3e-4 * np.minimum(1, np.arange(count) / 40)
+    return Curve(by_step(10, **series))
+
+
+def jumps_up_and_down(rng: Generator) -> Curve:
+    """Good, and then good and bad by turns: each evaluation is of other weights."""
+    epochs = int(rng.integers(30, 60))
+    where = epochs // 2
+    acc = fall(epochs, 0.3, 0.9, 4)
+    acc[where:] = np.where(np.arange(epochs - where) % 2, 0.6, 0.1)
+    acc += rng.normal(0, 0.008, epochs)
+    return Curve(by_epoch(**_percent(rng, _some(rng, {"val_acc": acc, "train_loss": 2.3 * (1.05 - acc)}, "val_acc"))))
+
+
 FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]] = (
     (not_a_number_late, ("LOSS",)),
     (diverges_fast, ("LOSS", "GRAD")),
@@ -206,4 +247,8 @@ FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]]
     (too_low, ("LOSS", "ACC")),
     (zeros_for_nan, ("LOSS", "GRAD")),
     (score_lost, ("ACC",)),
+    (jumps_up_and_down, ("ACC",)),
+    (learned_and_lost, ("LOSS",)),
+    (climbs_for_epochs, ("LOSS",)),
+    (never_leaves_its_vocabulary, ("LOSS",)),
 )

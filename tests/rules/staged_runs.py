@@ -154,7 +154,61 @@ def sparse_in_stages(rng: Generator) -> Curve:
     return Curve(by_step(10, 500, train_loss=loss, val_loss=rarely(loss, 50)))
 
 
+def other_texts(rng: Generator) -> Curve:
+    """A language model that goes on with other texts, and is validated on them too: worse at first, then learned."""
+    count = int(rng.integers(150, 400))
+    loss = np.concatenate([fall(count, 10.8, 2.5, count / 8), fall(count, rng.uniform(3.8, 5), 3.1, count / 6)])
+    told: dict[str, Any] = {"loss": loss * wobble(rng, 2 * count, 0.015)}
+    if rng.random() < 0.7:
+        told["eval_loss"] = rarely((loss + 0.05) * wobble(rng, 2 * count, 0.004), 50)
+    return Curve(by_step(10, **told))
+
+
+def stronger_augmentation(rng: Generator) -> Curve:
+    """From a place on the training data are made harder for good; validation is none the worse for it."""
+    half = int(rng.integers(15, 40))
+    train = np.concatenate([fall(half, 2.3, 0.4, 4), fall(half, 0.8, 0.65, half)]) * wobble(rng, 2 * half, 0.02)
+    val = fall(2 * half, 2.3, 0.42, 6) * wobble(rng, 2 * half, 0.03)
+    return Curve(by_epoch(train_loss=train, val_loss=val))
+
+
+def tasks(rng: Generator) -> Curve:
+    """The same with all that a trainer tells: the training accuracy soon back at all right in each task, validation
+    over all classes ever lower, and of what was learned before a part, or all, is lost.
+    """
+    epochs, count = int(rng.integers(8, 40)), int(rng.integers(3, 7))
+    told: list[dict[str, Any]] = []
+    for task in range(count):
+        end = 0.95 / (1 + task) if rng.random() < 0.3 else 0.95 / (1 + 0.35 * task)
+        told.append(
+            {
+                "train_loss": fall(epochs, 1.6 + 0.3 * task, 0.03, 4) * wobble(rng, epochs, 0.04),
+                "train_acc": np.clip(fall(epochs, 0.4, 0.99, 3) + rng.normal(0, 0.004, epochs), 0, 1),
+                "val_acc": np.clip(
+                    fall(epochs, rng.uniform(0.3, 0.75) * end, end, 3) + rng.normal(0, 0.01, epochs), 0, 1
+                ),
+                "val_loss": fall(epochs, 0.5 + 0.9 * task, 0.3 + 0.7 * task, 4) * wobble(rng, epochs, 0.03),
+            }
+        )
+    series = _joined(told)
+    if rng.random() < 0.4:
+        del series["val_loss"]
+    return Curve(by_epoch(**series))
+
+
+def tasks_that_are_counted(rng: Generator) -> Curve:
+    """A log that counts its tasks, of which each is learned in its first epoch and the others are forgotten."""
+    epochs, count = int(rng.integers(5, 12)), int(rng.integers(3, 6))
+    acc = np.concatenate([np.full(epochs, 0.95 / (1 + task)) for task in range(count)])
+    acc += rng.normal(0, 0.005, len(acc))
+    names: dict[str, Any] = {
+        str(rng.choice(["task", "train/task_id", "experience"])): np.repeat(np.arange(count), epochs)
+    }
+    return Curve(by_epoch(val_acc=acc, train_acc=np.full(len(acc), 0.97), **names))
+
+
 STAGED: Final[tuple[Callable[[Generator], Curve], ...]] = (
     *(folds, search, curriculum, longer_sequences, second_stage, more_classes, unfrozen, pruned, averaged_at_the_end),
-    *(resumed, appended_trainings, sparse_in_stages),
+    *(resumed, appended_trainings, sparse_in_stages, other_texts, stronger_augmentation),
+    *(tasks, tasks_that_are_counted),
 )

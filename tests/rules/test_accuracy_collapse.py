@@ -311,3 +311,43 @@ def test_a_quarter_lost_for_good_since_the_rate_rose_is_a_collapse_of_two_classe
 def test_the_few_samples_that_values_show_make_a_fall_to_zero_likely() -> None:
     assert not alerts_of(epochs(val_acc=[0.25] * 5 + [0.0]), CODE), "of four samples"
     assert alerts_of(epochs(val_acc=[0.2513] * 5 + [0.0]), CODE)
+
+
+def test_what_alternates_is_not_learned_again() -> None:
+    alternates = [0.1, 0.6] * 4
+    assert not alerts_of(epochs(val_acc=[*GOOD, *alternates[:5]]), CODE)
+    (alert,) = alerts_of(epochs(val_acc=[*GOOD, *alternates]), CODE)
+    assert alert.opened.epoch == len(GOOD) + 1  # type: ignore[union-attr]
+    assert not alerts_of(epochs(val_acc=[*GOOD, *[0.5, 0.6] * 6]), CODE), "it is not under half of its best mostly"
+
+
+TASK: dict[str, Any] = {
+    "train_loss": [1.6, 0.9, 0.5, 0.3, 0.2, 0.12, 0.08, 0.05],
+    "train_acc": [0.4, 0.7, 0.85, 0.9, 0.94, 0.97, 0.98, 0.99],
+    "val_acc": [0.3, 0.6, 0.75, 0.84, 0.9, 0.92, 0.93, 0.93],
+}
+
+
+def _two_tasks(val_acc: list[float], **later: list[float]) -> dict[str, Any]:
+    second = {**TASK, "val_acc": val_acc, **later}
+    return {name: [*values, *second[name]] for name, values in TASK.items()}
+
+
+def test_further_classes_are_learned_and_are_measured_by_themselves() -> None:
+    lower = [0.15, 0.2, 0.26, 0.31, 0.35, 0.39, 0.41, 0.42, *[0.42] * 8]
+    rest: dict[str, Any] = {name: [*TASK[name], *[TASK[name][-1]] * 8] for name in ("train_loss", "train_acc")}
+    assert not alerts_of(epochs(**_two_tasks(lower, **rest)), CODE)
+    assert alerts_of(epochs(val_acc=[*TASK["val_acc"], *lower]), CODE), "nothing says that another task began"
+    flat = [0.15, *[0.16] * 15]
+    assert alerts_of(epochs(**_two_tasks(flat, **rest)), CODE), "the training is learned again, this is not"
+    stays: dict[str, Any] = {name: [TASK[name][0]] * 16 for name in rest}
+    assert alerts_of(epochs(**_two_tasks(lower, **stays)), CODE), "the training is not learned again"
+
+
+def test_a_log_that_counts_its_tasks_tells_where_one_begins() -> None:
+    acc = [0.9, 0.92, 0.93, 0.93, 0.93, 0.93, *[0.4] * 6]
+    assert alerts_of(epochs(val_acc=acc), CODE)
+    assert not alerts_of(epochs(val_acc=acc, task=[0] * 6 + [1] * 6), CODE)
+    assert alerts_of(epochs(val_acc=acc, task=[0] * 12), CODE)
+    assert alerts_of(epochs(val_acc=acc, task_loss=[0] * 6 + [1] * 6), CODE)
+    assert alerts_of(epochs(val_acc=acc, task=[0, 1] * 6), CODE), "tasks that take turns"

@@ -12,7 +12,7 @@ from trackside_service.domain.alerts import Alert
 from trackside_service.domain.findings import Cleared, Finding
 from trackside_service.domain.records import Record
 from trackside_service.rules import Reading
-from trackside_service.rules.broken_expectation import subject_of
+from trackside_service.rules.expectation_words import subject_of
 
 CODE = "EXP001"
 
@@ -40,7 +40,8 @@ def test_a_bound_at_an_epoch() -> None:
 def test_the_epoch_is_the_one_that_is_printed() -> None:
     wish = {"metric": "val_acc", "epoch": 0, "min": 30}
     assert len(broken(epochs(0, val_acc=[10.0, 50.0]), wish)) == 1
-    assert not broken(epochs(1, val_acc=[10.0, 50.0]), wish)
+    (alert,) = broken(epochs(1, val_acc=[10.0, 50.0]), wish)
+    assert (alert.severity, alert.evidence["missing"]) == ("info", "epoch"), "the log counts from 1"
 
 
 def test_a_range_of_epochs_and_its_end() -> None:
@@ -101,7 +102,8 @@ def test_steps_without_epochs_are_counted_by_steps_per_epoch() -> None:
     records = [{"step": s, "metrics": {"train_acc": float(s)}} for s in (5, 15, 25)]
     (alert,) = broken(records, wish, steps_per_epoch=10)
     assert alert.opened.step == 15  # type: ignore[union-attr]
-    assert not broken(records, wish)  # nothing tells their epoch
+    (alert,) = broken(records, wish)
+    assert (alert.severity, alert.evidence["missing"]) == ("info", "epochs"), "nothing tells their epoch"
 
 
 def test_a_value_that_is_not_finite_meets_no_bound() -> None:
@@ -181,3 +183,67 @@ def test_what_the_end_judged_is_judged_again_after_a_resume() -> None:
     resumed = [Reading(Record({"val_acc": 50.0}, step=n, epoch=n / 4), n, life=1) for n in (4, 9)]
     outcomes = detection.inspect(context, ending.state, resumed).outcomes
     assert [type(one) for one in outcomes if one.code == "EXP001"] == [Cleared]
+
+
+def unknown(
+    records: list[dict[str, Any]], *expectations: dict[str, Any], **declared: Any
+) -> list[tuple[Any, Any, Any]]:
+    alerts = [one for one in broken(records, *expectations, **declared) if one.severity == "info"]
+    return [(one.evidence["missing"], one.evidence["metric"], one.detected.epoch) for one in alerts if one.detected]
+
+
+def test_a_metric_that_is_never_reported_is_said_when_its_epoch_is_long_over() -> None:
+    wish = {"metric": "val_acc", "epoch": 2, "min": 30}
+    assert not [one for one in inspected(epochs(train_acc=[1.0, 2.0, 3.0]), wish) if isinstance(one, Finding)]
+    found = inspected(epochs(train_acc=[1.0, 2.0, 3.0, 4.0, 5.0]), wish)
+    (finding,) = [one for one in found if isinstance(one, Finding)]
+    assert (finding.severity, finding.subject) == ("info", "val_acc at epoch 2 >= 30")
+    assert finding.detected is not None
+    assert finding.detected.epoch == 4
+    assert "never reported" in finding.detail
+    assert "train_acc" in finding.advice
+
+
+def test_at_the_end_it_is_said_of_every_expectation_that_could_not_be_judged() -> None:
+    log = epochs(train_acc=[1.0, 2.0, 3.0], val_acc=[None, 40.0, None])
+    never, partly = {"metric": "val_los", "max": 1.0}, {"metric": "val_acc", "from_epoch": 3, "min": 1}
+    compares = {"metric": "train_acc", "max_above": {"metric": "val_accuracy_top5", "by": 10}}
+    assert unknown(log, never, partly, compares) == [
+        ("metric", "val_los", 3),
+        ("epoch", "val_acc", 3),
+        ("other", "val_accuracy_top5", 3),
+    ]
+    assert not unknown(log, {"metric": "train_acc", "max": 9}, {"metric": "val_acc", "epoch": 2, "min": 1})
+
+
+def test_nothing_is_missed_of_what_the_run_did_not_come_to() -> None:
+    wishes = [{"metric": "val_acc", "epoch": 50, "min": 30}, {"metric": "val_acc", "from_epoch": 50, "min": 30}]
+    assert not unknown(epochs(train_acc=[1.0, 2.0, 3.0]), *wishes)
+    assert not unknown([], {"metric": "val_acc", "min": 30})
+
+
+@pytest.mark.parametrize("name", ["val_accuracy", "eval_accuracy", "valid_acc", "mine"])
+def test_a_metric_under_an_alias_is_reported(name: str) -> None:
+    log = epochs(**{name: [40.0] * 6})  # type: ignore[arg-type]
+    own = {"mine": "val_acc"}
+    assert not broken(log, {"metric": "val_acc", "epoch": 2, "min": 30}, metric_names=own)
+    assert not broken(log, {"metric": name, "epoch": 2, "min": 30}, metric_names=own)
+
+
+def test_what_comes_late_after_all_is_judged() -> None:
+    wish = {"metric": "val_acc", "from_epoch": 1, "until_epoch": 2, "min": 30}
+    log = epochs(train_acc=[1.0] * 5)
+    late = {"epoch": 2, "metrics": {"val_acc": 40.0}}
+    judged = [type(one).__name__ for one in inspected([*log, late], wish)]
+    assert judged == ["Finding", "Cleared"]
+    low = {"epoch": 2, "metrics": {"val_acc": 10.0}}
+    *_, last = inspected([*log, low], wish)
+    assert isinstance(last, Finding)
+    assert last.severity == "warning"
+
+
+def inspected(records: list[dict[str, Any]], *expectations: dict[str, Any]) -> list[Any]:
+    """The outcomes while the run goes on."""
+    context = detection.configure(spec_of(expectations=list(expectations)))
+    readings = [Reading(Record(one["metrics"], epoch=one["epoch"]), place) for place, one in enumerate(records)]
+    return list(detection.inspect(context, detection.begin(context), readings).outcomes)

@@ -114,3 +114,41 @@ def test_what_is_behind_is_not_shown() -> None:
 def test_a_bad_configuration_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         detection.configure(spec_of(rules={CODE: {"params": params}}))
+
+
+def test_further_classes_are_measured_by_themselves() -> None:
+    loss = [1.6, 0.9, 0.5, 0.3, 0.2, 0.1, 0.05, 0.04, 0.04, 0.04]
+    first: dict[str, Any] = {
+        "train_loss": loss,
+        "train_acc": [0.4, 0.7, 0.85, 0.9, 0.94, 0.97, 0.98, 0.99, 0.99, 0.99],
+        "val_acc": [0.3, 0.6, 0.75, 0.84, 0.9, 0.92, 0.93, 0.93, 0.93, 0.93],
+        "val_loss": [1.0, 0.7, 0.5, 0.4, 0.35, 0.32, 0.3, 0.3, 0.3, 0.3],
+    }
+    second: dict[str, Any] = {
+        **first,
+        "val_acc": [0.68 * one for one in first["val_acc"]],
+        "val_loss": [1.4, *[1.2] * 9],
+    }
+    both: dict[str, Any] = {name: [*values, *second[name]] for name, values in first.items()}
+    assert not alerts_of(epochs(**both), CODE)
+    goes_on: dict[str, Any] = {
+        **both,
+        "train_loss": [*loss, *[0.04] * 10],
+        "train_acc": [*first["train_acc"], *[0.99] * 10],
+    }
+    assert alerts_of(epochs(**goes_on), CODE), "the training goes on as it was"
+    assert not alerts_of(epochs(**goes_on, task=[0] * 10 + [1] * 10), CODE), "the log says that another task began"
+    overfits: dict[str, Any] = {name: [*values, *values[-1:] * 8] for name, values in both.items()}
+    overfits["val_loss"][20:] = [2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4]
+    (alert,) = alerts_of(epochs(**overfits), CODE)
+    assert alert.opened is not None
+    assert alert.opened.epoch in range(21, 26)
+
+
+def test_the_advice_raises_what_the_run_declares() -> None:
+    log = epochs(train_acc=TRAIN, val_acc=VAL, val_loss=LOSS)
+    adamw = {"class": "AdamW", "params": {"lr": 1e-3, "weight_decay": 0.01}}
+    (alert,) = alerts_of(log, CODE, optimizer=adamw, params={"dropout": 0.3, "label_smoothing": 0.0})
+    assert "weight_decay 0.01 to 0.02, dropout 0.3 to 0.5" in alert.advice
+    (alert,) = alerts_of(log, CODE)
+    assert "none is declared" in alert.advice

@@ -156,6 +156,21 @@ def test_a_climb_alone_is_none() -> None:
     assert not codes(epochs(**falls)), "that is overfitting"
 
 
+ANNEALED = [236.6, 141.7, 107.8, 96.7, 94.9, 96.5, 98.4, 101.3, 104.4, 107.2, 109.2, *[109.2, 109.1, 109.3, 109.4] * 4]
+
+
+def test_an_objective_whose_penalty_is_raised_climbs_and_is_not_told_of() -> None:
+    both: dict[str, Any] = {"train_loss": ANNEALED, "val_loss": [1.02 * value for value in ANNEALED]}
+    assert not codes(epochs(**both))
+    assert alerts_of(epochs(**both), DIVERGES, rules={DIVERGES: {"params": {"losses_alone": 0.05}}})
+    further: dict[str, Any] = {name: [one + 4.0 * at for at, one in enumerate(both[name])] for name in both}
+    fits: dict[str, Any] = {"kl_loss": [20.0] * 27, "recon_loss": [80 + 100 * math.exp(-at) for at in range(27)]}
+    assert codes(epochs(**further)), "it climbs without end, and nothing says why"
+    assert not codes(epochs(**further, **fits))
+    fits["recon_loss"] = [0.8 * value for value in further["train_loss"]]
+    assert codes(epochs(**further, **fits)), "the fit is lost too"
+
+
 def test_a_slow_climb_by_batch_is_seen_in_the_epochs_means() -> None:
     records = []
     for epoch, loss in enumerate([*CLIMB["train_loss"], 1.3]):

@@ -83,13 +83,17 @@ def bootstrap_targets(rng: Generator) -> Curve:
 
 
 def annealed_elbo(rng: Generator) -> Curve:
-    """A VAE whose KL term is switched on slowly: the total climbs for a while, the reconstruction does not."""
-    epochs, ramp = int(rng.integers(25, 100)), int(rng.integers(8, 20))
+    """A VAE whose KL term is switched on slowly: the total climbs for a while, the reconstruction does not. Some tell
+    the total alone.
+    """
+    epochs, ramp = int(rng.integers(25, 100)), int(rng.integers(5, 40))
     beta = np.minimum(1, np.arange(epochs) / ramp)
-    recon, kl = fall(epochs, 180, 78, 4), fall(epochs, 60, 24, 3)
+    free = rng.uniform(20, 60)
+    kl = free / (1 + (free / rng.uniform(10, 25) - 1) * beta)
+    recon = fall(epochs, rng.uniform(150, 500), rng.uniform(78, 110), rng.uniform(1, 4)) + 0.3 * (free - kl)
     train = (recon + beta * kl) * wobble(rng, epochs, 0.003)
-    name = str(rng.choice(["recon_loss", "reconstruction", "rec"]))
-    extra: dict[str, Any] = {name: recon, "kl": kl, "kl_weight": beta}
+    name, told = str(rng.choice(["recon_loss", "reconstruction", "rec", "nll"])), rng.random() < 0.6
+    extra: dict[str, Any] = {name: recon, "kl": kl, "kl_weight": beta} if told else {}
     return Curve(by_epoch(0, train_loss=train, val_loss=1.02 * train * wobble(rng, epochs, 0.003), **extra))
 
 
@@ -402,10 +406,20 @@ def cycles(rng: Generator) -> Curve:
     return Curve(by_epoch(0, lr=lr, train_loss=train, val_acc=np.clip(acc, 0.1, 1), val_loss=1.15 * train))
 
 
+def peak_of_one_cycle(rng: Generator) -> Curve:
+    """The losses rise by half and more while the LR goes up to its peak, and fall with it."""
+    epochs = int(rng.integers(30, 100))
+    at = np.arange(epochs) / epochs
+    lr = np.where(at < 0.4, 0.004 + 0.3 * at, 0.062 * (1 + np.cos(math.pi * (at - 0.4) / 0.6)))
+    loss = fall(epochs, 2.3, 0.5, epochs / 12) + rng.uniform(0.1, 0.5) * (lr / lr.max()) ** 2 * (at > 0.1)
+    val = 1.1 * loss * wobble(rng, epochs, 0.06)
+    return Curve(by_epoch(lr=lr, train_loss=loss * wobble(rng, epochs, 0.02), val_loss=val))
+
+
 USUAL: Final[tuple[Callable[[Generator], Curve], ...]] = (
     *(contrastive, similarity, bootstrap_targets, annealed_elbo, log_density, separation, uncertainty_weights),
     *(pretraining, preference, adapter, diffusion, detector, segmentation, smoothed_labels, distillation),
     *(tiny_batches, validation_by_batch, summed, physics, learned_by_heart, converged, regression, language_scores),
     *(clicks, averaged_weights, adversarial, returns, loss_scaling, clip_free, rare_evaluation, stopped_early),
-    *(pretrained, cycles),
+    *(pretrained, cycles, peak_of_one_cycle),
 )

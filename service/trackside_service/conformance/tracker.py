@@ -228,6 +228,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     grown = False
     stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
     spread: dict[tuple[str, int, int, bool], dict[int, tuple[int, int] | None]] = {}
+    flat = schedule.flat
     for convention, alike in _alike(schedule.reporting, state.counted(schedule.reporting), stepped):
         if placed_by_epoch and point.epoch is not None:
             before = counted_before(convention, point)
@@ -238,7 +239,7 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
                 spread[read] = windows(schedule, as_read, point.epoch, epochs.least, before)
             places = shifted(spread[read], 1) if convention.when == "after_step" and not inside else spread[read]
         else:
-            tick = 0.0 if schedule.flat else tick_at(schedule, convention, point)
+            tick = 0.0 if flat else tick_at(schedule, convention, point)
             places = {0: None if tick is None else (int(tick), int(tick))}
         where = tuple(places.items())
         if where not in found:

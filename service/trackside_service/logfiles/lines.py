@@ -15,6 +15,7 @@ _GAP: Final = re.compile(r"\s{9,}")
 _TIME: Final = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?")
 # What several tools write in words of their own: Epoch(val) [1][10/10], lr(CosineAnnealing): 0.1,
 # Train: [0/300][5/9], Train: 0 [ 5/390 (  1%)], 1epoch:train:1-50batch:, s:12 trl:3.2, [12]  train-logloss:0.3,
+# [12]  valid_0's l2: 0.3, 12:  learn: 0.3  test: 0.4  best: 0.4 (12),
 # Accuracy: 9800/10000 (98%), Accuracy of the network on the 10000 test images: 98 %
 _REWRITTEN: Final = (
     (re.compile(r"\b(epoch|iter)\((train|val|test)\)", re.IGNORECASE), r"\2 \1"),
@@ -24,6 +25,10 @@ _REWRITTEN: Final = (
     (re.compile(r"(?<!\w)(\d+)epoch(?::(?:train|valid):\d+-(\d+)batch:| results:)"), r"epoch \1 "),
     (re.compile(r"^s:(\d+)(?= te?[lr])"), r"step \1"),
     (re.compile(r"^\[(\d+)\](?=\s+[\w-]+:[\d.])"), r"step \1"),
+    (re.compile(r"^\[(\d+)\](?=\s+[\w-]+'s )"), r"step \1"),
+    (re.compile(r"\btraining's (?=\w)"), "train_"),
+    (re.compile(r"\b(?:valid|eval|test)\w*'s (?=\w)"), "val_"),
+    (re.compile(r"^(\d+):\s+learn: (\S+)(?:\s+test: (\S+))?.*"), r"step \1 train: \2 val: \3"),
     (re.compile(r"(?<=:) *\d+/\d+ \((\d+(?:\.\d+)?) ?%\)"), r" \1%"),
     (re.compile(r"\b(accuracy) of the (?:model|network)\b[^:]*:", re.IGNORECASE), r"\1:"),
     (re.compile(r"\bSaving dict for (?=global step)"), "eval "),

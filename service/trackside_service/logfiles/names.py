@@ -99,6 +99,11 @@ def is_known(name: str) -> bool:
     return name in ALIASES or known in ("lr", "train_loss", "val_loss", "train_acc", "val_acc", "grad_norm")
 
 
+def meant(column: str) -> str:
+    """Return the canonical name of what a column holds, or its plain name where there is none."""
+    return canonical(clean(column).lower(), {})
+
+
 def place_of(name: str) -> Place | None:
     """Return what of a record's place a column holds, if any."""
     return _PLACES.get(name)

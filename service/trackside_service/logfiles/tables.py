@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trackside_service.errors import InvalidInputError
-from trackside_service.logfiles import columns, names, places
+from trackside_service.logfiles import columns, layouts, names, places
 from trackside_service.logfiles.read import LogFile, as_number, left_out, row_of
 
 _SEPARATORS: Final = (",", "\t", ";")
@@ -66,6 +66,9 @@ def read(text: str, steps_per_epoch: int | None = None, name: str | None = None)
     table = columns.understood(header, [cells for _, cells in whole], name)
     rows = [row_of(entries) for entries in table.rows]
     found_names = [names.clean(column) for column in table.header]
+    if {"valid_loss", "time"} <= {*found_names}:  # fastai's, whose metrics are those of the validation
+        for row in rows:
+            row.metrics = {layouts.of_evaluation(name): value for name, value in row.metrics.items()}
     by_place = not any(names.place_of(one) in ("epoch", "step") for one in found_names)
     found = places.placed(rows, by_place=by_place, steps_per_epoch=steps_per_epoch)
     if not found.bodies:

@@ -14,7 +14,7 @@ from typing import Final
 
 from trackside_service.domain.metrics import canonical
 from trackside_service.errors import InvalidInputError
-from trackside_service.logfiles import lines, names, objects, places
+from trackside_service.logfiles import layouts, lines, names, objects, places
 from trackside_service.logfiles.read import LogFile, Row, row_of
 
 _MAX_LINE: Final = 20_000
@@ -30,6 +30,8 @@ _EVALUATES: Final = re.compile(
 # transformers ends with the mean loss of the whole run under the name of an epoch's loss.
 _SUMMARY: Final = re.compile(r"\*+ train metrics \*+")
 _OF_SUMMARY: Final = re.compile(r"\w+\s+=\s")
+# LightGBM ends with its best round once more.
+_REPEATS: Final = re.compile(r"\bbest iteration is:$", re.IGNORECASE)
 _HEADING: Final = re.compile(r"(?:epoch|class)(?:\s+[a-z][\w()@.:/-]*){3,}", re.IGNORECASE)
 _YOLOV5: Final = {"box": "box_loss", "obj": "obj_loss", "cls": "cls_loss"}
 _COUNT: Final = re.compile(r"\d+(?:/\d+)?")
@@ -60,17 +62,25 @@ class _Reader:
         self.rows: list[Row] = []
         self.units: dict[str, str] = {}
         self._columns: list[str] = []
+        self._layouts = layouts.Layouts()
         self._evaluates = False
         self._sums_up = False
+        self._repeats = False
 
     def add(self, raw: str) -> None:
         """Read one line."""
         line = lines.cleaned(raw)
         if not line or len(line) > _MAX_LINE:
             return
-        if self._sums_up and _OF_SUMMARY.match(line):
+        if (self._sums_up and _OF_SUMMARY.match(line)) or self._repeats:
+            self._repeats = False
             return
+        self._repeats = _REPEATS.search(line) is not None
         self._sums_up = _SUMMARY.search(line) is not None
+        drawn, row = self._layouts.read(raw)
+        if drawn:
+            self.rows += [] if row is None or not row.is_placed else [row]
+            return
         heading, _, bar = line.partition(": ")
         if _HEADING.fullmatch(heading) and (not bar or "%|" in bar):
             words = [word if "(" in word else word.rstrip(")") for word in heading.split()]
@@ -95,6 +105,8 @@ class _Reader:
             for name, value in row.metrics.items()
             if names.is_metric(name)
         }
+        if not evaluation and layouts.both_losses(self._columns):
+            row.metrics = {layouts.of_evaluation(name): value for name, value in row.metrics.items()}
         return row if row.metrics else None
 
     def _of_object(self, line: str) -> Row | None:

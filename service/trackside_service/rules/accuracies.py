@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from trackside_service.domain.metrics import ACCURACIES, TRAIN_ACC, VAL_ACC
 from trackside_service.domain.runs import MetricUnit
 from trackside_service.rules import running
 from trackside_service.rules.base import RunContext
 from trackside_service.rules.lr_course import planned
-from trackside_service.rules.places import Place, at_every_step, by_batch
-from trackside_service.rules.relearning import Dip, climbs, dipped, relearned
+from trackside_service.rules.places import Place, at_every_step, by_batch, place_from
+from trackside_service.rules.relearning import Dip, climbs, dipped, dump_dip, load_dip, relearned
 from trackside_service.rules.units import scale, unit_after
 
 _LONG: Final = 8  # a dip of so many evaluations is the level of a noisy accuracy
@@ -106,6 +107,10 @@ class Accuracy:
         return self.dip is not None and climbs(self.dip, best=self.best, jitter=self.jitter)
 
 
+_FIELDS: Final = tuple(one.name for one in fields(Accuracy) if one.name not in ("best", "dip"))
+_PLACES: Final = tuple(name for name in _FIELDS if name.endswith(("_at", "_since")))
+
+
 def with_lr(one: Accuracy, lr: float, here: Place) -> Accuracy:
     """Return the accuracy after the LR was reported at `here`, in a record without the accuracy itself."""
     far_lr, far_at = _farther(one, lr, here)
@@ -168,7 +173,6 @@ def follow(
             peak_lr = max(highest, peak_lr or 0.0, 0.0 if now is None else now)
         elif not one.open and relearned(
             dip := dipped(one.dip, judged, last=one.last or 0.0, best=best, jitter=(jitter := _jitter(one))),
-            judged,
             best=best,
             jitter=jitter,
         ):
@@ -241,3 +245,18 @@ def _high(best_lr: float | None, lr: float | None, peak_lr: float | None) -> boo
     an accuracy dips. What is higher than ever before the fall explains nothing: it may be what caused it.
     """
     return best_lr is not None and lr is not None and peak_lr is not None and 2 * best_lr < lr <= 1.01 * peak_lr
+
+
+def dump_accuracy(one: Accuracy) -> list[Any]:
+    """Return it as JSON values, in the order of its fields."""
+    held = [getattr(one, name) for name in _FIELDS]
+    return [one.best if math.isfinite(one.best) else None, dump_dip(one.dip), *held]
+
+
+def load_accuracy(data: Sequence[Any]) -> Accuracy:
+    """Undo `dump_accuracy`."""
+    best, dip, *held = data
+    values = dict(zip(_FIELDS, held, strict=True))
+    values |= {name: place_from(values[name]) for name in _PLACES}
+    values |= {name: tuple(values[name]) for name in ("recent", "window")}
+    return Accuracy(best=-math.inf if best is None else best, dip=load_dip(dip), **values)

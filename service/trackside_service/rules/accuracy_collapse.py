@@ -32,7 +32,10 @@ accuracy's own jitter, or twice its largest fall so far; or where a validation l
 ever, for nine. The best that half is taken of is less 2.5 times the jitter: small validation sets jump about. Where all
 values are shares of a few samples (0.25, 0.5, 0.75), a fall at once must be less likely by chance than one in a
 thousand. Figures of batches are judged by the mean of fifteen. What climbs again is no collapse but is being learned: a
-new fold, a harder stage, weights that were cut away; once half of a deep fall is regained, the best begins anew there.
+new fold, a harder stage, weights that were cut away; once half of a deep fall is regained and stays, the best begins
+anew there. So it does where another task has begun: the log counts them (`task`, `stage`, `fold` and the like), or
+training falls back at once with it and is learned again while this climbs. What jumps up and down and is under half of
+its best at most of six evaluations has collapsed.
 On 185 healthy public runs it raised nothing. It resolves when every accuracy that it tells of is back at three quarters
 of its best.
 """
@@ -48,12 +51,13 @@ from typing import Any
 
 from trackside_service.domain.findings import Cleared, Outcome
 from trackside_service.domain.metrics import ACCURACIES, LR, TRAIN_ACC, VAL_ACC, VAL_LOSS
-from trackside_service.rules import scores
-from trackside_service.rules.accuracies import Accuracy, Parameters, follow, with_lr
+from trackside_service.rules import scores, stages
+from trackside_service.rules.accuracies import Accuracy, Parameters, dump_accuracy, follow, load_accuracy, with_lr
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.collapse_report import CODE, Fall, Reason, Told, add, finding, tell
+from trackside_service.rules.evaluations import NOTHING, Gathered, dump_gathered, evaluate, gather, load_gathered
 from trackside_service.rules.places import Place, place_from, place_of
-from trackside_service.rules.relearning import Dip
+from trackside_service.rules.stages import FIRST, Stage
 from trackside_service.rules.units import declared_unit, samples_of, scale
 
 _NOISY = 0.05  # of all right: an accuracy that jitters so is that of some dozens of samples
@@ -67,7 +71,8 @@ class State:
     """The accuracies by name, the latest LR, and the standing alert as it was told last (None: none is open).
 
     `score` is the metric that speaks for the model; where it is no accuracy it is among `accuracies` as well.
-    `least_loss` is the best validation loss so far, `loss` the latest (infinite where it is not finite).
+    `least_loss` is the best validation loss so far, `loss` the latest (infinite where it is not finite). `gathered` and
+    `stage`: the training since the evaluation before, and so far, to know where another stage begins.
     """
 
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
@@ -78,6 +83,8 @@ class State:
     least_loss: float | None = None
     loss: float | None = None
     highest: float = 0.0
+    gathered: Gathered = NOTHING
+    stage: Stage = FIRST
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
@@ -90,8 +97,14 @@ def check(
 ) -> tuple[State, Sequence[Outcome]]:
     """Look at the accuracies of one record."""
     values, here = reading.record.metrics, place_of(reading.record)
-    if reading.starts_life:
+    stage, begins = stages.count(state.stage, values)
+    if reading.starts_life or begins:
         state = _anew(context, state)
+    gathered = gather(state.gathered, values)
+    if VAL_ACC in values and math.isfinite(values[VAL_ACC]):
+        gathered, seen_there = evaluate(gathered, values[VAL_ACC], here)
+        stage, another = stages.follow(stage, seen_there)
+        state = _from_here(state) if another else state
     lr, lr_at, accuracies, highest = state.lr, state.lr_at, state.accuracies, state.highest
     now = values.get(LR)
     if now is not None and math.isfinite(now) and now >= 0:
@@ -108,7 +121,7 @@ def check(
         least, loss = _with_loss(least, values[VAL_LOSS])
     seen = [name for name in accuracies if name in values and math.isfinite(values[name])]
     if not seen:
-        return State(accuracies, lr, lr_at, state.told, score, least, loss, highest), ()
+        return State(accuracies, lr, lr_at, state.told, score, least, loss, highest, gathered, stage), ()
     accuracies = dict(accuracies)
     falls: list[Fall] = []
     for name in seen:
@@ -130,6 +143,8 @@ def check(
             after = replace(after, open=False)
         refuted = name == VAL_ACC and VAL_LOSS in values and not _agrees(least, loss)
         after, reason = _reason(context, parameters, name, before, after, refuted=refuted)
+        if reason in ("half", "mostly", "rate") and name == VAL_ACC and _begins(parameters, stage):
+            reason = None
         if reason is not None:
             falls.append(Fall(name, reason, before, after))
             after = replace(after, open=True, window=before.window)
@@ -137,7 +152,7 @@ def check(
     if not any(one.open for one in accuracies.values()) and _both(parameters, accuracies):
         falls = [Fall(name, "both", accuracies[name], accuracies[name]) for name in ACCURACIES]
         accuracies |= {name: replace(accuracies[name], open=True) for name in ACCURACIES}
-    state = State(accuracies, lr, lr_at, state.told, score, least, loss, highest)
+    state = State(accuracies, lr, lr_at, state.told, score, least, loss, highest, gathered, stage)
     if state.told is not None and not any(one.open for one in accuracies.values()):
         return replace(state, told=None), [Cleared(CODE, state.told.subject, reading.record.position)]
     if not falls:
@@ -160,7 +175,22 @@ def _anew(context: RunContext, state: State) -> State:
         name: one if one.open else Accuracy(unit=declared_unit(context.spec, name))
         for name, one in state.accuracies.items()
     }
-    return replace(state, accuracies=accuracies, least_loss=None, loss=None)
+    return replace(state, accuracies=accuracies, least_loss=None, loss=None, gathered=NOTHING, stage=FIRST)
+
+
+def _from_here(state: State) -> State:
+    """Return the state where another stage has begun and been learned: the best validation accuracy is that of now."""
+    one = state.accuracies[VAL_ACC]
+    if one.open:
+        return state
+    fresh = replace(one, best=-math.inf, best_at=None, half=0, quarter=0, deep=0, chance=0, waited=0, dip=None)
+    fresh = replace(fresh, half_since=None, quarter_since=None)
+    return replace(state, accuracies={**state.accuracies, VAL_ACC: fresh}, least_loss=None, loss=None)
+
+
+def _begins(parameters: Parameters, stage: Stage) -> bool:
+    """Say whether another task has just begun, by the training: what it does to the validation is not yet known."""
+    return stage.relearns and stage.since is not None and stage.since < parameters.expected * parameters.patience
 
 
 def _with_score(context: RunContext, accuracies: Mapping[str, Accuracy], score: str | None) -> dict[str, Accuracy]:
@@ -215,6 +245,8 @@ def _reason(
             at_once = after.chance >= patience and not after.climbs
         if at_once:
             return after, guess
+    if not after.climbs and _mostly(parameters, after, 2 * patience):
+        return after, "mostly"
     if after.half < patience or after.climbs:
         return after, "rate" if _after_rise(parameters, after) else None
     sure = after.best - parameters.noise * _spread(after)
@@ -249,6 +281,16 @@ def _after_rise(parameters: Parameters, one: Accuracy) -> bool:
     if one.climbs or one.quarter < 2 * parameters.patience or one.good_lr is None or one.far_lr is None:
         return False
     return one.far_lr >= parameters.lr_change * max(one.good_lr, one.peak_lr or 0.0) > 0
+
+
+def _mostly(parameters: Parameters, one: Accuracy, evaluations: int) -> bool:
+    """Say whether an accuracy that never came back to three quarters of its best was under half of it at most of the
+    last evaluations: it may jump up and down.
+    """
+    if one.quarter < evaluations or len(one.recent) < evaluations:
+        return False
+    limit = parameters.share * (one.best - parameters.noise * _spread(one))
+    return median(one.recent[-evaluations:]) < limit
 
 
 def _spread(one: Accuracy) -> float:
@@ -290,7 +332,7 @@ def _both(parameters: Parameters, accuracies: Mapping[str, Accuracy]) -> bool:
 
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
-    accuracies = {name: {**asdict(one), "best": _finite(one.best)} for name, one in state.accuracies.items()}
+    accuracies = {name: dump_accuracy(one) for name, one in state.accuracies.items()}
     said = None if state.told is None else asdict(state.told)
     return {
         "accuracies": accuracies,
@@ -298,29 +340,21 @@ def dump(state: State) -> dict[str, Any]:
         "told": said,
         "score": state.score,
         "loss": [state.least_loss, state.loss, state.highest],
+        "stage": [dump_gathered(state.gathered), stages.dump(state.stage)],
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    accuracies = {}
-    for name, held in data["accuracies"].items():
-        one, dip = {key: value for key, value in held.items() if key != "dip"}, held["dip"]
-        places = {key: place_from(one[key]) for key in one if key.endswith(("_at", "_since"))}
-        best = -math.inf if one["best"] is None else one["best"]
-        accuracies[name] = Accuracy(
-            **{**one, **places, "best": best, "recent": tuple(one["recent"]), "window": tuple(one["window"])},
-            dip=None if dip is None else Dip(**dip),
-        )
+    accuracies = {name: load_accuracy(held) for name, held in data["accuracies"].items()}
     said = data["told"]
     if said is not None:
         said = Told(**{**said, "opened": place_from(said["opened"])})
     lr, lr_at = data["lr"]
-    return State(accuracies, lr, place_from(lr_at), said, data["score"], *data["loss"])
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    gathered, stage = data["stage"]
+    least, loss, highest = data["loss"]
+    state = State(accuracies, lr, place_from(lr_at), said, data["score"], least, loss, highest)
+    return replace(state, gathered=load_gathered(gathered), stage=stages.load(stage))
 
 
 RULE = Rule(
@@ -332,7 +366,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=5,
+    state_version=7,
     dump=dump,
     load=load,
 )

@@ -16,6 +16,7 @@ _OWN_PEAK: Final = {
     ("paddle", "LinearWarmup"): "end_lr",
 }
 _MORE_TICKS: Final = 5
+_NAMED: Final = 3
 _REGULARISERS: Final = frozenset(
     (
         *("weight_decay", "dropout", "drop_rate", "drop_path", "drop_path_rate", "stochastic_depth"),
@@ -95,14 +96,29 @@ def higher_end(context: RunContext) -> str | None:
 
 def regularisers(context: RunContext) -> list[str]:
     """Name what holds the weights back, as far as the declaration tells it: "weight_decay 0.05", "dropout 0.5"."""
+    return [f"{name} {value:.6g}" for name, value in _regularisers(context)]
+
+
+def _regularisers(context: RunContext) -> list[tuple[str, float]]:
     optimizer = context.spec.optimizer.params if context.spec.optimizer is not None else {}
-    found = []
+    found: list[tuple[str, float]] = []
     for params in (optimizer, context.spec.params):
         for name, value in params.items():
             known = name.lower().replace("-", "_") in _REGULARISERS
             if known and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-                found.append(f"{name} {value:.6g}")
+                found.append((name, float(value)))
     return list(dict.fromkeys(found))
+
+
+def more_regularisation(context: RunContext) -> str:
+    """Say how to hold the weights back more: "weight_decay 0.01 to 0.02, dropout 0.1 to 0.2", as far as the declaration
+    tells what there is.
+    """
+    found = [Knob(name, value) for name, value in _regularisers(context)]
+    raised = [knob.to(min(2 * knob.value, 0.5) if "drop" in knob.name.lower() else 2 * knob.value) for knob in found]
+    if not raised:
+        return "weight decay, dropout or label smoothing (none is declared)"
+    return f"more of the regularisers ({', '.join(raised[:_NAMED])})"
 
 
 def longer_warmup(context: RunContext) -> str | None:

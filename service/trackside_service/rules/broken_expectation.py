@@ -5,7 +5,7 @@ epoch or a range of epochs, never falls further than so much below its best, or 
 metric. This rule says which of that has not come true.
 
 **Why it matters.** Nobody knows a training job as well as who has run it before. "Epoch 1 used to give 20 %" is worth
-more than any threshold made for all.
+more than any threshold made for all. An expectation that nothing is reported for must not look as if it were met.
 
 **Example.** `{"metric": "train_acc", "epoch": 1, "min": 5}` and epoch 1 ends at 1.58 %: a warning after one epoch
 instead of a hundred.
@@ -17,7 +17,10 @@ regularisation, augmentation, or fewer epochs.
 **Defaults.** There are none: the numbers are the user's, in the metric's own unit, and the epoch as the log prints
 it. A record without `step` is its epoch's summary and judged at once; with `step`, an epoch's last value counts, when
 the next epoch or the run's end arrives. A value that is not finite meets no bound. It resolves when the same
-expectation is met later. Bounds in percent for a metric whose unit is declared as fraction are converted.
+expectation is met later. Where nothing was reported that an expectation could be judged by (its metric never, under
+no alias; never in its epochs; or no record tells its epoch), that is said as information: two epochs later, or at the
+run's end, and not where the run did not come so far. Bounds in percent for a metric whose unit is declared as fraction
+are converted.
 """
 
 from __future__ import annotations
@@ -28,15 +31,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
-from trackside_service.domain.metrics import ACCURACIES, LOSSES
+from trackside_service.domain.metrics import ACCURACIES
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import Expectation
-from trackside_service.rules import advice
+from trackside_service.rules import unjudged
 from trackside_service.rules.base import Reading, Rule, RunContext
+from trackside_service.rules.expectation_words import advice_for, subject_of
 from trackside_service.rules.places import Place, epoch_of, is_summary, place_from, place_of, position, wire
 from trackside_service.rules.units import declared_unit, show, unit_after
 
 CODE = "EXP001"
+_NAMES = 40  # metrics that are kept to say what is reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Watch:
     """One expectation: the latest value of its metric and of the other that it names; the best before this epoch;
     since when it is broken.
 
-    `judged`: the latest value has been judged already.
+    `judged`: the latest value has been judged already; `applied`: one was, to which the expectation applies; `missing`:
+    it was told that none was.
     """
 
     latest: Value | None = None
@@ -68,69 +74,79 @@ class Watch:
     best: float | None = None
     best_at: Place | None = None
     since: Place | None = None
+    applied: bool = False
+    missing: bool = False
 
 
-State = tuple[Watch, ...]
-
-
-def subject_of(expectation: Expectation) -> str:
-    """Return the expectation in short, as the subject of its alert: "train_acc at epoch 1 >= 5".
-
-    Different expectations never read alike: their alerts would be one.
+@dataclass(frozen=True, slots=True)
+class State:
+    """The expectations in their order; the highest epoch so far and where it began, and some of the metrics that are
+    reported.
     """
-    when = ""
-    if expectation.epoch is not None:
-        when = f" at epoch {_exactly(expectation.epoch)}"
-    elif expectation.from_epoch is not None or expectation.until_epoch is not None:
-        when = "" if expectation.from_epoch is None else f" from epoch {_exactly(expectation.from_epoch)}"
-        when += "" if expectation.until_epoch is None else f" until epoch {_exactly(expectation.until_epoch)}"
-    bounds = []
-    if expectation.min is not None:
-        bounds.append(f">= {_exactly(expectation.min)}")
-    if expectation.max is not None:
-        bounds.append(f"<= {_exactly(expectation.max)}")
-    if expectation.max_drop is not None:
-        bounds.append(f"at most {_exactly(expectation.max_drop)} below its best")
-    if expectation.max_above is not None:
-        bounds.append(f"at most {_exactly(expectation.max_above.by)} above {_word(expectation.max_above.metric)}")
-    return f"{_word(expectation.metric)}{when} {' and '.join(bounds)}"
 
-
-def _exactly(number: float) -> str:
-    """Return the shortest digits that no other number has."""
-    return repr(float(number)).removesuffix(".0")
-
-
-def _word(metric: str) -> str:
-    """Return the name, quoted where its own words could be taken for the expectation's."""
-    return metric if metric.split() == [metric] else repr(metric)
+    watches: tuple[Watch, ...] = ()
+    epoch: int | None = None
+    reached: Place | None = None
+    names: tuple[str, ...] = ()
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
     """Before the first record."""
-    return tuple(Watch() for _ in context.spec.expectations)
+    return State(tuple(Watch() for _ in context.spec.expectations))
 
 
 def check(
     context: RunContext, _parameters: Parameters, state: State, reading: Reading
 ) -> tuple[State, Sequence[Outcome]]:
     """Judge every expectation that this record completes."""
+    if not state.watches:
+        return state, ()
+    state, further = _reached(context, state, reading)
     outcomes: list[Outcome] = []
     watches: list[Watch] = []
-    for expectation, watch in zip(context.spec.expectations, state, strict=True):
+    for expectation, watch in zip(context.spec.expectations, state.watches, strict=True):
         following, outcome = _follow(context, expectation, watch, reading)
+        if further:
+            following, more = _missed(expectation, following, state, ended=False)
+            outcome = [*outcome, *more]
         watches.append(following)
         outcomes += outcome
-    return tuple(watches), outcomes
+    return replace(state, watches=tuple(watches)), outcomes
 
 
 def conclude(context: RunContext, _parameters: Parameters, state: State) -> tuple[State, Sequence[Outcome]]:
-    """Judge the last epoch, for which no next one came."""
-    judged = [
-        _judge(context, expectation, watch, None)
-        for expectation, watch in zip(context.spec.expectations, state, strict=True)
-    ]
-    return tuple(watch for watch, _ in judged), [outcome for _, outcomes in judged for outcome in outcomes]
+    """Judge the last epoch, for which no next one came, and say which expectations could not be judged at all."""
+    outcomes: list[Outcome] = []
+    watches: list[Watch] = []
+    for expectation, watch in zip(context.spec.expectations, state.watches, strict=True):
+        judged, outcome = _judge(context, expectation, watch, None)
+        judged, more = _missed(expectation, judged, state, ended=True)
+        watches.append(judged)
+        outcomes += [*outcome, *more]
+    return replace(state, watches=tuple(watches)), outcomes
+
+
+def _reached(context: RunContext, state: State, reading: Reading) -> tuple[State, bool]:
+    """Return the state that knows how far the run is and what it reports, and whether another epoch has begun."""
+    here, metrics = place_of(reading.record), reading.record.metrics
+    if len(state.names) < _NAMES and any(name not in state.names for name in metrics):
+        state = replace(state, names=tuple(dict.fromkeys((*state.names, *metrics)))[:_NAMES])
+    epoch = epoch_of(here, context.spec.steps_per_epoch)
+    if epoch is None or (state.epoch is not None and epoch <= state.epoch):
+        return state if state.reached is not None else replace(state, reached=here), False
+    return replace(state, epoch=epoch, reached=here), True
+
+
+def _missed(expectation: Expectation, watch: Watch, state: State, *, ended: bool) -> tuple[Watch, Sequence[Outcome]]:
+    """Say that nothing was reported to judge an expectation by, once it is time."""
+    if watch.applied or watch.missing or not state.names:
+        return watch, ()
+    reported, other = watch.latest is not None, watch.other is not None
+    missing = unjudged.why(expectation, epoch=state.epoch, ended=ended, reported=reported, other_reported=other)
+    if missing is None:
+        return watch, ()
+    at, subject = position(state.reached), subject_of(expectation)
+    return replace(watch, missing=True), [unjudged.finding(expectation, subject, missing, state.names, at)]
 
 
 def _follow(
@@ -175,18 +191,19 @@ def _judge(
     subject = subject_of(expectation)
     detected = reading.record.position if reading is not None else position(latest.at)
     if not broken:
-        cleared = [Cleared(CODE, subject, position(latest.at))] if watch.since is not None else []
-        return replace(_with_best(watch, latest), since=None), cleared
+        told = watch.since is not None or watch.missing
+        cleared = [Cleared(CODE, subject, position(latest.at))] if told else []
+        return replace(_with_best(watch, latest), since=None, applied=True, missing=False), cleared
     if watch.since is not None:
         return _with_best(watch, latest), ()
-    watch = replace(watch, since=latest.at)
+    watch = replace(watch, since=latest.at, applied=True, missing=False)
     finding = Finding(
         code=CODE,
         subject=subject,
         severity="warning",
         title=f"Not as expected: {subject}",
         detail=f"{', and '.join(broken)}, at {position(latest.at)}.",
-        advice=_advice(context, expectation, latest),
+        advice=advice_for(context, expectation, value=latest.value, epoch=latest.epoch),
         opened=position(latest.at),
         detected=detected,
         evidence=_evidence(expectation, watch, latest),
@@ -269,51 +286,9 @@ def _evidence(expectation: Expectation, watch: Watch, latest: Value) -> dict[str
     return evidence
 
 
-def _advice(context: RunContext, expectation: Expectation, latest: Value) -> str:
-    accuracy = expectation.metric in ACCURACIES
-    if not math.isfinite(latest.value):
-        return f"A value that is not finite meets no expectation; {advice.lower_peak(context)}, and look at the loss."
-    if expectation.max_above is not None:
-        return (
-            "The gap says over-fitting: more regularisation (weight decay, dropout), augmentation or data, or fewer "
-            "epochs. Look first whether both are "
-            "measured alike (the same mode, the same classes)."
-        )
-    if expectation.max_drop is not None:
-        return (
-            "It has been better: keep the checkpoint of its best, and see what changed since then. A fall while the "
-            "training metric still improves is "
-            "over-fitting (stop earlier, regularise more); one together with it is an LR that is too high for this "
-            "phase."
-        )
-    if accuracy and expectation.min is not None and latest.value < expectation.min:
-        words = []
-        if latest.value <= 1 < expectation.min:
-            words.append("If the metric is logged as a fraction, say so in metric_units.")
-        rise = advice.higher_start(context)
-        if latest.epoch is not None and latest.epoch <= 1 and rise is not None:
-            words.append(f"The first epochs learn too little: raise the initial LR ({rise}).")
-        else:
-            words.append(
-                "Less is learned than planned: look whether the LR is as high by now as it should be, and whether the "
-                "peak comes too late or is too high."
-            )
-        words.append("Several regularisers at once under a low LR hold a model back just so: try one less.")
-        return " ".join(words)
-    if expectation.metric in LOSSES:
-        return (
-            f"The loss is higher than planned: compare data and initialisation with the run that set the "
-            f"expectation; if it also swings, {advice.lower_peak(context)}."
-        )
-    return (
-        "Compare with the run that set the expectation: its data, its learning rate at this epoch, its seed. If "
-        "the bound was a guess, move it."
-    )
-
-
-def dump(state: State) -> list[dict[str, Any]]:
+def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
-    return [
+    watches = [
         {
             "latest": _dump_value(watch.latest),
             "other": _dump_value(watch.other),
@@ -321,24 +296,32 @@ def dump(state: State) -> list[dict[str, Any]]:
             "best": watch.best,
             "best_at": watch.best_at,
             "since": watch.since,
+            "told": [watch.applied, watch.missing],
         }
-        for watch in state
+        for watch in state.watches
     ]
+    return {"watches": watches, "reached": [state.epoch, state.reached], "names": state.names}
 
 
-def load(data: Sequence[Mapping[str, Any]]) -> State:
+def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    return tuple(
-        Watch(
-            latest=_load_value(one["latest"]),
-            other=_load_value(one["other"]),
-            judged=one["judged"],
-            best=one["best"],
-            best_at=place_from(one["best_at"]),
-            since=place_from(one["since"]),
+    watches = []
+    for one in data["watches"]:
+        applied, missing = one["told"]
+        watches.append(
+            Watch(
+                latest=_load_value(one["latest"]),
+                other=_load_value(one["other"]),
+                judged=one["judged"],
+                best=one["best"],
+                best_at=place_from(one["best_at"]),
+                since=place_from(one["since"]),
+                applied=applied,
+                missing=missing,
+            )
         )
-        for one in data
-    )
+    epoch, reached = data["reached"]
+    return State(tuple(watches), epoch, place_from(reached), tuple(data["names"]))
 
 
 def _dump_value(value: Value | None) -> list[Any] | None:
@@ -365,4 +348,5 @@ RULE = Rule(
     conclude=conclude,
     dump=dump,
     load=load,
+    state_version=2,
 )

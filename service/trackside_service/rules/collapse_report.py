@@ -16,7 +16,7 @@ from trackside_service.rules.places import Place, position, say, wire
 from trackside_service.rules.units import show
 
 CODE: Final = "ACC001"
-Reason: TypeAlias = Literal["zero", "chance", "deep", "half", "both", "rate"]
+Reason: TypeAlias = Literal["zero", "chance", "deep", "half", "mostly", "both", "rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Fall:
     @property
     def since(self) -> Place | None:
         """Where it began."""
-        return self.after.quarter_since if self.reason in ("both", "rate") else self.after.half_since
+        return self.after.quarter_since if self.reason in ("mostly", "both", "rate") else self.after.half_since
 
 
 def tell(context: RunContext, parameters: Parameters, fall: Fall) -> Told:
@@ -97,7 +97,8 @@ def _sentence(context: RunContext, parameters: Parameters, fall: Fall) -> str:
         return f"{to}{guessing if fall.reason == 'chance' else ''}."
     quarter = parameters.both_share
     share = {"both": quarter, "rate": quarter, "deep": parameters.deep_share}.get(fall.reason, parameters.share)
-    return f"{name} has been under {_share(share)} of its best {best} since {since}, and is {now} now."
+    mostly = " at most evaluations" if fall.reason == "mostly" else ""
+    return f"{name} has been under {_share(share)} of its best {best}{mostly} since {since}, and is {now} now."
 
 
 def _in_short(context: RunContext, parameters: Parameters, fall: Fall) -> str:
@@ -106,6 +107,8 @@ def _in_short(context: RunContext, parameters: Parameters, fall: Fall) -> str:
         return "from a good value to zero at once"
     if fall.reason == "chance":
         return f"from a good value to chance ({context.spec.num_classes} classes) at once"
+    if fall.reason == "mostly":
+        return f"under {_share(parameters.share)} of its best at most evaluations"
     if fall.reason == "both":
         times = f"{fall.after.quarter} evaluations"
         return f"training and validation both under {_share(parameters.both_share)} of their best for {times}"

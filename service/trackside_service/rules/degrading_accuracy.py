@@ -23,8 +23,9 @@ or is over twice what it was at the best (a warm restart, the peak of a cycle), 
 not count while the declared schedule has it so, else a third at most, and for twice as long as it took to the best. No
 validation accuracy of 185 healthy public runs lay a tenth under its best for even two evaluations in that sense; mAP
 did by a fifth for eight in a row and recovered, hence fifteen. It raised nothing on them. What climbs on its way back
-does not count either, and where half of a fall by a quarter is regained (another fold, stage or task) the best begins
-anew. It resolves when half of what was lost is regained.
+does not count either, and where half of a fall by a quarter is regained and stays (another fold, stage or task), or
+the log counts another task or training is learned anew as well, the best begins anew. It resolves when half of what was
+lost is regained.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Any
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import VAL_ACC
 from trackside_service.domain.runs import MetricUnit
-from trackside_service.rules import advice, running, scores
+from trackside_service.rules import advice, running, scores, stages
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.evaluations import (
     NOTHING,
@@ -52,6 +53,7 @@ from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import place_of, position, say, wire
 from trackside_service.rules.relearning import Dip, after_dip, climbs, dump_dip, load_dip
 from trackside_service.rules.running import Series, Streak
+from trackside_service.rules.stages import FIRST, Stage
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "ACC002"
@@ -98,6 +100,7 @@ class State:
     `worse` counts the evaluations in a row, `calm` those of them at which no learning rate explains a dip. `last_lr`
     is the LR at the evaluation before, `best_lr` and `best_train_loss` what stood beside the best. `open`: told.
     `by_plan`: evaluations in a row that the declared schedule explains. `dip`: how it has gone since it fell far.
+    `stage`: the training, to know where another stage begins.
     """
 
     gathered: Gathered = NOTHING
@@ -113,6 +116,7 @@ class State:
     open: bool = False
     by_plan: int = 0
     dip: Dip | None = None
+    stage: Stage = FIRST
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -127,11 +131,14 @@ def check(
     values = reading.record.metrics
     if reading.starts_life and not state.open:
         state = State()
+    stage, begins = stages.count(state.stage, values)
+    if stage is not state.stage:
+        state = State(stage=stage) if begins and not state.open else replace(state, stage=stage)
     name = scores.lead(values, state.name)
     gathered = gather(state.gathered, values)
     if name != state.name and not state.open:
         unit = None if name is None else declared_unit(context.spec, name)
-        state = State(gathered=gathered, name=name, unit=unit)
+        state = State(gathered=gathered, name=name, unit=unit, stage=state.stage)
     if state.name is None or not math.isfinite(value := values.get(state.name, math.nan)):
         return state if gathered is state.gathered else replace(state, gathered=gathered), ()
     gathered, evaluation = evaluate(gathered, value, place_of(reading.record))
@@ -150,9 +157,11 @@ def check(
 def _after(context: RunContext, parameters: Parameters, state: State, gathered: Gathered, seen: Evaluation) -> State:
     """Return the state after an evaluation."""
     score, loss, dip = running.follow(state.score, seen.score, seen.place, "higher"), state.loss, None
+    stage, begins = stages.follow(state.stage, seen)
     if not state.open:
         dip, again = after_dip(state.score, state.dip, seen.score, 1 - _fall(parameters, state.name))
-        if again:
+        if again or begins:
+            dip = None
             score, loss = running.follow(Series(), seen.score, seen.place, "higher"), Series()
     climbing = dip is not None and climbs(dip, best=state.score.best or 0.0, jitter=_NOISE * running.jitter(score))
     loss = running.followed(loss, seen.val_loss, seen.place)
@@ -168,9 +177,8 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
         calm = state.calm + (not (rising or higher or climbing))
         plan = planned(context, seen.place) if higher else None
         by_plan = state.by_plan + (plan is not None and best_lr is not None and plan > 2 * best_lr)
-    return State(
-        gathered, state.name, unit, score, loss, worse, calm, lr, best_lr, best_train_loss, state.open, by_plan, dip
-    )
+    lrs = (lr, best_lr, best_train_loss)
+    return State(gathered, state.name, unit, score, loss, worse, calm, *lrs, state.open, by_plan, dip, stage)
 
 
 def _is_worse(
@@ -262,8 +270,8 @@ def _advice(context: RunContext, state: State, falling: bool | None) -> str:
     keep = f"Keep the checkpoint of {say(state.score.best_at)}: it is the best so far."
     if falling:
         return (
-            f"{keep} The run overfits: stop early, or regularise more (augmentation, weight decay, dropout), or train "
-            f"more gently; {advice.lower_peak(context)}."
+            f"{keep} The run overfits: stop early, or more augmentation, then {advice.more_regularisation(context)}; "
+            f"or train more gently: {advice.lower_peak(context)}."
         )
     if falling is False:
         return (
@@ -290,6 +298,7 @@ def dump(state: State) -> dict[str, Any]:
         "open": state.open,
         "by_plan": state.by_plan,
         "dip": dump_dip(state.dip),
+        "stage": stages.dump(state.stage),
     }
 
 
@@ -310,6 +319,7 @@ def load(data: Mapping[str, Any]) -> State:
         open=data["open"],
         by_plan=data["by_plan"],
         dip=load_dip(data["dip"]),
+        stage=stages.load(data["stage"]),
     )
 
 
@@ -322,7 +332,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=3,
+    state_version=4,
     dump=dump,
     load=load,
 )

@@ -23,8 +23,10 @@ from there; one during which the validation or an accuracy reaches a new best is
 losses are reported nothing is judged, since such a loss does not tell how the run does. A rise that comes down by
 itself is waited for, and measured anew once it is down by half: harder data, a new fold, another objective begin so.
 Nor is a rise judged while an accuracy, a score or the validation loss beside it shows that nothing of what was learned
-is lost. A slow climb exceeds four times the loss's jitter, and is no single step. It resolves after four values in a
-row halfway back to the best, or once the training loss is back half of its climb.
+is lost. A slow climb exceeds four times the loss's jitter, and is no single step; where losses are all that is told it
+is a quarter of the best, and where a penalty's weight is raised on the way (a `kl` or `beta` is reported beside a
+`recon` or `nll`) it is none as long as that part is as good as it was. It resolves after four values in a row halfway
+back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from typing import Any, Final
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.domain.numbers import to_wire
-from trackside_service.rules import advice, loss_rises
+from trackside_service.rules import advice, loss_rises, objective_parts
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
@@ -62,6 +64,7 @@ CODE = "LOSS002"
 _TWICE: Final = 2
 _TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
 _NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
+_SCORED: Final = 0.05  # of its best: how far a loss climbs beside which an accuracy or a score tells
 _AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
 
@@ -72,23 +75,24 @@ class Parameters:
     `epochs`: values in a row where one is reported an epoch, and epochs of a slow climb. `records`: values in a row
     where several are (in a log of hundreds and more one for each fifty, up to 64), after at least `least_records`. Of
     either, three are enough where the loss is ten times as far up as it has to be. `share`: what a slow climb takes
-    back of the improvement so far, at least, of every metric. `beyond`: times the first two values, for two in a row,
-    are enough at any time. `clears_after`: values in a row halfway back to the best
-    after which the alert resolves.
+    back of the improvement so far, at least, of every metric; `losses_alone`: of its best, where nothing but losses is
+    told. `beyond`: times the first two values, for two in a row, are enough at any time. `clears_after`: values in a
+    row halfway back to the best after which the alert resolves.
     """
 
     epochs: int = 4
     records: int = 8
     least_records: int = 12
     share: float = 0.2
+    losses_alone: float = 0.25
     beyond: float = 100.0
     clears_after: int = 4
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.records, self.least_records, self.clears_after) < 1:
             raise ValueError("epochs, records, least_records and clears_after are counts of 1 or more")
-        if not 0 < self.share <= 1 or self.beyond <= 1:
-            raise ValueError("share lies between 0 and 1, beyond is a ratio above 1")
+        if not 0 < self.share <= 1 or self.losses_alone < 0 or self.beyond <= 1:
+            raise ValueError("share lies between 0 and 1, losses_alone is 0 or more, beyond is a ratio above 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The loss as LOSS003 sees it, and by epochs, and as it began."""
+    """The loss as LOSS003 sees it, by epochs, and as it began, and the parts of an objective that is weighed anew."""
 
     fast: loss_rises.State = field(default_factory=loss_rises.State)
     climb: Climb = field(default_factory=Climb)
     begun: Begun = field(default_factory=Begun)
+    parts: Mapping[str, Series] = field(default_factory=dict)
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -141,11 +146,12 @@ def check(
     climb = state.climb
     if fast.meaningless:
         return State(fast, climb), ()
+    parts = {} if reading.starts_life else state.parts
     begun = _begun(parameters, state.begun, reading)
     if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
         climb = Climb(limit=climb.limit)
     climb = _followed(context, climb, fast, reading)
-    state = State(fast, climb, begun)
+    state = State(fast, climb, begun, objective_parts.follow(parts, reading))
     over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
     if over:
         state = replace(state, climb=replace(climb, limit=None))
@@ -158,6 +164,8 @@ def check(
     if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
         return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
     if fast.open or state.climb.limit is not None or not _climbs(parameters, climb, fast):
+        return state, ()
+    if objective_parts.fits_still(state.parts):
         return state, ()
     assert climb.epochs.last is not None
     halfway = (climb.base + climb.epochs.last) / 2
@@ -191,7 +199,8 @@ def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading
     if done is None:
         if filling is climb.filling and worse is climb.worse:
             return climb
-        return replace(climb, filling=filling, worse=worse)
+        course = (climb.rises, climb.base, climb.since, climb.base_lr)
+        return Climb(filling, climb.epochs, *course, worse, climb.limit, climb.setbacks, climb.largest)
     mean, at = done
     before, series = climb.epochs.last, follow(climb.epochs, mean, at)
     if before is None or (mean <= before and (climb.rises == 0 or 2 * mean <= climb.base + before)):
@@ -221,7 +230,8 @@ def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> boo
     if climb.rises < parameters.epochs * (2 if climb.setbacks else 1) or series.best is None or series.last is None:
         return False
     climbed = (min(series.last, level(series)) if climb.setbacks else series.last) - climb.base
-    if climbed < max(parameters.share * improvement(series), 0.05 * abs(series.best), _NOISE * jitter(series)):
+    least = _SCORED if any(name != VAL_LOSS for name in fast.others) else parameters.losses_alone
+    if climbed < max(parameters.share * improvement(series), least * abs(series.best), _NOISE * jitter(series)):
         return False
     if climb.largest > _AT_ONCE * climbed:
         return False  # a step and no climb
@@ -348,6 +358,7 @@ def dump(state: State) -> dict[str, Any]:
             *(climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit),
             *(climb.setbacks, climb.largest),
         ],
+        "parts": {name: dump_series(series) for name, series in state.parts.items()},
     }
 
 
@@ -357,7 +368,8 @@ def load(data: Mapping[str, Any]) -> State:
     filling, epochs = load_filling(data["filling"]), load_series(data["epochs"])
     climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit, *steps)
     first, beyond = data["begun"]
-    return State(loss_rises.load(data["fast"]), climb, Begun(tuple(first), load_streak(beyond)))
+    parts = {name: load_series(series) for name, series in data["parts"].items()}
+    return State(loss_rises.load(data["fast"]), climb, Begun(tuple(first), load_streak(beyond)), parts)
 
 
 RULE = Rule(
@@ -365,7 +377,7 @@ RULE = Rule(
     name="diverging loss",
     summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
     severity="critical",
-    state_version=2,
+    state_version=3,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_LOSS
@@ -84,7 +84,8 @@ def evaluate(gathered: Gathered, score: float, place: Place) -> tuple[Gathered, 
 
 def dump_gathered(gathered: Gathered) -> list[Any]:
     """Return it as JSON values (floats may be non-finite)."""
-    return list(astuple(gathered))
+    accs, losses = (gathered.train_acc, gathered.train_accs), (gathered.train_loss, gathered.train_losses)
+    return [gathered.lr, gathered.val_loss, *accs, *losses]
 
 
 def load_gathered(data: Sequence[Any]) -> Gathered:

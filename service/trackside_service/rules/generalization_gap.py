@@ -27,8 +27,10 @@ some dozens of samples it falls by chance. Training accuracies of batches count 
 before; accuracies that never exceed 1 are fractions, unless `metric_units` says otherwise. Of the healthy runs that
 tell of the validation by losses alone none ended more than 13 % over its best; a fine-tuning whose accuracy holds does
 so by 60 % and more, hence silence as soon as any other figure of the validation is reported. Where an accuracy falls
-deeply and is learned again (a stage with more classes), the best begins anew. It resolves when the gap is back under
-ten points, or the validation loss back under where it began.
+deeply and is learned again (a stage with more classes), the best begins anew; so it does where the log counts another
+task (`task`, `stage`, `fold` and the like), or training falls back at once by half of what it had gained and is learned
+again while validation climbs. It resolves when the gap is back under ten points, or the validation loss back under
+where it began.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from typing import Any
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity
 from trackside_service.domain.metrics import TRAIN_ACC, VAL_ACC
 from trackside_service.domain.runs import MetricUnit
-from trackside_service.rules import losses_alone, running
+from trackside_service.rules import advice, losses_alone, running, stages
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.evaluations import (
     NOTHING,
@@ -56,6 +58,7 @@ from trackside_service.rules.losses_alone import UNTOLD, LossesAlone
 from trackside_service.rules.places import place_of, position, say, wire
 from trackside_service.rules.relearning import Dip, after_dip, dump_dip, load_dip
 from trackside_service.rules.running import Series, Streak
+from trackside_service.rules.stages import FIRST, Stage
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "FIT001"
@@ -95,7 +98,8 @@ class Parameters:
 class State:
     """Validation so far, and how long the gap has been there: `wide` and `fallen` count the evaluations of the streak
     at which it was wide, or the accuracy had fallen. `told` is the severity that was told; None: no alert is open.
-    `dip`: how the accuracy has gone since it fell far. `alone`: the losses, where they are all that is told.
+    `dip`: how the accuracy has gone since it fell far. `alone`: the losses, where they are all that is told. `stage`:
+    the training, to know where another stage begins.
     """
 
     gathered: Gathered = NOTHING
@@ -108,6 +112,7 @@ class State:
     told: Severity | None = None
     dip: Dip | None = None
     alone: LossesAlone = UNTOLD
+    stage: Stage = FIRST
 
 
 def start(context: RunContext, _parameters: Parameters) -> State:
@@ -122,11 +127,15 @@ def check(
     values = reading.record.metrics
     if reading.starts_life and state.told is None:
         state = start(context, parameters)
-    alone, outcomes = losses_alone.watch(parameters, state.alone, reading)
+    alone, outcomes = losses_alone.watch(context, parameters, state.alone, reading)
     if alone is not state.alone:
         state = replace(state, alone=alone)
     if outcomes:
         return state, outcomes
+    stage, begins = stages.count(state.stage, values)
+    if stage is not state.stage:
+        state = replace(start(context, parameters), alone=state.alone, told=state.told) if begins else state
+        state = replace(state, stage=stage)
     gathered = gather(state.gathered, values)
     if not math.isfinite(value := values.get(VAL_ACC, math.nan)):
         return state if gathered is state.gathered else replace(state, gathered=gathered), ()
@@ -137,7 +146,7 @@ def check(
         return replace(state, told=None), [Cleared(CODE, VAL_ACC, reading.record.position)]
     if severity is None or state.told in ("warning", severity):
         return state, ()
-    return replace(state, told=severity), [_finding(state, seen, severity, reading)]
+    return replace(state, told=severity), [_finding(context, state, seen, severity, reading)]
 
 
 def _points(val: MetricUnit | None, train: MetricUnit | None, seen: Evaluation) -> float | None:
@@ -155,12 +164,15 @@ def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evalu
         train = unit_after(train, seen.train_acc)
     score, loss = running.follow(state.score, seen.score, seen.place, "higher"), state.loss
     dip, again = after_dip(state.score, state.dip, seen.score)
-    if again:
+    stage, begins = stages.follow(state.stage, seen)
+    if again or begins:
+        dip = None
         score, loss = running.follow(Series(), seen.score, seen.place, "higher"), Series()
     loss = running.followed(loss, seen.val_loss, seen.place)
-    gap, wide, fallen = state.gap, state.wide, state.fallen
+    gap, wide, fallen = (running.NONE, 0, 0) if begins else (state.gap, state.wide, state.fallen)
     points = _points(val, train, seen)
-    if points is not None:  # an evaluation without a training accuracy says nothing
+    # An evaluation without a training accuracy says nothing, nor does one while the training is learned anew.
+    if points is not None and not stage.begins:
         falls = worse = False
         if points > parameters.gap:
             falls = _falls(parameters, score, val or train, seen) and _loss_allows(loss, seen)
@@ -168,7 +180,7 @@ def _after(parameters: Parameters, state: State, gathered: Gathered, seen: Evalu
         gap = running.extended(gap, falls or worse, seen.place)
         wide = wide + (worse and points > parameters.wide_gap) if gap.count else 0
         fallen = fallen + falls if gap.count else 0
-    return State(gathered, (val, train), score, loss, gap, wide, fallen, state.told, dip, state.alone)
+    return State(gathered, (val, train), score, loss, gap, wide, fallen, state.told, dip, state.alone, stage)
 
 
 def _falls(parameters: Parameters, score: Series, unit: MetricUnit | None, seen: Evaluation) -> bool:
@@ -204,7 +216,7 @@ def _closed(parameters: Parameters, state: State, seen: Evaluation) -> bool:
     return points is not None and points <= parameters.gap
 
 
-def _finding(state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
+def _finding(context: RunContext, state: State, seen: Evaluation, severity: Severity, reading: Reading) -> Finding:
     points = _points(*state.units, seen) or 0.0
     unit = state.units[0] or state.units[1]
     train, val, best = show(seen.train_acc or 0.0, unit), show(seen.score, unit), show(state.score.best or 0.0, unit)
@@ -227,8 +239,8 @@ def _finding(state: State, seen: Evaluation, severity: Severity, reading: Readin
         detail=" ".join(parts),
         advice=(
             f"Keep the checkpoint of {say(keep)}, where validation was best. First more data or augmentation, then "
-            "weight decay, dropout or label smoothing, a smaller model, or fewer epochs. Make sure that validation "
-            "data come from where training data come from, and are prepared alike."
+            f"{advice.more_regularisation(context)}, a smaller model, or fewer epochs. Make sure that validation data "
+            "come from where training data come from, and are prepared alike."
         ),
         opened=position(state.gap.since),
         detected=reading.record.position,
@@ -257,6 +269,7 @@ def dump(state: State) -> dict[str, Any]:
         "told": state.told,
         "dip": dump_dip(state.dip),
         "alone": losses_alone.dump(state.alone),
+        "stage": stages.dump(state.stage),
     }
 
 
@@ -275,6 +288,7 @@ def load(data: Mapping[str, Any]) -> State:
         told=data["told"],
         dip=load_dip(data["dip"]),
         alone=losses_alone.load(data["alone"]),
+        stage=stages.load(data["stage"]),
     )
 
 
@@ -287,7 +301,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=2,
+    state_version=3,
     dump=dump,
     load=load,
 )

@@ -27,6 +27,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -89,7 +90,8 @@ def check(
     context: RunContext, parameters: Parameters, state: State, reading: Reading
 ) -> tuple[State, Sequence[Outcome]]:
     """Look at the rates of one record. One that is behind can open or widen the alert and do nothing else."""
-    rates = {name: value for name, value in reading.record.metrics.items() if _is_rate(name)}
+    values = reading.record.metrics
+    rates = {name: values[name] for name in _rates(tuple(values))}
     if not rates:
         return state, ()
     bad = {name: value for name, value in rates.items() if _impossible(value, parameters, state)}
@@ -103,8 +105,9 @@ def check(
     return state, outcomes
 
 
-def _is_rate(name: str) -> bool:
-    return name == LR or _GROUP.fullmatch(name) is not None
+@lru_cache(maxsize=1024)
+def _rates(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name == LR or _GROUP.fullmatch(name) is not None)
 
 
 def _impossible(value: float, parameters: Parameters, state: State) -> bool:
@@ -115,9 +118,7 @@ def _noted(state: State, good: Mapping[str, float], reading: Reading) -> State:
     if not good:
         return state
     first = min(good, key=_number)
-    return replace(
-        state, highest=max(state.highest, *good.values()), last=good[first], last_at=place_of(reading.record)
-    )
+    return State(max(state.highest, *good.values()), good[first], place_of(reading.record), state.failure)
 
 
 def _number(name: str) -> int:

@@ -2,7 +2,7 @@
 
 **What.** `train_loss` or `val_loss` stays at ln k, the cross-entropy of guessing among k classes, late enough for
 a model to have learned: while the accuracy stays near 1/k; or, where no accuracy is reported, pinned to it within
-three parts in ten thousand without having come down to it.
+three parts in ten thousand, or hovering about it with the noise of batches, without having come down to it.
 
 **Why it matters.** The model answers every input alike. No further epoch helps, since such a state has next to no
 gradient; what holds it there is in the initialisation, the labels, the learning rate or the inputs.
@@ -22,8 +22,11 @@ well lie there. For few classes six evaluations in a row stay above 0.99 ln k wi
 (and ten points) above 1/k, both without a trend, or four of either loss within three in a thousand; for 50 and more,
 three are within three in a thousand of ln k with an accuracy of at most twice 1/k. While the training learns (its loss
 down by a tenth, or its accuracy three times 1/k), a validation loss has to stay for three times as long: averaged
-weights lag behind. A loss that is on its way down through ln k is not pinned to it. It raised nothing on 185 healthy
-public runs. It resolves after three losses that have left.
+weights lag behind. A loss that is on its way down through ln k is not pinned to it. Where
+batches tremble, by up to one part in a hundred, the mean of 24 values is within one in a thousand of ln k, for a
+declared k, or 1000 classes and more; a vocabulary is left within some hundred updates, so that late is the 1,000th
+step there (the 2,000th where no learning rate is reported). It raised nothing on 185 healthy public runs. It
+resolves after three losses that have left.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -43,7 +46,7 @@ from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.chance import accuracy_at, classes_of, loss_at
 from trackside_service.rules.lr_course import tick_of
 from trackside_service.rules.places import Place, by_batch, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, level, load_series
+from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, jitter, level, load_series
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "LOSS007"
@@ -57,6 +60,9 @@ _DRIFTS: Final = 3  # times the pin: what a loss that is pinned has come down by
 _TRAINS: Final = 0.1  # of its start: what a training loss has come down by in a run that learns
 _KNOWS: Final = 3  # times 1/k: the training accuracy of one
 _LAGS: Final = 3  # times as many evaluations
+_VOCABULARY: Final = 1000  # classes: as many and more are told by the level alone
+_BEGUN: Final = 1.1  # times ln k: from where a fresh model's loss comes at once
+_SOON: Final = (0.2, 0.4)  # of `step`: late enough for a vocabulary, where the learning rate is told and where not
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ class Parameters:
     `epoch`, `step`: from the one or the other on it is late enough. `points`: evaluations in a row; `tight_points`: the
     same where those of training and validation are all within `many_within`; `many_points`: the
     same where there are 50 classes or more and validation accuracy agrees. `within`, `many_within`: relative distances
-    from ln k, for few classes and for many. `pin`: the relative spread that is enough where no accuracy is reported.
+    from ln k, for few classes and for many. `pin`: the relative spread that is enough where no accuracy is reported;
+    `hover`: the distance of the mean of 24 values from ln k, where k is known or a vocabulary's.
     `clears_after`: values in a row away from ln k after which the alert resolves.
     """
 
@@ -78,6 +85,7 @@ class Parameters:
     within: float = 0.01
     many_within: float = 3e-3
     pin: float = 3e-4
+    hover: float = 1e-3
     clears_after: int = 3
 
     def __post_init__(self) -> None:
@@ -85,8 +93,9 @@ class Parameters:
             raise ValueError("epoch and step are 0 or more, points, tight_points and many_points 2 or more")
         if max(self.points, self.tight_points, self.many_points) > WINDOW or self.clears_after < 1:
             raise ValueError(f"points, tight_points and many_points are at most {WINDOW}, clears_after is 1 or more")
-        if not 0 < min(self.within, self.many_within, self.pin) <= max(self.within, self.many_within, self.pin) < 0.1:
-            raise ValueError("within, many_within and pin lie between 0 and 0.1")
+        distances = (self.within, self.many_within, self.pin, self.hover)
+        if not 0 < min(distances) <= max(distances) < 0.1:
+            raise ValueError("within, many_within, pin and hover lie between 0 and 0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +165,14 @@ def check(
         return state, ()
     if state.open in metrics:
         return _closing(parameters, state, reading)
-    if state.open is not None or not _late(context, parameters, here) or _idle(state):
+    late = _late(context, parameters, here)
+    if state.open is not None or _idle(state) or not (late or _is_soon(parameters, state, here)):
         return state, ()
     for name in LOSSES:
         stuck = _stuck(context, parameters, state, name) if name in state.metrics else None
         if stuck is not None and name == VAL_LOSS and _trains(parameters, state, stuck):
+            continue
+        if stuck is not None and not late and (stuck.accuracy is not None or stuck.points < WINDOW):
             continue
         if stuck is not None and (stuck.accuracy is not None or not _warms_up(context, state, name, stuck.points)):
             finding = _finding(context, state, name, stuck, reading)
@@ -195,6 +207,14 @@ def _closing(parameters: Parameters, state: State, reading: Reading) -> tuple[St
 def _late(context: RunContext, parameters: Parameters, here: Place) -> bool:
     epoch = epoch_of(here, context.spec.steps_per_epoch)
     return (epoch is not None and epoch >= parameters.epoch) or (here[0] is not None and here[0] >= parameters.step)
+
+
+def _is_soon(parameters: Parameters, state: State, here: Place) -> bool:
+    """Whether it is late enough for a vocabulary's loss without an accuracy: it is left within some hundred updates."""
+    if here[0] is None or VAL_ACC in state.metrics or TRAIN_ACC in state.metrics:
+        return False
+    share = _SOON[state.lr is None]
+    return here[0] >= share * parameters.step
 
 
 def _idle(state: State) -> bool:
@@ -256,7 +276,7 @@ def _stuck(context: RunContext, parameters: Parameters, state: State, name: str)
     if not accuracies:
         if TRAIN_ACC in state.metrics or VAL_ACC in state.metrics:
             return None
-        return _pinned(parameters, one.series, few, declared)
+        return _pinned(parameters, one.series, few, declared) or _hovers(parameters, one.series, declared)
     classes = classes_of(median(few), within=3 * parameters.within, declared=declared)
     if classes is None:
         return None
@@ -298,6 +318,24 @@ def _pinned(parameters: Parameters, series: Series, window: Sequence[float], dec
     if classes is None or series.start is None or series.start > 1.02 * loss_at(classes):
         return None  # a loss that came down and has converged may lie anywhere
     return Stuck(classes, len(window), None)
+
+
+def _hovers(parameters: Parameters, series: Series, declared: int | None) -> Stuck | None:
+    """Where no accuracy tells and batches are noise: a loss that never left the ln k of a vocabulary, by its mean."""
+    values = series.recent
+    if len(values) < WINDOW or series.best is None or series.start is None:
+        return None
+    middle, half = fmean(values), WINDOW // 2
+    trembles = jitter(series)
+    classes = classes_of(middle, within=parameters.hover, declared=declared)
+    if classes is None or (declared is None and classes < _VOCABULARY) or trembles > parameters.within * middle:
+        return None
+    chance, fallen = loss_at(classes), fmean(values[:half]) - fmean(values[half:])
+    if series.start > _BEGUN * chance or series.best < chance - 3 * trembles - parameters.hover * chance:
+        return None  # it has come down from above, or was below
+    if fallen > max(2 * trembles * math.sqrt(2 / half), _DRIFTS * parameters.pin * middle):
+        return None  # on its way down through it
+    return Stuck(classes, WINDOW, None)
 
 
 def _guesses(one: Metric, classes: int, points: int) -> bool:

@@ -147,13 +147,13 @@ def watch(
         return State(follow(_UNSEEN, value, here), NONE, (), False, *around), None
     state = State(calm, rise, recent, refuted, *around, doubted=doubted, height=height)
     enough = patience(thresholds, state, limit_of)
-    if rise.count < enough or refuted or doubted or _comes_down(recent, calm.best):
+    if rise.count < enough or refuted or doubted or comes_down(recent, calm.best):
         return state, None
     return state, "rises"
 
 
-def _comes_down(values: Sequence[float], best: float) -> bool:
-    """Whether a rise is on its way back: what began anew there is being learned, or a spike recovers."""
+def comes_down(values: Sequence[float], best: float) -> bool:
+    """Say whether a rise is on its way back: what began anew there is being learned, or a spike recovers."""
     half = (len(values) + 1) // 2
     return median(values[-half:]) - best < _COMES_DOWN * (median(values[:half]) - best)
 
@@ -199,7 +199,7 @@ def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Map
             before = others.get(name) or _UNSEEN
             series = follow(before, value, here, "lower" if name == VAL_LOSS else "higher")
             refuted = refuted or (state.rise.count > 0 and series.since_best == 0 and series.points > 3)
-            good = good or _is_good(series, value, name)
+            good = good or is_good(series, name)
             others = {**others, name: series}
     if state.rise.count == 0:
         doubted = False
@@ -208,9 +208,10 @@ def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Map
     return others, refuted, doubted
 
 
-def _is_good(series: Series, value: float, name: str) -> bool:
-    """Whether a metric beside the rise tells of a model that has learned and has not lost it."""
-    if series.best is None or series.start is None:
+def is_good(series: Series, name: str) -> bool:
+    """Say whether the last value of a metric beside the rise tells of a model that has learned and has not lost it."""
+    value = series.last
+    if series.best is None or series.start is None or value is None:
         return False
     if name == VAL_LOSS:
         gained = improvement(series)

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import TRAIN_LOSS, VAL_LOSS
-from trackside_service.rules import running, scores
-from trackside_service.rules.base import Reading
+from trackside_service.rules import advice, running, scores
+from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.places import place_of, position, say, wire
 from trackside_service.rules.running import Series, Streak
@@ -51,7 +51,9 @@ class LossesAlone:
 UNTOLD: Final = LossesAlone()
 
 
-def watch(thresholds: Thresholds, state: LossesAlone, reading: Reading) -> tuple[LossesAlone, Sequence[Outcome]]:
+def watch(
+    context: RunContext, thresholds: Thresholds, state: LossesAlone, reading: Reading
+) -> tuple[LossesAlone, Sequence[Outcome]]:
     """Look at the losses of one record."""
     values = reading.record.metrics
     if state.more:
@@ -78,7 +80,7 @@ def watch(thresholds: Thresholds, state: LossesAlone, reading: Reading) -> tuple
         return replace(after, open=False), [Cleared(CODE, VAL_LOSS, reading.record.position)]
     if streak.count < thresholds.alone_patience:
         return after, ()
-    return replace(after, open=True), [_finding(after, mean, reading)]
+    return replace(after, open=True), [_finding(context, after, mean, reading)]
 
 
 def _is_far(thresholds: Thresholds, series: Series, mean: float | None, at_best: float | None) -> bool:
@@ -99,7 +101,7 @@ def _tells_more(names: tuple[str, ...]) -> bool:
     )
 
 
-def _finding(state: LossesAlone, mean: float | None, reading: Reading) -> Finding:
+def _finding(context: RunContext, state: LossesAlone, mean: float | None, reading: Reading) -> Finding:
     series = state.val
     return Finding(
         code=CODE,
@@ -111,8 +113,8 @@ def _finding(state: LossesAlone, mean: float | None, reading: Reading) -> Findin
         f"{say(state.far.since)}, and is {series.last:.4g} now. {TRAIN_LOSS} went on falling: "
         f"{state.train_at_best:.4g} there, {mean:.4g} now.",
         advice=f"Keep the checkpoint of {say(series.best_at)}, where validation was best, and stop early. First more "
-        "data or augmentation, then weight decay, dropout, a smaller model, or fewer epochs. Report an accuracy or "
-        "another score beside the losses: where it holds, the model has merely become too sure of itself.",
+        f"data or augmentation, then {advice.more_regularisation(context)}, a smaller model, or fewer epochs. Report "
+        "an accuracy or another score beside the losses: where it holds, the model has only become too sure of itself.",
         opened=position(state.far.since),
         detected=reading.record.position,
         evidence={

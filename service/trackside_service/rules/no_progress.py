@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -129,7 +129,7 @@ def check(
         else:
             if at_every_step(before.last_at, here, steps):
                 filling, done = gather(filling, value, here, steps)
-            filling = replace(filling, last_at=here)
+            filling = Filling(filling.epoch, filling.total, filling.count, here)
         if filling is not before:
             fillings = {**fillings, name: filling}
         if done is None and name in _TRAINING and epoch_of(here, steps) is None:

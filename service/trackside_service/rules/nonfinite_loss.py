@@ -92,14 +92,14 @@ def check(
     """Look at the losses of one record. One that is behind can open the alert and do nothing else."""
     values = reading.record.metrics
     if LR in values and not reading.behind:
-        state = replace(state, lr=values[LR])
+        state = State(state.losses, values[LR])
     if reading.starts_life:
         state = replace(state, losses={name: _resumed(loss, reading) for name, loss in state.losses.items()})
     outcomes: list[Outcome] = []
     for name in LOSSES:
         if name in values:
             loss, outcome = _next(context, parameters, state, name, reading)
-            state = replace(state, losses={**state.losses, name: loss})
+            state = State({**state.losses, name: loss}, state.lr)
             outcomes += outcome
     return state, outcomes
 
@@ -118,7 +118,7 @@ def _next(
     if math.isfinite(value):
         if reading.behind:
             return loss, ()
-        loss = replace(loss, last=value, last_at=here, bad=0, since=None, good=loss.good + 1)
+        loss = Loss(value, here, 0, None, loss.good + 1, loss.open, loss.resumed, loss.resumed_at)
         if loss.open and loss.good >= parameters.clears_after:
             return replace(loss, open=False, resumed=False), [Cleared(CODE, name, reading.record.position)]
         return loss, ()

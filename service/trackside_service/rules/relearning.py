@@ -21,18 +21,22 @@ _DEEP: Final = 0.25  # of the best: a fall of less is none that something is lea
 _BACK: Final = 0.5  # of what was lost
 _NOISE: Final = 4.0  # times the score's own jitter that a fall and a climb exceed
 _IDLE: Final = 3  # evaluations without a new top after which it climbs no more
+_HELD: Final = 0.35  # of it, and it is still back
+_STAYS: Final = 2  # evaluations in a row with so much back: one of two that alternate is none
 
 
 @dataclass(frozen=True, slots=True)
 class Dip:
     """A score that lies far under its best: what it was `before`, the `floor` it fell to, the highest since (`top`),
-    and how many evaluations ago that was (`idle`).
+    and how many evaluations ago that was (`idle`). `back`: evaluations in a row up to now since half of the
+    fall was back.
     """
 
     before: float
     floor: float
     top: float
     idle: int = 0
+    back: int = 0
 
 
 def dipped(dip: Dip | None, value: float, *, last: float, best: float, jitter: float) -> Dip:
@@ -43,9 +47,11 @@ def dipped(dip: Dip | None, value: float, *, last: float, best: float, jitter: f
         return Dip(dip.top, value, value)
     if value < dip.floor:
         return Dip(dip.before, value, value)
+    share = _BACK if dip.back == 0 else _HELD
+    back = dip.back + 1 if value - dip.floor >= share * (dip.before - dip.floor) else 0
     if value - dip.top > max(_STEP * (best - dip.floor), jitter):
-        return Dip(dip.before, dip.floor, value)
-    return Dip(dip.before, dip.floor, dip.top, dip.idle + 1)
+        return Dip(dip.before, dip.floor, value, 0, back)
+    return Dip(dip.before, dip.floor, dip.top, dip.idle + 1, back)
 
 
 def climbs(dip: Dip, *, best: float, jitter: float) -> bool:
@@ -56,10 +62,9 @@ def climbs(dip: Dip, *, best: float, jitter: float) -> bool:
     return dip.idle < _IDLE and climbed > max(_PART * way, jitter)
 
 
-def relearned(dip: Dip, value: float, *, best: float, jitter: float) -> bool:
-    """Say whether half of what a deep fall took is back: what is measured begins anew there."""
-    lost = dip.before - dip.floor
-    return lost >= max(_DEEP * best, _NOISE * jitter) and value - dip.floor >= _BACK * lost
+def relearned(dip: Dip, *, best: float, jitter: float) -> bool:
+    """Say whether half of what a deep fall took is back and stays: what is measured begins anew there."""
+    return dip.before - dip.floor >= max(_DEEP * best, _NOISE * jitter) and dip.back >= _STAYS
 
 
 def after_dip(score: Series, dip: Dip | None, value: float, share: float = _FAR) -> tuple[Dip | None, bool]:
@@ -71,14 +76,14 @@ def after_dip(score: Series, dip: Dip | None, value: float, share: float = _FAR)
         return None, False
     jitter = running.jitter(score)
     dip = dipped(dip, value, last=score.last or 0.0, best=best, jitter=jitter)
-    if relearned(dip, value, best=best, jitter=jitter):
+    if relearned(dip, best=best, jitter=jitter):
         return None, True
     return (dip if value < share * best else None), False
 
 
 def dump_dip(dip: Dip | None) -> list[Any] | None:
     """Return it as JSON values."""
-    return None if dip is None else [dip.before, dip.floor, dip.top, dip.idle]
+    return None if dip is None else [dip.before, dip.floor, dip.top, dip.idle, dip.back]
 
 
 def load_dip(data: Sequence[Any] | None) -> Dip | None:

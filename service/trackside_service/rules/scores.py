@@ -42,6 +42,11 @@ def rank(name: str) -> int | None:
 
 def lead(names: Iterable[str], so_far: str | None = None) -> str | None:
     """Return the name among `names` and `so_far` that speaks best for the model; None where there is none."""
+    return _lead(tuple(names), so_far)
+
+
+@lru_cache(maxsize=1024)
+def _lead(names: tuple[str, ...], so_far: str | None) -> str | None:
     best, best_key = so_far, _key(so_far)
     for name in names:
         key = _key(name)
