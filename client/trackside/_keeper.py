@@ -66,6 +66,7 @@ class Keeper:
         self._run_id = run_id
         self._journal: Journal | None = None
         self._copied = 0  # how many of the first that wait in memory are in the journal
+        self._copying = False
         self._overtaken: list[bool] = []  # more that were dealt with while they were copied: were they refused?
         self._moved: deque[Journal] = deque()
         self._replay: Replay | None = None
@@ -81,7 +82,8 @@ class Keeper:
         """Note that the first so many in memory were dealt with. The caller holds the inbox's lock."""
         if refused and self._copied and self._journal is not None:
             self._journal.refused += records  # whoever replays the file gets that answer again
-        self._overtaken += [refused] * (records - self._copied)
+        if self._copying:
+            self._overtaken += [refused] * (records - self._copied)
         self._copied = max(0, self._copied - records)
 
     @property
@@ -113,9 +115,10 @@ class Keeper:
             if self._inbox.closed:
                 return
             fresh = list(islice(self._inbox.pending, self._copied, None))
+            self._copying = bool(fresh) and now >= self._not_before
             self._overtaken = []
         self._show_life(now)
-        if fresh and now >= self._not_before:
+        if self._copying:
             self._copy(opening, fresh, now)
         with self._inbox.lock:
             if not self.posting and self._inbox.more_than(*spill_above) and self._copied == len(self._inbox.pending):
@@ -131,6 +134,7 @@ class Keeper:
         except Exception as error:
             why = _reason(error)
         with self._inbox.lock:
+            self._copying = False
             self._copied += max(0, taken - len(self._overtaken))
             if self._journal is not None:
                 self._journal.refused += sum(self._overtaken[:taken])

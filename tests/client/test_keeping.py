@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import trackside
 from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
-from trackside import _config, _delivery, _keeper, _marks, _sender
+from trackside import _config, _delivery, _inbox, _keeper, _marks, _say, _sender
 from trackside._journal import Journal
 
 # Logs until it is killed, a record each 5 ms; says how far it is.
@@ -109,14 +110,13 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
         assert len(list(process.spool.glob("*.live"))) == 1
 
 
-def test_a_long_copy_gives_way_to_the_end(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_copy_that_is_under_way_at_the_end_is_completed_by_it(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Journal._write
     begun = threading.Event()
 
     def slowly(self: Journal, line: bytes) -> bool:
         begun.set()
-        if threading.current_thread() is not threading.main_thread():
-            threading.Event().wait(0.05)  # a slow disk: ten seconds for all
+        threading.Event().wait(0.012)  # a slow disk: more than two seconds for all, and it goes on
         return write(self, line)
 
     monkeypatch.setattr(Journal, "_write", slowly)
@@ -165,6 +165,26 @@ def test_a_copy_that_is_gone_is_made_anew(process: Process, what: str, ends: str
         assert [record["step"] for record in back.stored(run_id)] == list(range(11))
     finally:
         back.stop()
+
+
+def test_records_that_were_sent_and_never_copied_leave_nothing_behind(environment: Path) -> None:
+    """A service that answers at once, for months: no copy is begun, and nothing may grow with what was sent."""
+    notices = _say.Notices()
+    inbox = _inbox.Inbox(1000, notices)
+    settings = _config.load("http://127.0.0.1:9", None)
+    assert settings is not None
+    keeper = _keeper.Keeper(settings, inbox, notices, run_id="a")
+    for _ in range(50_000):
+        with inbox.lock:
+            keeper.settled(1)
+    tracemalloc.start()
+    try:
+        for _ in range(50_000):
+            with inbox.lock:
+                keeper.settled(1)
+        assert tracemalloc.get_traced_memory()[0] < 10_000
+    finally:
+        tracemalloc.stop()
 
 
 def log_with_room(run: trackside.Run, step: int, most: int) -> None:
