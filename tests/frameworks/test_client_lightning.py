@@ -167,6 +167,61 @@ def test_a_resume_goes_on_with_the_run(receiver: Receiver, tmp_path: Path) -> No
     assert list(receiver.runs) == [run_id, own]
 
 
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+@pytest.mark.parametrize("own", [{}, {"run_id": "5b1f4b8e-0000-4000-8000-000000000001"}], ids=["two runs", "one run"])
+def test_a_second_fit_without_a_checkpoint_begins_its_schedule_anew(
+    url: str, tmp_path: Path, interval: str, own: dict[str, str]
+) -> None:
+    """A second stage: Lightning makes the optimizer and the scheduler anew, and counts its own updates on."""
+    make = lambda o: lr_scheduler.StepLR(o, step_size=8 if interval == "step" else 1)  # noqa: E731
+    module = module_of(pl, make, interval=interval)
+    callback = LightningCallback(url, lr_every=1, **own)
+    trainer = trainer_of(tmp_path, callback)
+    trainer.fit(module, loader(), loader())
+    first = newest(url)["id"]
+    trainer.fit_loop.max_epochs = 6
+    trainer.fit(module, loader(), loader())
+    second = newest(url)
+    assert (second["id"] == first) is bool(own)
+    assert second["declaration"]["total_epochs"] == 3
+    assert [each.get("resumed_from_step") for each in second["processes"]] == [None] * len(second["processes"])
+    assert judged(url, second["id"]) == ("on_schedule", [], [])
+
+
+def test_a_checkpoint_of_a_second_stage_counts_as_the_stage_does(receiver: Receiver, tmp_path: Path) -> None:
+    def trainer(epochs: int) -> Any:
+        return trainer_of(tmp_path, LightningCallback(receiver.url, lr_every=1), max_epochs=epochs)
+
+    def module() -> Any:
+        return module_of(pl, lambda o: lr_scheduler.StepLR(o, step_size=1, gamma=0.5))
+
+    one = trainer(1)
+    one.fit(module(), loader(), loader())
+    one.fit_loop.max_epochs = 3
+    one.fit(module(), loader(), loader())
+    one.save_checkpoint(tmp_path / "stage.ckpt")
+    _, stage = list(receiver.runs)
+    trainer(4).fit(module(), loader(), loader(), ckpt_path=tmp_path / "stage.ckpt")
+    assert list(receiver.runs)[-1] == stage
+    last = [request.body for request in receiver.requests if request.method == "PUT"][-1]
+    assert (last["process"]["resumed_from_step"], last["total_epochs"]) == (2 * BATCHES, 3)
+    assert rates(receiver, stage) == {step: 0.1 * 0.5 ** (step // BATCHES) for step in range(3 * BATCHES)}
+    epochs = {r["step"]: r["epoch"] for r in receiver.stored(stage) if "step" in r}
+    assert epochs == {step: step // BATCHES for step in range(3 * BATCHES)}
+
+
+def test_a_fit_again_after_one_that_broke_off_is_no_new_stage(receiver: Receiver, tmp_path: Path) -> None:
+    """The schedule was meant for the whole training: that it begins anew has to be named."""
+    module = module_of(pl, lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=24), interval="step")
+    broken = module_of(pl, lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=24), interval="step", broken_at=5)
+    trainer = trainer_of(tmp_path, LightningCallback(receiver.url, lr_every=1))
+    with pytest.raises(RuntimeError):
+        trainer.fit(broken, loader(), loader())
+    trainer.fit(module, loader(), loader())
+    last = [request.body for request in receiver.requests if request.method == "PUT"][-1]
+    assert last["process"]["resumed_from_step"] == 5
+
+
 def test_an_exception_is_a_failure(receiver: Receiver, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no space left"):
         trainer_of(tmp_path, LightningCallback(receiver.url)).fit(module_of(pl, broken_at=3), loader(), loader())

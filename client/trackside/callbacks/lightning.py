@@ -44,7 +44,9 @@ class _Fit(Loop):
     epoch, under its own names. Steps count updates and epochs from 0, as Lightning prints them.
 
     A checkpoint remembers the run: `fit(ckpt_path=...)` goes on with it, unless `run_id` or TRACKSIDE_RUN_ID says
-    otherwise. An exception is reported as the run's failure. With `stop_on="critical"` training stops after the batch
+    otherwise. Another `fit` of the same trainer without a checkpoint makes the optimizer and its scheduler anew: after
+    one that came to its end that is a run of its own, whose updates and epochs count from 0. An exception is reported
+    as the run's failure. With `stop_on="critical"` training stops after the batch
     (`trainer.should_stop`).
     """
 
@@ -53,6 +55,8 @@ class _Fit(Loop):
     _run_id: str | None = None  # of the latest run
     _stepped = 0  # how often the optimizer was, in this batch
     _updates = 0  # before it
+    _broke_off = False  # the latest training
+    _done = 0, 0  # epochs and updates of the trainer's that came before the run
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the run."""
@@ -69,20 +73,25 @@ class _Fit(Loop):
     def _begin(self, trainer: Any) -> None:
         options = dict(self._options)
         self._optimizer = next(iter(trainer.optimizers), None)
-        _place(trainer, options)
         self._with_params(
             options, accumulate_grad_batches=trainer.accumulate_grad_batches, world_size=trainer.world_size
         )
         # A loop of one's own steps an optimizer as often as it likes; LBFGS asks for its loss several times a step.
         self._several = _manual(trainer) and not isinstance(self._optimizer, sys.modules["torch"].optim.LBFGS)
         remembered, self._remembered = self._remembered or {}, None
+        config = self._config(trainer)
         self._updates = int(trainer.global_step) // max(1, len(trainer.optimizers))
-        if self._updates:
+        broke_off, self._broke_off = self._broke_off, True  # until the trainer tells of the end
+        self._done = int(remembered.get("epochs_before", 0)), int(remembered.get("updates_before", 0))
+        if self._updates and not broke_off and trainer.ckpt_path is None and _is_new(config):
+            self._done = int(trainer.current_epoch), self._updates
+            self._updates = 0
+        elif self._updates:
             self._updates = int(remembered.get("updates", self._updates))
             options.setdefault("resumed_from_step", self._updates)
             if remembered.get("run_id") is not None and _config.run_id_from_environment() is None:
                 options.setdefault("run_id", remembered["run_id"])
-        config = self._config(trainer)
+        _place(trainer, options, *self._done)
         given = options.get("schedule") is not None or ("scheduler_unit" not in options and _manual(trainer))
         scheduler = None if config is None or given else config.scheduler
         if scheduler is not None:
@@ -90,10 +99,9 @@ class _Fit(Loop):
             if config.reduce_on_plateau and config.monitor is not None:
                 options.setdefault("scheduler_metric", config.monitor)
             if config.frequency != 1:
-                options["schedule"] = _stretched(trainer, config, options)
+                options["schedule"] = _stretched(trainer, config, options, *self._done)
                 scheduler = None
-        epochs = options.get("scheduler_unit", "epoch") == "epoch"
-        ticks = _whole(trainer.max_epochs if epochs else trainer.estimated_stepping_batches)
+        ticks = _ticks(trainer, options.get("scheduler_unit", "epoch"), *self._done)
         self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, scheduler=scheduler, **options)
         self._run_id = self.run.id
 
@@ -131,7 +139,7 @@ class _Fit(Loop):
             if due or broken(loss):
                 self.run.used = self._lrs if self._stepped else {}
                 self.run.log(
-                    step=self._updates + max(0, self._stepped - 1), epoch=trainer.current_epoch, train_loss=loss
+                    step=self._updates + max(0, self._stepped - 1), epoch=self._epoch(trainer), train_loss=loss
                 )
             if self.run.should_stop:
                 trainer.should_stop = True
@@ -168,10 +176,14 @@ class _Fit(Loop):
             }
             self.run.used = {}
             step = None if trainer.is_last_batch else max(0, self._updates - 1)  # inside an epoch
-            self.run.log(kept, step=step, epoch=trainer.current_epoch)
+            self.run.log(kept, step=step, epoch=self._epoch(trainer))
+
+    def _epoch(self, trainer: Any) -> int:
+        return int(trainer.current_epoch) - self._done[0]
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """End the run."""
+        self._broke_off = False
         self._end()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -183,7 +195,11 @@ class _Fit(Loop):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint remembers."""
-        return {} if self._run_id is None else {"run_id": self._run_id, "updates": self._updates + self._stepped}
+        if self._run_id is None:
+            return {}
+        epochs, updates = self._done
+        own = {"run_id": self._run_id, "updates": self._updates + self._stepped}
+        return {**own, "epochs_before": epochs, "updates_before": updates} if updates else own
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take the run of a checkpoint."""
@@ -206,20 +222,39 @@ def _whole(value: Any) -> int | None:
     return int(value) if value is not None and 0 < value < math.inf else None
 
 
-def _place(trainer: Any, options: dict[str, Any]) -> None:
+def _is_new(config: Any) -> bool:
+    """Whether there is a scheduler, and it was never stepped."""
+    return config is not None and getattr(config.scheduler, "last_epoch", None) == 0
+
+
+def _left(value: Any, done: int) -> int | None:
+    """What is left of a count that includes what came before the run."""
+    count = _whole(value)
+    return None if count is None else _whole(count - done)
+
+
+def _ticks(trainer: Any, unit: str, epochs_before: int, updates_before: int) -> int | None:
+    if unit == "epoch":
+        return _left(trainer.max_epochs, epochs_before)
+    return _left(trainer.estimated_stepping_batches, updates_before)
+
+
+def _place(trainer: Any, options: dict[str, Any], epochs_before: int, updates_before: int) -> None:
     """Epochs and updates an epoch, as far as they are known and whole."""
-    batches, epochs = _whole(trainer.num_training_batches), _whole(trainer.max_epochs)
+    batches, epochs = _whole(trainer.num_training_batches), _left(trainer.max_epochs, epochs_before)
     if batches is not None and not _manual(trainer):  # which steps when it likes
         options.setdefault("steps_per_epoch", -(-batches // max(1, int(trainer.accumulate_grad_batches))))
-    most, steps = _whole(trainer.max_steps), options.get("steps_per_epoch")
+    most, steps = _left(trainer.max_steps, updates_before), options.get("steps_per_epoch")
     if epochs is not None and (most is None or (steps is not None and most >= epochs * steps)):
         options.setdefault("total_epochs", epochs)
 
 
-def _stretched(trainer: Any, config: Any, options: Mapping[str, Any]) -> dict[str, Any] | None:
+def _stretched(
+    trainer: Any, config: Any, options: Mapping[str, Any], epochs_before: int, updates_before: int
+) -> dict[str, Any] | None:
     """A scheduler that Lightning steps every so many epochs or batches only (`frequency`), as a table of its rates."""
     every, unit = config.frequency, options["scheduler_unit"]
-    length = _whole(trainer.max_epochs if unit == "epoch" else trainer.estimated_stepping_batches)
+    length = _ticks(trainer, unit, epochs_before, updates_before)
     # Lightning counts the batches of each epoch anew.
     even = trainer.accumulate_grad_batches == 1 and options.get("steps_per_epoch", 1) % every == 0
     try:
