@@ -190,6 +190,21 @@ def test_a_training_that_goes_on_counts_on(receiver: Receiver) -> None:
     assert sorted(rates(receiver, run_id)) == list(range(18))
 
 
+@pytest.mark.parametrize(("initial", "compiled"), [(0, False), (2, True), (2, False)])
+def test_a_second_fit_by_epochs_is_placed_by_its_own_epochs(url: str, initial: int, compiled: bool) -> None:
+    """Fine-tuning: what was frozen is set free, and the model compiled anew for the epochs that are left."""
+    callbacks = [KerasCallback(url, lr_every=1), keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 * 0.5**epoch)]
+    model = fit(*callbacks, epochs=2)
+    if compiled:
+        model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x = np.random.default_rng(0).normal(size=(8 * BATCHES, 8)).astype("float32")
+    options = {"batch_size": 8, "verbose": 0, "callbacks": callbacks}
+    model.fit(x, (x[:, 0] > 0).astype("int64"), initial_epoch=initial, epochs=initial + 3, **options)
+    second = newest(url)
+    assert second["processes"][0].get("resumed_from_step") == (6 * initial or None)
+    assert judged(url, second["id"]) == ("on_schedule", [], [])
+
+
 def test_batches_that_are_named_in_leaps_do_not_shift_the_updates(receiver: Receiver) -> None:
     """As with `steps_per_execution`, which the torch backend has not: of 10 batches in fours, 8 to 11 are the last."""
     callback = KerasCallback(receiver.url, lr_every=2)

@@ -76,7 +76,7 @@ class _Fit(Loop):
         options = dict(self._options)
         optimizer = _single(self.model.optimizer)
         self._every = int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
-        self._batch = self._done()  # before the epoch
+        self._ahead = 0
         params = self.params or {}
         steps, epochs = params.get("steps"), params.get("epochs")
         self._steps = steps if isinstance(steps, int) and steps > 0 else None
@@ -84,14 +84,18 @@ class _Fit(Loop):
             options.setdefault("steps_per_epoch", self._steps // self._every)
         if isinstance(epochs, int) and epochs > 0:
             options.setdefault("total_epochs", epochs)
-        if self._batch:
-            options.setdefault("resumed_from_step", self._batch // self._every)
         self._with_params(options, gradient_accumulation_steps=self._every)
         if options.get("schedule") is None:
             try:
                 options["schedule"] = self._schedule(optimizer, found, epoch, options)
             except Exception as error:
                 _say.line(f"the schedule is not reported, and so the LR not compared with it: {error}.")
+        if self._steps is not None and (options.get("schedule") or {}).get("unit") == "epoch":
+            # fit's epochs say where such a schedule is: an optimizer may be new at a later one, or old at the first
+            self._ahead = epoch * self._steps - self._done()
+        self._batch = self._done()  # before the epoch
+        if self._batch:
+            options.setdefault("resumed_from_step", self._batch // self._every)
         described: dict[str, Any] = {"class": type(optimizer).__name__, "params": {}}
         with contextlib.suppress(Exception):
             described["params"] = _wire.jsonable(optimizer.get_config())
@@ -99,7 +103,8 @@ class _Fit(Loop):
 
     def _done(self) -> int:
         """Batches of all epochs so far. With `steps_per_execution`, those that Keras names do not add up to it."""
-        return int(_keras_schedules.number(getattr(_single(self.model.optimizer), "_iterations", 0)))
+        own = _keras_schedules.number(getattr(_single(self.model.optimizer), "_iterations", 0))
+        return int(own) + self._ahead
 
     def _schedule(
         self, optimizer: Any, found: list[Any] | None, epoch: int, options: Mapping[str, Any]
