@@ -110,7 +110,9 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
         assert len(list(process.spool.glob("*.live"))) == 1
 
 
-def test_a_long_copy_that_is_under_way_at_the_end_is_completed_by_it(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_copy_that_is_under_way_at_the_end_is_completed_by_it(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = Journal._write
     begun = threading.Event()
 
