@@ -95,20 +95,29 @@ def size(folder: Path) -> int:
 
 
 def waiting(folder: Path) -> list[Path]:
-    """Return the files that wait, oldest first; those whose process is gone are put back among them."""
-    with contextlib.suppress(OSError):
-        for path in folder.glob("*" + LIVE):
-            _recover(path)
-        for path in folder.glob("*" + CLAIMED):
-            if _stale(path):
-                with contextlib.suppress(OSError):
-                    os.replace(path, path.with_suffix(""))
-        for path in folder.glob("*" + DRAFT):  # of a process that was killed while it began one
-            if _stale(path):
-                with contextlib.suppress(OSError):
-                    path.unlink()
-    found = [path for place in (folder, _marks.shelter()) for path in place.glob("*" + _marks.SUFFIX)]
-    return sorted([*folder.glob("*" + SUFFIX), *found], key=lambda path: path.name)
+    """Return the files that wait, oldest first; those whose process is gone are put back among them. None where the
+    folder is not to be had.
+    """
+    for path in _ending(folder, LIVE):
+        _recover(path)
+    for path in _ending(folder, CLAIMED):
+        if _stale(path):
+            with contextlib.suppress(OSError):
+                os.replace(path, path.with_suffix(""))
+    for path in _ending(folder, DRAFT):  # of a process that was killed while it began one
+        if _stale(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+    found = [path for place in (folder, _marks.shelter()) for path in _ending(place, _marks.SUFFIX)]
+    return sorted([*_ending(folder, SUFFIX), *found], key=lambda path: path.name)
+
+
+def _ending(folder: Path, suffix: str) -> list[Path]:
+    """The folder's files of a kind. `Path.glob` would raise where a folder above is closed to this user, say."""
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(suffix)]
+    except OSError:
+        return []
 
 
 def is_of(path: Path, run_id: str) -> bool:
@@ -133,7 +142,7 @@ def claim(path: Path, *, url: str) -> Claim | None:
                 head = json.loads(file.readline())
         if head["version"] != VERSION or head["url"] != url or not isinstance(head["run_id"], str):
             return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     claimed = path.with_name(path.name + CLAIMED)
     try:
@@ -150,7 +159,7 @@ def address(path: Path) -> str:
         with path.open("rb") as file:
             head = json.loads(file.readline())
         return head["url"] if head["version"] == VERSION and isinstance(head["url"], str) else ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -211,7 +220,8 @@ def _request(line: bytes) -> Request:
         found = json.loads(line)
         method, path, body = found["method"], found["path"], found["body"]
         ours = method in METHODS and isinstance(body, dict) and PATH.fullmatch(path) is not None
-    except (ValueError, KeyError, TypeError):
+        ours = ours and isinstance(body.get("records", []), list)
+    except (ValueError, KeyError, TypeError, RecursionError):
         ours = False
     if not ours:
         raise SpoolError("a file in the spool holds what is no request of ours")

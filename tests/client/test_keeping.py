@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -492,6 +493,34 @@ def test_a_disk_that_hangs_at_a_waiting_file_keeps_no_process(process: Process, 
     """
     done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="0.3")
     assert float(done.stdout) < 2.0
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG], ids=errno.errorcode.get)
+def test_a_spool_that_is_not_to_be_had_stops_no_report_to_a_service_that_is_there(
+    process: Process, receiver: Receiver, error: int
+) -> None:
+    """A container's user whose HOME is root's, a network file system that is gone: no file of it can be asked for."""
+    script = """
+        import os, sys
+        spool = os.environ["TRACKSIDE_SPOOL_DIR"]
+        def barred(real):
+            def call(path, *arguments, **options):
+                if not isinstance(path, int) and os.fspath(path).startswith(spool):
+                    raise OSError(int(sys.argv[2]), os.strerror(int(sys.argv[2])))
+                return real(path, *arguments, **options)
+            return call
+        for name in ("stat", "lstat", "scandir", "listdir", "open", "mkdir", "rename", "unlink", "utime"):
+            setattr(os, name, barred(getattr(os, name)))
+        import pathlib  # takes some of them when it is imported
+        import trackside
+        with trackside.Run(sys.argv[1]) as run:
+            run.log(step=0, train_loss=1.0)
+    """
+    done = process(script, receiver.url, str(error))
+    assert (done.returncode, done.stderr) == (0, "")
+    (run_id,) = receiver.runs
+    assert len(receiver.stored(run_id)) == 1
+    assert receiver.ends[run_id] == {"status": "finished"}
 
 
 def test_the_spool_is_where_it_was_when_the_script_goes_elsewhere(process: Process, tmp_path: Path) -> None:

@@ -253,7 +253,9 @@ def test_what_a_killed_process_had_taken_comes_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"version": 2, "url": "http://a"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"version": 99}', '{"version": 2, "url": "http://a"}', "[" * 100_000], ids=range(6)
+)
 def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "0.jsonl"
     path.write_text(content)
@@ -283,12 +285,13 @@ def test_the_spool_is_read_one_request_at_a_time(tmp_path: Path) -> None:
         ("DELETE", PATH),
         ("GET", PATH),
         ("PUT", 5),
+        ("POST", f"{PATH}/records"),  # without a list of records
     ],
 )
 def test_nothing_but_our_own_kinds_of_request_is_sent_from_the_spool(
     receiver: Receiver, environment: Path, method: str, path: Any
 ) -> None:
-    planted = spool(environment, _spool.Request(method, path, {"a": 1}), url=receiver.url)
+    planted = spool(environment, _spool.Request(method, path, {"records": 1}), url=receiver.url)
     good = spool(environment, _spool.Request("PUT", PATH, {"project": "p"}), url=receiver.url)
     with trackside.Run(receiver.url):
         receiver.wait_for(lambda: any(request.path == PATH for request in receiver.requests))
