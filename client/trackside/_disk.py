@@ -11,18 +11,21 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 T = TypeVar("T")
 
 PATIENCE_S = 1.0  # of the thread that sends, for one piece of work
 STALL_S = 1.0  # without any progress, after the time of the run's end
 LONGEST_S = 10.0  # after that time, for a disk that is slow and goes on
+STALLED_S = 0.2  # the same after another run's end found that nothing moves: several runs end one after the other
 LOOK_S = 0.1
 
 
 class Job(Generic[T]):
     """A piece of work that may outlast the wait for it."""
+
+    stalled: ClassVar[bool] = False  # whether the latest wait past its time, of any run, saw nothing move
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -58,9 +61,12 @@ class Job(Generic[T]):
         while not self._done.wait(LOOK_S):
             now, found = time.monotonic(), progress()
             if found != seen:
-                seen, changed_at = found, now
-            if now >= longest or (now >= deadline and now - changed_at >= STALL_S):
+                seen, changed_at, Job.stalled = found, now, False
+            still = now >= deadline and now - changed_at >= (STALLED_S if Job.stalled else STALL_S)
+            if still or now >= longest:
+                Job.stalled = still
                 return False
+        Job.stalled = False
         return True
 
     def result(self) -> T:
