@@ -170,7 +170,8 @@ class Run:
                 epoch = _still(epoch)
             if self._read_lr is not None and (self._lr_names.isdisjoint(values) or self._yields(values)):
                 try:
-                    values.update(self._read_lr())
+                    read = self._read_lr()
+                    values = {**read, **values, **read}  # first: what is too much in one call is cut off at its end
                 except Exception as error:
                     refuse("lr", error, self._notices)
             sender.put(Logged(time.time(), step, epoch, values))

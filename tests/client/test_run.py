@@ -488,6 +488,15 @@ def test_the_lr_is_read_at_the_moment_of_the_call(receiver: Receiver) -> None:
     }
 
 
+def test_the_rate_is_no_value_too_many(receiver: Receiver) -> None:
+    """A norm for every layer: what is more than a record may hold is left out, and the rate is not what is."""
+    with trackside.Run(receiver.url, optimizer=TorchLike(0.1)) as run:
+        run.log({f"norm/{index}": 1.0 for index in range(1500)}, step=0)
+    (record,) = receiver.stored(run.id)
+    assert len(record["metrics"]) == 1000
+    assert record["metrics"]["lr"] == 0.1
+
+
 def test_an_optimizer_that_breaks_costs_only_the_lr(receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
     optimizer = TorchLike(0.1)
     with trackside.Run(receiver.url, optimizer=optimizer) as run:
