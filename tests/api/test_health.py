@@ -136,6 +136,22 @@ def test_a_learning_rate_that_is_no_number_is_said_to_be_none(api: httpx.Client)
     assert " nan" not in text
 
 
+def test_what_ran_before_a_new_declaration_is_compared_with_what_held_then(api: httpx.Client) -> None:
+    first = {**RUN, "schedule": {**STEP_LR, "unit": "step"}}
+    slower = {**STEP_LR["params"], "step_size": 20}
+    path = opened(api, {**first, "process": {"id": "one"}})
+    lrs = [0.1 * 0.1 ** (step // 10) for step in range(15)]
+    lrs += [0.1 * 0.1 ** (step // 20) for step in range(15, 30)]
+    records = [{"step": step + 1, "metrics": {"lr": lr}} for step, lr in enumerate(lrs)]
+    posted(api, path, records[:15], process="one")
+    again = {**first, "schedule": {**first["schedule"], "params": slower}, "process": {"id": "two"}}
+    api.put(path, json=again).raise_for_status()
+    posted(api, path, records[15:], process="two")
+    lr = api.get(f"{path}/lr").json()
+    assert lr["verdict"] == "on_schedule"
+    assert [point["expected"] for point in lr["series"]] == pytest.approx(lrs)
+
+
 def test_the_lr_expected_and_observed(api: httpx.Client) -> None:
     path = opened(api, RUN)
     posted(api, path, [{"epoch": epoch, "metrics": {"lr": 0.1}} for epoch in range(1, 14)])

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
-from trackside_service.conformance import Explanation, LrPoint, identification_as_wire, identify
+from trackside_service.conformance import Explanation, LrPoint, absorb, identification_as_wire, identify, judge, start
 from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.epochs import WHOLE
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.records import Position
-from trackside_service.domain.resumes import Resumed
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
-from trackside_service.storage import lives, metrics
+from trackside_service.schedules.curve import FloatArray
+from trackside_service.storage import metrics
+from trackside_service.storage.lives import StoredLife
 from trackside_service.storage.points import Point
 
 
@@ -52,29 +55,53 @@ def level_of(connection: sa.Connection, run: Run) -> int:
     return WHOLE if tracker is None else tracker.epochs.level
 
 
-def resumed_of(connection: sa.Connection, run: Run) -> dict[int, Resumed]:
-    """Return how the processes count that said what they resume, by the number of their life."""
-    stored = lives.of_run(connection, run.id)
-    return {one.life.number: one.progress.resumed for one in stored if one.progress.resumed is not None}
-
-
 def expected_at(
-    run: Run, explanation: Explanation | None, observed: Sequence[Point], level: int, resumed: Mapping[int, Resumed]
+    run: Run, explanation: Explanation | None, observed: Sequence[Point], level: int, known: Sequence[StoredLife]
 ) -> list[float | None]:
     """Return what the schedule expects at each point, in the convention of `explanation`; None where that cannot be
-    said. `level`: of the whole log's epochs, which says how far they are rounded; `resumed`: how lives count.
+    said. `level`: of the whole log's epochs, which says how far they are rounded.
+
+    `known`: the run's lives. Where a later one declared the run anew, those before it are compared with what held for
+    them, in the convention that their own points show.
     """
-    if run.spec.schedule is None or explanation is None or explanation.convention is None or not observed:
-        return [None] * len(observed)
-    schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
-    convention = convention_of(explanation.convention)
-    points = []
-    for point in observed:
-        told = resumed.get(point.life)
-        before, perhaps = (0, 0) if told is None else told.updates_before(Position(point.step, point.epoch))
-        points.append(LrPoint(point.value, point.step, point.epoch, before=before, perhaps=perhaps))
-    expected, _ = expected_lrs(schedule, convention, points, level)
-    return [float(lr) if math.isfinite(lr) else None for lr in expected]
+    lived = {one.life.number: one for one in known}
+    expected: list[float | None] = [None] * len(observed)
+    for declared, places in groupby(range(len(observed)), lambda place: _declared(lived.get(observed[place].life))):
+        at = list(places)
+        points = [_lr_point(observed[place], lived.get(observed[place].life)) for place in at]
+        if declared is not None:
+            lrs = _expected_before(declared, points)
+        elif run.spec.schedule is None or explanation is None or explanation.convention is None:
+            continue
+        else:
+            schedule = compile_schedule(run.spec.schedule, steps_per_epoch=run.spec.steps_per_epoch)
+            lrs, _ = expected_lrs(schedule, convention_of(explanation.convention), points, level)
+        for place, lr in zip(at, lrs, strict=True):
+            expected[place] = float(lr) if math.isfinite(lr) else None
+    return expected
+
+
+def _declared(life: StoredLife | None) -> Mapping[str, Any] | None:
+    """Return what held for a life, where the run was declared anew after it."""
+    return None if life is None else life.declaration
+
+
+def _lr_point(point: Point, life: StoredLife | None) -> LrPoint:
+    resumed = None if life is None else life.progress.resumed
+    before, perhaps = (0, 0) if resumed is None else resumed.updates_before(Position(point.step, point.epoch))
+    return LrPoint(point.value, point.step, point.epoch, before=before, perhaps=perhaps)
+
+
+def _expected_before(declared: Mapping[str, Any], points: Sequence[LrPoint]) -> FloatArray:
+    """Return what the schedule of an earlier declaration of the run expects at its points; NaN where there is none."""
+    if declared.get("schedule") is None:
+        return np.full(len(points), np.nan)
+    schedule = compile_schedule(declared["schedule"], steps_per_epoch=declared.get("steps_per_epoch"))
+    state = absorb(schedule, start(schedule), points)
+    convention = judge(schedule, state).convention
+    if convention is None:
+        return np.full(len(points), np.nan)
+    return expected_lrs(schedule, convention_of(convention), points, state.epochs.level)[0]
 
 
 def reported(connection: sa.Connection, run: Run) -> int:

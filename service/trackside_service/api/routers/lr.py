@@ -17,14 +17,13 @@ from trackside_service.api.observed import (
     identified_in,
     level_of,
     reported,
-    resumed_of,
 )
 from trackside_service.api.schemas.schedules import LrShown
 from trackside_service.conformance import Explanation, as_wire
 from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.numbers import to_wire
 from trackside_service.errors import RunNotFoundError
-from trackside_service.storage import thinning
+from trackside_service.storage import lives, thinning
 from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(prefix="/v1/runs", tags=["health"])
@@ -66,11 +65,11 @@ def read_lr(
     with read_transaction(context(request).engine) as connection:
         run = run_of(connection, run_id)
         explanations = explanations_of(connection, run, groups_of(connection, run))
-        resumed = resumed_of(connection, run)
+        known = lives.of_run(connection, run.id)
         observed = thinning.thinned(connection, run_id, LR, points)
         level = level_of(connection, run)
         stored = reported(connection, run)
-    expected = expected_at(run, explanations[0], observed, level, resumed)
+    expected = expected_at(run, explanations[0], observed, level, known)
     answer = {
         **_shown(explanations[0]),
         "schedule": None if run.spec.schedule is None else dict(run.spec.schedule),
