@@ -240,3 +240,20 @@ def test_an_acknowledgement_after_a_silence_that_ended_early_brings_what_it_kept
     (held,), told = tell([taken])
     assert (told, held.telling.told) == ([("opened", "ACC001"), ("acknowledged", "ACC001")], "critical")
     assert alerting.due_at(held) is None
+
+
+def test_a_warning_that_was_in_hand_while_it_waited_to_be_told_waits_again_once_it_is_in_nobodys() -> None:
+    alerts, _ = tell(reconcile(found("ACC001", 4, "val_acc"), found("LOSS003", 4, severity="warning")))
+    alerts, _ = tell(reconcile(CLEARED, standing=alerts))
+    (alert,) = (each for each in alerts if each.state == "open")
+    taken = alerting.acknowledge(alert, by=None, note=None, now=NOW)
+    assert taken is not None
+    (held,), _ = tell([taken])
+    assert alerting.due_at(held) is None
+    given_back = alerting.take_back(held)
+    assert given_back is not None
+    (again,), told = tell([given_back], now=NOW + 3 * HOUR)
+    assert (told, alerting.due_at(again)) == ([], NOW + 4 * HOUR)
+    _, change = alerting.overdue(again, never, now=NOW + 4 * HOUR)
+    assert change is not None
+    assert (change.event, change.alert.telling.told) == ("opened", "warning")

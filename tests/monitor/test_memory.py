@@ -16,6 +16,7 @@ from trackside_service.monitor import memory as kept
 from trackside_service.monitor.memory import KEPT_FOR, MEMORY, Known, Memory
 from trackside_service.rules import RULES
 from trackside_service.storage.engine import write_transaction
+from trackside_service.storage.metrics import Metric
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SPEC = RunSpec("vision", "resnet")
@@ -50,6 +51,33 @@ def test_what_was_not_heard_of_for_long_gives_way_and_a_clock_set_back_costs_not
     unseen = _known(4, NOW)
     memory.keep(UUID(int=4), 1, replace(unseen, run=replace(unseen.run, last_seen_at=None)))
     assert _kept(memory, 5) == [1, 2, 3, 4]
+
+
+def test_a_long_table_and_many_metrics_count_as_what_they_take() -> None:
+    table = {"kind": "table", "values": [0.1] * 100_000, "unit": "step"}
+    of_groups = {"groups": [{"kind": "constant", "lr": 0.1}, table]}
+    usual, tabled, grouped, rich = _known(0, NOW), _known(1, NOW), _known(2, NOW), _known(3, NOW)
+    tabled = replace(tabled, run=replace(tabled.run, spec=replace(SPEC, schedule=table)))
+    grouped = replace(grouped, run=replace(grouped.run, spec=replace(SPEC, schedule=of_groups)))
+    names = [f"layer{number}" for number in range(800)]
+    rich = replace(rich, metrics={name: Metric(n, name, 1, 0, 0, None, 0.0) for n, name in enumerate(names)})
+    assert [kept.weight_of(one) for one in (usual, tabled, grouped, rich)] == [1, 51, 51, 11]
+
+    memory = Memory(100)
+    for number in range(60):
+        memory.keep(UUID(int=number), 1, replace(_known(number, NOW), run=replace(usual.run, id=UUID(int=number))))
+    memory.keep(UUID(int=60), 1, tabled)
+    memory.keep(UUID(int=60), 1, tabled)  # again: it counts once
+    assert _kept(memory, 61) == list(range(11, 61))
+    memory.keep(UUID(int=60), 1, replace(usual, context=detection.configure(SPEC)))  # declared anew
+    memory.keep(UUID(int=61), 1, rich)
+    memory.keep(UUID(int=62), 1, usual)
+    assert _kept(memory, 63) == list(range(11, 63))
+    heavy = Memory(3)
+    heavy.keep(UUID(int=0), 1, tabled)
+    assert _kept(heavy, 1) == [0]
+    heavy.keep(UUID(int=1), 1, usual)
+    assert _kept(heavy, 2) == [1]
 
 
 def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,17 @@ def test_the_time_in_which_the_service_was_down_is_no_pause_of_the_run(engine: s
     assert _run(engine).deadline == _at(9 * HOUR + 3 * HOUR / 2)
 
 
+def test_pauses_in_which_the_service_was_restarted_are_not_known_from_it(engine: sa.Engine) -> None:
+    _open(engine)
+    for number in range(1, 8):
+        at_s = number * 2 * HOUR
+        with write_transaction(engine) as connection:
+            record = Record({"train_loss": 1.0}, step=number)
+            monitor.record(connection, RUN, "a", [record], now=_at(at_s), listening_since=_at(at_s - 60))
+    # Half an hour, learned from seven minutes of its own, would call each of its epochs a silence.
+    assert _look(engine, 16 * HOUR).changes == ()
+
+
 def test_a_clock_that_was_ahead_and_is_set_right_hides_no_silence(engine: sa.Engine) -> None:
     _open(engine, BEATING)
     _post(engine, 24 * HOUR)

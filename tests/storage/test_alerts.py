@@ -137,6 +137,22 @@ def test_what_is_due_is_found_in_order_and_what_a_silence_let_go_at_once(engine:
     assert due(at(1)) == [4, 5]
 
 
+def test_another_silence_that_ends_at_the_same_moment_keeps_nothing_back(engine: sa.Engine) -> None:
+    until = NOW + timedelta(hours=9)
+    made = [Silence(uuid4(), Matchers(project=(name,)), until, NOW) for name in "pqr"]
+    with write_transaction(engine) as connection:
+        stored = [silences.insert(connection, silence) for silence in made]
+        assert [silences.get(connection, one.id) for one in made] == stored
+    assert stored[0].until == until
+    assert {one.until - until < timedelta(milliseconds=1) for one in stored} == {True}
+    _store(engine, *(_alert(n, telling=Telling(withheld_until=one.until)) for n, one in enumerate(stored)))
+    for number, one in enumerate(stored):
+        with write_transaction(engine) as connection:
+            silences.expire(connection, one.id, NOW)
+            found = alerts.due(connection, NOW, limit=9)
+        assert sorted(alert_id.int for _, alert_id in found) == list(range(number + 1))
+
+
 def test_two_open_alerts_of_one_fingerprint_cannot_be(engine: sa.Engine) -> None:
     _store(engine, _alert(1))
     second = _alert(2, subject="metric 1", episode=2)

@@ -160,10 +160,10 @@ def _may_pass(change: AlertChange, alert: Alert) -> bool:
 
 
 def _is_to_surface(alert: Alert) -> bool:
-    """Whether an alert of which nobody was told yet stands by itself, in nobody's hand, and has a time for it."""
+    """Whether an alert of which nobody was told yet stands by itself, in nobody's hand; no silence keeps it back."""
     return (
         alert.telling.told is None
-        and alert.telling.remind_at is not None
+        and alert.telling.withheld_until is None
         and alert.state != "resolved"
         and alert.cause_id is None
         and alert.acknowledgement is None
@@ -189,7 +189,8 @@ def _remind(alert: Alert, now: datetime) -> Alert:
     """Return an alert with the time of its next reminder, where it wants one; without, where it does not."""
     telling = alert.telling
     if _is_to_surface(alert):
-        return alert
+        # It has no time any more where it was in somebody's hand, or calm, in between.
+        return alert if telling.remind_at is not None else _due_again(alert, now + SURFACES_AFTER)
     if not wants_reminders(alert):
         over = alert.state == "resolved" and telling.told is None
         withheld_until = None if over else telling.withheld_until

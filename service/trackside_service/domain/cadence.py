@@ -61,8 +61,9 @@ class Watch:
         return Watch(self.cadence, limit_s, deadline)
 
 
-def heard(cadence: Cadence, pause_s: float, *, limit_s: float | None) -> Cadence:
-    """Return the cadence after a post that came `pause_s` after the one before.
+def heard(cadence: Cadence, pause_s: float, *, limit_s: float | None, whole: bool = True) -> Cadence:
+    """Return the cadence after a post that came `pause_s` after the one before; not `whole`: at least so long after it,
+    since the service did not hear all of the pause. Such a one makes no pauses known.
 
     The first post of a process teaches no pause: the time before it is its start. A pause beyond the limit that held
     (None: there was none) was called a silence; it widens what is normal, and a night on a closed laptop not without
@@ -72,7 +73,7 @@ def heard(cadence: Cadence, pause_s: float, *, limit_s: float | None) -> Cadence
     if cadence.posts == 0:
         return replace(cadence, posts=posts)
     most = pause_s if limit_s is None else min(pause_s, _WIDENS * limit_s)
-    return Cadence(posts, max(cadence.longest_s, most))
+    return Cadence(posts if whole else cadence.posts, max(cadence.longest_s, most))
 
 
 def restarted(cadence: Cadence) -> Cadence:

@@ -26,12 +26,16 @@ from trackside_service.domain.runs import Run
 from trackside_service.errors import RunNotFoundError
 from trackside_service.monitor.restoring import restore
 from trackside_service.rules.base import RunContext
+from trackside_service.schedules import MAX_GROUPS
 from trackside_service.storage import alerts, lives, metrics, runs
 from trackside_service.storage.metrics import Metric
 
 # Runs in turn beyond this limit would each be read anew at every post, which costs ten times the post itself. What is
-# kept of one takes some 80 kB, so that a service with fewer runs takes less.
+# kept of a usual one takes some 80 kB, so that a service with fewer runs takes less; one with hundreds of metrics, or a
+# schedule that is a long table, counts as many.
 MAX_RUNS: Final = 2_048
+_METRICS: Final = 80
+_NUMBERS: Final = 2_000
 MAX_LOOKED: Final = 64
 # A run that was not heard of for so long beside the newest gives way: it ended, most likely.
 KEPT_FOR: Final = timedelta(hours=6)
@@ -89,15 +93,31 @@ class Known:
         return replace(self, alerts=kept, past=past)
 
 
+def weight_of(known: Known) -> int:
+    """Return as how many usual runs this one counts: about as many times their memory is what is kept of it."""
+    return 1 + len(known.metrics) // _METRICS + _numbers(known.run.spec.schedule) // _NUMBERS
+
+
+def _numbers(value: object) -> int:
+    """Return about how many values a declaration holds; a long list, which is one of numbers, is not walked through."""
+    if isinstance(value, Mapping):
+        return sum(_numbers(each) for each in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return len(value) if len(value) > MAX_GROUPS else sum(_numbers(each) for each in value)
+    return 1
+
+
 class Memory:
-    """The runs that were written last, each under its version: up to `limit`, and of those that were heard of no later
-    than `kept_for` before the newest (None: of all). Safe to use from several threads.
+    """The runs that were written last, each under its version: up to `limit` by their weight, the latest in any case,
+    and of those that were heard of no later than `kept_for` before the newest (None: of all). Safe to use from several
+    threads.
     """
 
     def __init__(self, limit: int = MAX_RUNS, kept_for: timedelta | None = None) -> None:
         self._limit = limit
         self._kept_for = kept_for
-        self._kept: OrderedDict[UUID, tuple[int, Known]] = OrderedDict()
+        self._kept: OrderedDict[UUID, tuple[int, Known, int]] = OrderedDict()
+        self._weight = 0
         self._lock = Lock()
 
     def recall(self, run_id: UUID, version: int) -> Known | None:
@@ -112,10 +132,14 @@ class Memory:
     def keep(self, run_id: UUID, version: int, known: Known) -> None:
         """Keep what is known of a run, in place of what was."""
         with self._lock:
-            self._kept[run_id] = version, known
-            self._kept.move_to_end(run_id)
-            while len(self._kept) > self._limit or self._is_old(known):
-                self._kept.popitem(last=False)
+            _, was, before = self._kept.pop(run_id, (0, None, 0))
+            same = was is not None and was.context is known.context and len(was.metrics) == len(known.metrics)
+            weight = before if same else weight_of(known)
+            self._kept[run_id] = version, known, weight
+            self._weight += weight - before
+            while (self._weight > self._limit and len(self._kept) > 1) or self._is_old(known):
+                _, (_, _, gone) = self._kept.popitem(last=False)
+                self._weight -= gone
 
     def _is_old(self, newest: Known) -> bool:
         """Whether what was kept or recalled longest ago is old beside the newest."""
@@ -127,6 +151,7 @@ class Memory:
         """Forget everything."""
         with self._lock:
             self._kept.clear()
+            self._weight = 0
 
 
 # A run's id and version say all there is to say, so one memory serves every database of the process.

@@ -45,7 +45,8 @@ def watch_heard(
         return watch.unwatched(), False
     since = locked.last_seen_at if listening_since is None else max(locked.last_seen_at, listening_since)
     pause_s = max(0.0, (now - since).total_seconds())
-    after = replace(watch, cadence=cadence.heard(watch.cadence, pause_s, limit_s=watch.limit_s))
+    whole = since == locked.last_seen_at
+    after = replace(watch, cadence=cadence.heard(watch.cadence, pause_s, limit_s=watch.limit_s, whole=whole))
     return after.until(now, detection.silence_limit_s(known.context, after.cadence)), True
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,9 +13,19 @@ from trackside_service.domain.silences import FIELDS, Matchers, Silence
 from trackside_service.errors import SilenceNotFoundError
 from trackside_service.storage.tables import silences
 
+_TICK: Final = timedelta(microseconds=1)
 
-def insert(connection: sa.Connection, silence: Silence) -> None:
-    """Store a silence."""
+
+def insert(connection: sa.Connection, silence: Silence) -> Silence:
+    """Store a silence, and return it as it is stored: where another ends at the very moment, a microsecond later. When
+    it ends is what an alert knows of the silence that keeps its news back, and tells it from those that go on.
+    """
+    near = sa.select(silences.c.until).where(
+        silences.c.until >= silence.until, silences.c.until < silence.until + timedelta(seconds=1)
+    )
+    taken = set(connection.scalars(near))
+    while silence.until in taken:
+        silence = replace(silence, until=silence.until + _TICK)
     connection.execute(
         sa.insert(silences).values(
             silence_id=silence.id,
@@ -25,6 +36,7 @@ def insert(connection: sa.Connection, silence: Silence) -> None:
             note=silence.note,
         )
     )
+    return silence
 
 
 def get(connection: sa.Connection, silence_id: UUID) -> Silence:

@@ -133,7 +133,7 @@ def _make(here: Context, body: SilenceBody) -> dict[str, Any]:
     given["run"] = tuple(_as_shown(value) for value in given["run"])
     silence = Silence(uuid4(), Matchers(**given), body.until, now, body.by, body.note)
     with write_transaction(here.engine) as connection:
-        silences.insert(connection, silence)
+        silence = silences.insert(connection, silence)
     # Outside of the writing: it may look at every run.
     with read_transaction(here.engine) as connection:
         return _with_matches(connection, silence, now)
