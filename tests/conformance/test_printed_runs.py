@@ -126,7 +126,7 @@ def test_what_a_formatter_writes_with_an_exponent_is_not_cut_off(form: str, verd
     late = [(step, form % schedule.lrs([step + 1.0])[0]) for step in range(19, 140, 20)]  # 4.85e-05 of 4.8575e-05
     answer = explain(schedule, [LrPoint(float(text), step, text=text) for step, text in late])
     assert answer.verdict == verdict
-    assert verdict == "undetermined" or answer.first_off is not None and answer.first_off.index == 0
+    assert verdict == "undetermined" or (answer.first_off is not None and answer.first_off.index == 0)
 
 
 def test_whether_a_print_is_cut_off_or_the_lr_is_half_stays_open_until_a_point_tells() -> None:
