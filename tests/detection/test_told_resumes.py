@@ -130,6 +130,18 @@ def test_a_level_set_by_hand_hides_no_resume_that_overtook_part_of_an_epoch(form
     assert answer.first_off.index == len(first)
 
 
+def test_what_held_from_the_start_explains_what_was_overtaken_too() -> None:
+    params = {"total_iters": 12, "power": 1.0}
+    schedule = {**EPOCHS, "class": "PolynomialLR", "params": params, "base_lr": 3e-4, "steps_per_epoch": 20}
+    lr = rates(schedule)
+    first = [Record({"lr": lr(e)}, epoch=e + 1.0) for e in range(5)]
+    second = [Record({"lr": lr(e)}, epoch=e + 1.0) for e in range(8)]
+    answer, _ = watched([(None, first), (79, second)], schedule=schedule)
+    assert [one.cause for one in answer.causes] == ["resume_no_state"]
+    assert answer.first_off is not None
+    assert answer.first_off.index == 5
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_epochs_that_begin_again(*, whole: bool) -> None:
     lr = rates(EPOCHS)

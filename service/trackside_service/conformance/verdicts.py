@@ -166,9 +166,8 @@ def _fits(evidence: Evidence, again: int) -> tuple[Fit, ...]:
     if any(not fit.changes for fit in fits):
         return fits
     last = evidence.after_falling_back(Work(again))
-    found = () if last is None else diagnose(last, CAUSES)
-    if fits:  # what held from the start on would explain the places that were overtaken too
-        found = tuple(fit for fit in found if fit.changes)
+    # What held from the start on would explain the places that were overtaken too.
+    found = () if last is None else tuple(fit for fit in diagnose(last, CAUSES) if fit.changes)
     named = {fit.cause.cause for fit in found}
     return (*found, *(fit for fit in fits if fit.cause.cause not in named))[:MOST]
 
