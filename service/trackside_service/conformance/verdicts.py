@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.causes import CAUSES
+from trackside_service.conformance.causes import CAUSES, CHANGES
 from trackside_service.conformance.causes.evidence import MOST_WORK, Evidence, Fit, Work
 from trackside_service.conformance.causes.other_schedule import different_schedule
 from trackside_service.conformance.causes.selection import MOST, diagnose
@@ -167,7 +167,7 @@ def _fits(evidence: Evidence, again: int) -> tuple[Fit, ...]:
         return fits
     last = evidence.after_falling_back(Work(again))
     # What held from the start on would explain the places that were overtaken too.
-    found = () if last is None else tuple(fit for fit in diagnose(last, CAUSES) if fit.changes)
+    found = () if last is None else tuple(fit for fit in diagnose(last, CHANGES) if fit.changes)
     named = {fit.cause.cause for fit in found}
     return (*found, *(fit for fit in fits if fit.cause.cause not in named))[:MOST]
 
