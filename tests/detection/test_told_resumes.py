@@ -130,6 +130,14 @@ def test_a_level_set_by_hand_hides_no_resume_that_overtook_part_of_an_epoch(form
     assert answer.first_off.index == len(first)
 
 
+@pytest.mark.parametrize("ago", [0, 300])
+def test_another_schedule_is_identified_across_counters_that_begin_again(ago: int) -> None:
+    lr = rates({**STEPS, "class": "StepLR", "params": {"step_size": 100, "gamma": 0.5}})
+    parts = [(None, trained(range(0, 330, 3), lr)), (300, trained(range(300, 650, 3), lr, ago=ago))]
+    answer, _ = watched(parts, schedule=STEPS)
+    assert "times 0.5 every 100 steps" in answer.causes[0].statement
+
+
 def test_what_held_from_the_start_explains_what_was_overtaken_too() -> None:
     params = {"total_iters": 12, "power": 1.0}
     schedule = {**EPOCHS, "class": "PolynomialLR", "params": params, "base_lr": 3e-4, "steps_per_epoch": 20}
