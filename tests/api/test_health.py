@@ -246,6 +246,21 @@ def test_without_a_schedule_the_ones_that_the_series_shows_are_named(api: httpx.
     assert identified["schedules"][0]["params"]["every"]["value"] == 3
 
 
+@pytest.mark.parametrize("told", [20, 19])  # how many updates were done, or the last one's number
+def test_the_rates_of_a_resume_that_counts_anew_are_identified_behind_what_it_resumed(
+    api: httpx.Client, told: int
+) -> None:
+    run = {"project": "vision", "name": "undeclared", "steps_per_epoch": 10}
+    records = [{"step": step, "metrics": {"lr": 0.1 * 0.5 ** (step // 7)}} for step in range(45)]
+    path = opened(api, {**run, "process": {"id": "one"}})
+    posted(api, path, records[:20], process="one")
+    api.put(path, json={**run, "process": {"id": "two", "resumed_from_step": told}}).raise_for_status()
+    posted(api, path, [{**one, "step": step} for step, one in enumerate(records[20:])], process="two")
+    identified = api.get(f"{path}/lr").json()["identified"]
+    assert (identified["verdict"], identified["families"]) == ("identified", ["step"])
+    assert identified["schedules"][0]["params"]["every"]["value"] == 7
+
+
 def test_what_a_run_s_rates_show_is_found_once_until_it_reports_more(database_url: str) -> None:
     context = open_context(Settings(database_url=database_url))
     with running(context) as url, httpx.Client(base_url=url, timeout=30) as api:

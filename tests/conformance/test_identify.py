@@ -260,3 +260,23 @@ def test_drops_that_lie_far_apart_are_answered() -> None:
     """Sizes are as many as the ticks between two drops: a few thousand of them are looked at."""
     points = [LrPoint(lr, step) for lr, step in [(0.1, 0), (0.1, 9), (0.01, 10**12), (0.01, 10**12 + 9)]]
     assert identify(points).points == 4
+
+
+def test_places_that_begin_again_are_no_error() -> None:
+    lrs = [
+        2.0e-4,
+        2.1407e-4,
+        2.5611e-4,
+        3.2563e-4,
+        4.2182e-4,
+        5.4354e-4,
+        6.8938e-4,
+        8.5761e-4,
+        1e-3,
+        1.3e-3,
+        1.5e-3,
+        1.7e-3,
+    ]
+    lrs += [2e-3, 2.2e-3, 2.5e-3, 2.7e-3, 3e-3, 3.2e-3, 3.5e-3, 3.7e-3]
+    points = [LrPoint(lr, epoch=round(0.05 * n, 2)) for lived in (lrs, lrs[:14]) for n, lr in enumerate(lived)]
+    assert identify(points, framework="paddle", steps_per_epoch=20).verdict != "identified"

@@ -118,6 +118,17 @@ def test_a_cut_off_log_that_goes_wrong_is_off_since_then() -> None:
     assert "manual_override" in [cause.cause for cause in wrong.causes]
 
 
+@pytest.mark.parametrize(("form", "verdict"), [("%.2e", "off_schedule"), ("%.6f", "undetermined")])
+def test_what_a_formatter_writes_with_an_exponent_is_not_cut_off(form: str, verdict: str) -> None:
+    params = {"initial_learning_rate": 5e-5, "decay_steps": 600, "end_learning_rate": 5e-6}
+    declared = {"framework": "keras", "class": "PolynomialDecay", "params": params, "unit": "step"}
+    schedule = compile_schedule({**declared, "reporting": {"when": "in_use", "step_base": 0}})
+    late = [(step, form % schedule.lrs([step + 1.0])[0]) for step in range(19, 140, 20)]  # 4.85e-05 of 4.8575e-05
+    answer = explain(schedule, [LrPoint(float(text), step, text=text) for step, text in late])
+    assert answer.verdict == verdict
+    assert verdict == "undetermined" or (answer.first_off is not None and answer.first_off.index == 0)
+
+
 def test_whether_a_print_is_cut_off_or_the_lr_is_half_stays_open_until_a_point_tells() -> None:
     schedule = compile_schedule({**COSINE, "base_lr": 0.001, "params": {"T_max": 20, "eta_min": 0.0005}})
     half = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from tests.rules.support import spec_of
 from trackside_service import detection, replay
-from trackside_service.conformance import Explanation
+from trackside_service.conformance import Explanation, verdicts
+from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit
+from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.domain import lives
 from trackside_service.domain.declarations import ProcessSpec
 from trackside_service.domain.findings import Cleared, Finding
@@ -98,6 +101,53 @@ def test_a_resume_that_lost_its_scheduler_is_named_at_its_place(*, anew: bool) -
     assert cause.params["at_tick"]["value"] == resumed
     assert answer.first_off is not None
     assert answer.first_off.step in ((0, 1) if anew else (resumed, resumed + 1))
+
+
+def test_a_lost_scheduler_is_named_at_an_overtaken_place_whatever_was_searched_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spent(evidence: Evidence, causes: Sequence[CauseSpec]) -> Sequence[Fit]:
+        fits = diagnose(evidence, causes)
+        evidence.work.left = -1
+        return fits
+
+    monkeypatch.setattr(verdicts, "diagnose", spent)
+    lr = rates(STEPS)
+    parts = [(None, trained(range(330), lr)), (300, trained(range(300, 450), lambda u: lr(u - 300)))]
+    assert "resume_no_state" in [one.cause for one in watched(parts, schedule=STEPS)[0].causes]
+
+
+@pytest.mark.parametrize("form", [float, lambda lr: math.floor(lr * 1e5) / 1e5])
+def test_a_level_set_by_hand_hides_no_resume_that_overtook_part_of_an_epoch(form: Callable[[float], float]) -> None:
+    schedule = {**EPOCHS, "class": "ExponentialLR", "params": {"gamma": 0.95}}
+    lr = rates(schedule)
+    first = [Record({"lr": form(lr(u // 40))}, step=u) for u in range(0, 1220, 4)]
+    second = [Record({"lr": lr((u - 1200) // 40)}, step=u) for u in range(1200, 1600, 4)]
+    answer, _ = watched([(None, first), (1200, second)], schedule=schedule)
+    causes = [one.cause for one in answer.causes]
+    assert (causes[0], causes[-1], len(causes) <= 3) == ("resume_no_state", "manual_override", True)
+    assert answer.first_off is not None
+    assert answer.first_off.index == len(first)
+
+
+@pytest.mark.parametrize("ago", [0, 300])
+def test_another_schedule_is_identified_across_counters_that_begin_again(ago: int) -> None:
+    lr = rates({**STEPS, "class": "StepLR", "params": {"step_size": 100, "gamma": 0.5}})
+    parts = [(None, trained(range(0, 330, 3), lr)), (300, trained(range(300, 650, 3), lr, ago=ago))]
+    answer, _ = watched(parts, schedule=STEPS)
+    assert "times 0.5 every 100 steps" in answer.causes[0].statement
+
+
+def test_what_held_from_the_start_explains_what_was_overtaken_too() -> None:
+    params = {"total_iters": 12, "power": 1.0}
+    schedule = {**EPOCHS, "class": "PolynomialLR", "params": params, "base_lr": 3e-4, "steps_per_epoch": 20}
+    lr = rates(schedule)
+    first = [Record({"lr": lr(e)}, epoch=e + 1.0) for e in range(5)]
+    second = [Record({"lr": lr(e)}, epoch=e + 1.0) for e in range(8)]
+    answer, _ = watched([(None, first), (79, second)], schedule=schedule)
+    assert [one.cause for one in answer.causes] == ["resume_no_state"]
+    assert answer.first_off is not None
+    assert answer.first_off.index == 5
 
 
 @pytest.mark.parametrize("whole", [True, False])

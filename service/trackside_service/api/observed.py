@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -12,12 +13,22 @@ import sqlalchemy as sa
 
 from trackside_service import detection, monitor
 from trackside_service.api.remembered import Remembered
-from trackside_service.conformance import Explanation, LrPoint, absorb, identification_as_wire, identify, judge, start
+from trackside_service.conformance import (
+    Explanation,
+    Identification,
+    LrPoint,
+    absorb,
+    identification_as_wire,
+    identify,
+    judge,
+    start,
+)
 from trackside_service.conformance.conventions import convention_of
 from trackside_service.conformance.epochs import WHOLE
 from trackside_service.conformance.expecting import expected_lrs
 from trackside_service.domain.metrics import LR, LRS
 from trackside_service.domain.records import Position
+from trackside_service.domain.resumes import Resumed
 from trackside_service.domain.runs import Run
 from trackside_service.schedules import compile_schedule
 from trackside_service.schedules.curve import FloatArray
@@ -110,10 +121,15 @@ def reported(connection: sa.Connection, run: Run) -> int:
 
 
 def identified_in(
-    run: Run, observed: Sequence[Point], stored: int, known: Remembered[dict[str, Any]]
+    run: Run,
+    observed: Sequence[Point],
+    stored: int,
+    known: Remembered[dict[str, Any]],
+    lived: Sequence[StoredLife],
 ) -> dict[str, Any] | None:
     """Return the schedules that the observed learning rates show, as the wire has them; None where one was declared, or
-    no learning rate reported.
+    no learning rate reported. What a resumed process counts anew lies behind the step told, or one further where that
+    was the number of the last update: there where the rates show a schedule.
 
     The answer is `known` for as long as the run reports no further rate: `stored` counts them all, and points are never
     changed.
@@ -121,9 +137,25 @@ def identified_in(
     if run.spec.schedule is not None or not observed:
         return None
     total, per_epoch = run.spec.total_epochs, run.spec.steps_per_epoch
+    resumed = {one.life.number: one.progress.resumed for one in lived if one.progress.resumed is not None}
 
     def make() -> dict[str, Any]:
-        points = [LrPoint(lr=point.value, step=point.step, epoch=point.epoch) for point in observed]
-        return identification_as_wire(identify(points, total_epochs=total, steps_per_epoch=per_epoch))
+        found = _identified(observed, resumed, total, per_epoch)
+        if found.verdict != "identified" and any(one.anew for one in resumed.values()):
+            past = {life: replace(one, from_step=one.from_step + 1) for life, one in resumed.items()}
+            beside = _identified(observed, past, total, per_epoch)
+            found = beside if beside.verdict == "identified" else found
+        return identification_as_wire(found)
 
     return known.get((run.id, stored, len(observed), total, per_epoch), make)
+
+
+def _identified(
+    observed: Sequence[Point], resumed: Mapping[int, Resumed], total_epochs: float | None, steps_per_epoch: int | None
+) -> Identification:
+    points = []
+    for point in observed:
+        here, told = Position(point.step, point.epoch), resumed.get(point.life)
+        here = here if told is None else told.in_run(here)
+        points.append(LrPoint(lr=point.value, step=here.step, epoch=here.epoch))
+    return identify(points, total_epochs=total_epochs, steps_per_epoch=steps_per_epoch)

@@ -376,6 +376,11 @@ class PrintStats:
         return PrintFormat("fixed", max(self.significant, 1), decimals)
 
     @property
+    def rounded(self) -> bool:
+        """Whether none is cut off: texts of one mantissa, zeros at the end included, come out of what rounds."""
+        return self.trailing and (self._exponents or 0) > 1
+
+    @property
     def _short(self) -> PrintFormat | None:
         """What the prints are worth where every value fits a float of 8 or 11 bits."""
         return short_float(self.bits) if 0 < self.bits <= FLOAT16 else None

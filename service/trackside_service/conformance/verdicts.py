@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.causes import CAUSES
-from trackside_service.conformance.causes.evidence import MOST_WORK, Evidence, Work
+from trackside_service.conformance.causes import CAUSES, CHANGES
+from trackside_service.conformance.causes.evidence import MOST_WORK, Evidence, Fit, Work
 from trackside_service.conformance.causes.other_schedule import different_schedule
-from trackside_service.conformance.causes.selection import diagnose
+from trackside_service.conformance.causes.selection import MOST, diagnose
 from trackside_service.conformance.conventions import Convention, places_of, preference
 from trackside_service.conformance.driven.causing import Log, causes_of
 from trackside_service.conformance.driven.judging import Standing, judged
@@ -64,7 +64,7 @@ def judge(schedule: CompiledSchedule, state: TrackerState) -> Explanation:
     coarsest = state.prints.coarsest()
     if best.off is not None:
         # Off only in the finer of the ways in which the log may be meant: nothing is known for sure.
-        loose = _readings(schedule, state, coarsest, ways=ROUNDED | CUT)[0]
+        loose = _readings(schedule, state, coarsest, ways=ROUNDED if state.prints.rounded else ROUNDED | CUT)[0]
         if loose.off is None:
             return _by_own_digits(schedule, state, loose.convention)
     if best.off is not None and _cut(schedule, state, coarsest):
@@ -111,6 +111,8 @@ def _borne_out(schedule: CompiledSchedule, state: TrackerState, best: _Reading) 
     """
     if mixed(state.series):
         best = _readings(schedule, state, state.prints.coarsest(), ways=ROUNDED)[0]
+    if state.prints.rounded:
+        return best
     cut = _readings(schedule, state, None, ways=CUT)[0]
     return cut if cut.prefix > best.prefix and varied(state.series, cut.prefix) else best
 
@@ -146,9 +148,7 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
         if evidence is None:
             continue
         tried.append(evidence)
-        fits = diagnose(evidence, CAUSES)
-        if not fits and (last := evidence.after_falling_back()) is not None:
-            fits = diagnose(last, CAUSES)
+        fits = _fits(evidence, _LITTLE if manner.ways else MOST_WORK // 4)
         if fits:
             chosen = next(reading for reading in readings if reading.convention == fits[0].convention)
             if chosen.off is None:
@@ -156,6 +156,20 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
             off, convention = _first_off(schedule, chosen, state.epochs.level), chosen.convention.as_wire()
             return replace(verdict, causes=tuple(fit.cause for fit in fits), first_off=off, convention=convention)
     return replace(verdict, causes=(different_schedule(tried[0]),))
+
+
+def _fits(evidence: Evidence, again: int) -> tuple[Fit, ...]:
+    """Return what explains the log: where nothing does that did not change on the way, also what explains it as the
+    last process to come to each place left it, which may cost `again`.
+    """
+    fits = diagnose(evidence, CAUSES)
+    if any(not fit.changes for fit in fits):
+        return fits
+    last = evidence.after_falling_back(Work(again))
+    # What held from the start on would explain the places that were overtaken too.
+    found = () if last is None else tuple(fit for fit in diagnose(last, CHANGES) if fit.changes)
+    named = {fit.cause.cause for fit in found}
+    return (*found, *(fit for fit in fits if fit.cause.cause not in named))[:MOST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +189,7 @@ def _manners(state: TrackerState) -> list[_Manner]:
     """
     shown, coarsest = state.prints.format(), state.prints.coarsest()
     manners = [_Manner(shown), _Manner(coarsest), _Manner(coarsest, ROUNDED)]
-    if shown.style != "full" and varied(state.series):
+    if not state.prints.rounded and varied(state.series) and (shown.style != "full" or mixed(state.series)):
         manners.append(_Manner(coarsest, CUT))
     return list(dict.fromkeys(manners))
 

@@ -77,7 +77,7 @@ def read_lr(
             {"step": point.step, "epoch": point.epoch, "observed": to_wire(point.value), "expected": lr}
             for point, lr in zip(observed, expected, strict=True)
         ],
-        "identified": identified_in(run, observed, stored, context(request).identified),
+        "identified": identified_in(run, observed, stored, context(request).identified, known),
     }
     if len(explanations) > 1:
         answer["groups"] = [

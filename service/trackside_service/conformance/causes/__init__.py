@@ -29,3 +29,6 @@ CAUSES: tuple[CauseSpec, ...] = (
     LEVEL_CHANGE,
     OTHER_SCHEDULE,
 )
+
+CHANGES: tuple[CauseSpec, ...] = (TOTAL, RESTART, LEVEL_CHANGE)
+"""Those that may have changed on the way."""

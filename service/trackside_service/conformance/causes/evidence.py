@@ -26,6 +26,7 @@ _TOLD: Final = 3
 MOST_WORK: Final = 20_000_000
 FOLLOWED: Final = 4
 """What a tick costs that is followed, in LRs."""
+_RARE: Final = 10
 _A_SCHEDULE: Final = 2_000
 """What building a schedule costs, in LRs."""
 
@@ -191,17 +192,24 @@ class Evidence:
         """Return the evidence with its views."""
         return replace(self, views=tuple(self._views()))
 
-    def after_falling_back(self) -> Evidence | None:
-        """Return the evidence as the last process to come to each place left it: a run that is resumed at a checkpoint
-        is at the places behind it a second time. None where no place falls back, or none is off then.
+    def after_falling_back(self, work: Work) -> Evidence | None:
+        """Return the evidence as the last process to come to each place left it, to be searched at a cost of its own: a
+        run that is resumed at a checkpoint is at the places behind it a second time. None where no place falls back, or
+        none is off then.
         """
         views = []
         for view in self.views:
-            falls = np.append(np.where(np.diff(view.ticks) < 0, view.ticks[1:], np.inf), np.inf)
-            overtaken = view.ticks >= np.minimum.accumulate(falls[::-1])[::-1]
+            # Inside an epoch a scheduler that is stepped per epoch has no other tick to fall back to.
+            places = view.updates if bool(np.all(np.isfinite(view.updates))) else view.ticks
+            fell = np.diff(places) < 0
+            again = np.diff(places) == 0
+            if _RARE * again.sum() <= len(places):  # else the places are whole epochs, of many points each
+                fell |= again
+            falls = np.append(np.where(fell, places[1:], np.inf), np.inf)
+            overtaken = places >= np.minimum.accumulate(falls[::-1])[::-1]
             if overtaken.any() and bool(view.off[~overtaken].any()):
-                views.append(view.of(~overtaken))
-        return replace(self, views=tuple(views)) if views else None
+                views.append(replace(view.of(~overtaken), work=work))
+        return replace(self, views=tuple(views), work=work) if views else None
 
     def _views(self) -> Iterator[View]:
         per_batch = replace(self.schedule, unit="step")

@@ -211,15 +211,18 @@ def _identified(evidence: Evidence) -> Identification:
     """Return what schedule the log is, in the declared framework's words, for little work."""
     schedule, work = evidence.schedule, Work()
     work.spent = MOST - _IDENTIFYING
+    places = evidence.places
+    before = np.broadcast_to(places.counted(evidence.conventions[0]), places.steps.shape)
     points = [
         LrPoint(
             each.value,
             None if math.isnan(step) else int(step),
             None if math.isnan(epoch) else float(epoch),
             _text(each),
+            before=int(done),
         )
-        for each, step, epoch in zip(
-            evidence.prints, evidence.places.steps.tolist(), evidence.places.epochs.tolist(), strict=True
+        for each, step, epoch, done in zip(
+            evidence.prints, places.steps.tolist(), places.epochs.tolist(), before.tolist(), strict=True
         )
     ]
     return identify(points, framework=schedule.framework, steps_per_epoch=schedule.steps_per_epoch, work=work)

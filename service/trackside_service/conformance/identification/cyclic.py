@@ -24,7 +24,7 @@ _NEAR: Final = 3.0
 
 def search(log: Log, rise: Rise | None) -> Iterable[Found]:
     """Return the lengths up and down and what the height does: down as long as up before any other length."""
-    if rise is None or not rise.peaked:
+    if rise is None or not rise.peaked or log.span <= 0:  # all points at one tick are no cycle
         return
     ups = _wholes(rise.after, rise.until)
     same = np.stack([ups, ups], axis=1)
