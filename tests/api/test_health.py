@@ -137,8 +137,8 @@ def test_a_learning_rate_that_is_no_number_is_said_to_be_none(api: httpx.Client)
 
 
 def test_what_ran_before_a_new_declaration_is_compared_with_what_held_then(api: httpx.Client) -> None:
-    first = {**RUN, "schedule": {**STEP_LR, "unit": "step"}}
-    slower = {**STEP_LR["params"], "step_size": 20}
+    first: dict[str, Any] = {**RUN, "schedule": {**STEP_LR, "unit": "step"}}
+    slower = {**first["schedule"]["params"], "step_size": 20}
     path = opened(api, {**first, "process": {"id": "one"}})
     lrs = [0.1 * 0.1 ** (step // 10) for step in range(15)]
     lrs += [0.1 * 0.1 ** (step // 20) for step in range(15, 30)]
