@@ -137,6 +137,18 @@ def test_it_resolves_when_half_is_regained_and_can_come_back() -> None:
     assert (alert.state, alert.resolved.epoch) == ("resolved", 15)  # type: ignore[union-attr]
 
 
+def test_what_was_regained_makes_the_next_time_wait_for_twice_as_long() -> None:
+    dip, back = [58.0] * 6, [69.0] * 6
+    acc = [*RISE, *(dip + back) * 4]
+    loss = [1.0 if value > 60 else 1.4 for value in acc]
+    (alert,) = alerts_of(epochs(val_acc=acc, val_loss=loss), CODE)
+    assert (alert.state, alert.opened.epoch) == ("resolved", 8)  # type: ignore[union-attr]
+    acc = [*RISE, *dip, *back, *[58.0] * 20]
+    first, second = alerts_of(epochs(val_acc=acc, val_loss=[1.0 if value > 60 else 1.4 for value in acc]), CODE)
+    assert (first.state, second.state) == ("resolved", "open")
+    assert second.detected.epoch == 31  # type: ignore[union-attr]
+
+
 def test_another_run_in_the_same_log_begins_from_its_own_start() -> None:
     second = epochs(val_acc=[30.0, 40.0, 50.0, 55.0, 56.0, 56.0, 56.5], val_loss=[2.0] * 7)
     assert not alerts_of([*epochs(val_acc=RISE, val_loss=LOSS), *second], CODE)
