@@ -125,6 +125,13 @@ def test_the_training_loss_tells_overfitting_from_divergence(train: list[float],
     assert "lr 0.1 to 0.05" in alert.advice
 
 
+def test_advice_says_what_a_second_evaluation_would_tell_and_how_the_rate_went() -> None:
+    log = epochs(val_acc=[*RISE, *FALL], val_loss=LOSS, lr=[0.01] * 7 + [0.015] * 6)
+    (alert,) = alerts_of(log, CODE)
+    assert "if it no longer gives 68.5 %, the validation data" in alert.advice
+    assert "0.01 there and is 0.015 now" in alert.advice
+
+
 def test_a_collapse_is_left_to_acc001() -> None:
     codes = [one.code for one in report_of(epochs(val_acc=[*RISE, *[20.0] * 12], val_loss=[*LOSS, *[2.0] * 6])).alerts]
     assert "ACC001" in codes

@@ -283,9 +283,14 @@ def _advice(context: RunContext, state: State, falling: bool | None) -> str:
             f"{keep} Training and validation get worse together: {advice.lower_peak(context)}, and look at the "
             "gradient norm and at what changed in the data there."
         )
+    best = show(state.score.best or 0.0, state.unit)
+    rate = ""
+    if state.best_lr is not None and state.last_lr is not None and state.best_lr != state.last_lr:
+        rate = f" (the learning rate was {state.best_lr:.6g} there and is {state.last_lr:.6g} now)"
     return (
-        f"{keep} Look at whether validation data are prepared as training data are, at batch-norm statistics and "
-        f"averaged weights that evaluation uses, and at the learning rate; {advice.lower_peak(context)}."
+        f"{keep} Evaluate it again: if it no longer gives {best}, the validation data or how they are prepared have "
+        "changed, or the batch-norm statistics or averaged weights that evaluation uses. If it does, later weights are "
+        f"worse: {advice.lower_peak(context)}{rate}."
     )
 
 
