@@ -40,7 +40,7 @@ def test_check_says_what_a_log_comes_to(log: Path, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert "CRITICAL LOSS001" in printed
     assert "epoch 1" in printed
-    assert printed.endswith("1 alerts; learning rate: on_schedule\n")
+    assert printed.endswith("1 alert; learning rate: on_schedule\n")
 
 
 def test_check_in_json_is_what_the_service_answers(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -351,3 +351,8 @@ def test_a_log_that_counts_its_tasks_tells_where_one_begins() -> None:
     assert alerts_of(epochs(val_acc=acc, task=[0] * 12), CODE)
     assert alerts_of(epochs(val_acc=acc, task_loss=[0] * 6 + [1] * 6), CODE)
     assert alerts_of(epochs(val_acc=acc, task=[0, 1] * 6), CODE), "tasks that take turns"
+
+
+def test_batches_whose_sum_is_not_finite_leave_a_best_that_is() -> None:
+    log = steps(train_acc=[1e308] * 20 + [1.0] * 60)
+    assert "inf" not in alerts_of(log, CODE)[0].title

@@ -125,6 +125,13 @@ def test_the_training_loss_tells_overfitting_from_divergence(train: list[float],
     assert "lr 0.1 to 0.05" in alert.advice
 
 
+def test_advice_says_what_a_second_evaluation_would_tell_and_how_the_rate_went() -> None:
+    log = epochs(val_acc=[*RISE, *FALL], val_loss=LOSS, lr=[0.01] * 7 + [0.015] * 6)
+    (alert,) = alerts_of(log, CODE)
+    assert "if it no longer gives 68.5 %, the validation data" in alert.advice
+    assert "0.01 there and is 0.015 now" in alert.advice
+
+
 def test_a_collapse_is_left_to_acc001() -> None:
     codes = [one.code for one in report_of(epochs(val_acc=[*RISE, *[20.0] * 12], val_loss=[*LOSS, *[2.0] * 6])).alerts]
     assert "ACC001" in codes
@@ -135,6 +142,18 @@ def test_it_resolves_when_half_is_regained_and_can_come_back() -> None:
     log = epochs(val_acc=[*RISE, *FALL, 66.0, 66.0, 66.0], val_loss=[*LOSS, 1.1, 1.1, 1.1])
     (alert,) = alerts_of(log, CODE)
     assert (alert.state, alert.resolved.epoch) == ("resolved", 15)  # type: ignore[union-attr]
+
+
+def test_what_was_regained_makes_the_next_time_wait_for_twice_as_long() -> None:
+    dip, back = [58.0] * 6, [69.0] * 6
+    acc = [*RISE, *(dip + back) * 4]
+    loss = [1.0 if value > 60 else 1.4 for value in acc]
+    (alert,) = alerts_of(epochs(val_acc=acc, val_loss=loss), CODE)
+    assert (alert.state, alert.opened.epoch) == ("resolved", 8)  # type: ignore[union-attr]
+    acc = [*RISE, *dip, *back, *[58.0] * 20]
+    first, second = alerts_of(epochs(val_acc=acc, val_loss=[1.0 if value > 60 else 1.4 for value in acc]), CODE)
+    assert (first.state, second.state) == ("resolved", "open")
+    assert second.detected.epoch == 31  # type: ignore[union-attr]
 
 
 def test_another_run_in_the_same_log_begins_from_its_own_start() -> None:

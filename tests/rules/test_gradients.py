@@ -78,8 +78,10 @@ def test_vanishing_from_the_first_record() -> None:
 
 def test_vanishing_from_what_it_was() -> None:
     log = steps(grad_norm=[*[900.0] * 5, *[1e-5] * 8], train_loss=[2.31] * 13)
-    (alert,) = alerts_of(log, VANISHES)
+    (alert,) = alerts_of(log, VANISHES, optimizer={"class": "AdamW", "params": {"lr": 0.01}})
     assert alert.opened.step == 5  # type: ignore[union-attr]
+    assert "on one batch of step 5" in alert.advice
+    assert "lr 0.01 to 0.005" in alert.advice
 
 
 def test_a_run_that_has_converged_has_small_gradients() -> None:

@@ -94,6 +94,15 @@ def test_exactly_constant_epochs() -> None:
     assert len(alerts_of(epochs(train_loss=NOISY[:8], val_loss=[1.723117] * 8), CODE)) == 1
 
 
+def test_what_to_do_about_a_constant_one_names_the_optimizer_and_the_rate() -> None:
+    log = epochs(train_loss=[2.31, *[2.302714] * 14], lr=[0.003] * 15)
+    (alert,) = alerts_of(log, CODE, optimizer={"class": "AdamW", "params": {"lr": 0.003}})
+    assert "weights about epoch 2" in alert.advice
+    assert "AdamW does not hold these parameters" in alert.advice
+    assert "0 (it is 0.003)" in alert.advice
+    assert "lr 0.003 to 0.0015" in alert.advice
+
+
 def test_constant_by_rounding_is_none() -> None:
     assert not alerts_of(epochs(train_loss=[2.3, *[0.0012] * 40], val_loss=[1.5, *[1.234] * 40]), CODE)
 

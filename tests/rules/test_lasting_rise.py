@@ -98,7 +98,31 @@ def test_it_resolves_and_is_told_again_when_it_comes_again() -> None:
     assert (alert.state, alert.resolved.epoch) == ("resolved", 15)  # type: ignore[union-attr]
     told = [("Finding", "train_loss"), ("Cleared", "train_loss")]
     assert reloaded(CODE, both(back)) == told
-    assert reloaded(CODE, both([*back, *FALLING[3:], *LOST[10:]])) == [*told, told[0]]
+    again = [*back, *FALLING[3:]]
+    assert reloaded(CODE, both([*again, *[3.5] * 7])) == told, "the first came back after four: twice that is waited"
+    assert reloaded(CODE, both([*again, *[3.5] * 12])) == [*told, told[0]]
+
+
+def test_cycles_of_a_rate_that_nobody_reports_are_told_of_once() -> None:
+    cycle = [*[2.5] * 6, *[3.5] * 4]
+    assert len(alerts_of(both([*FALLING, *cycle * 6]), CODE)) == 1
+    short, longer = [*[2.5] * 6, *[3.5] * 2], [*[2.5] * 6, *[3.5] * 3]
+    assert alerts_of(both([*FALLING, *longer * 2]), CODE)
+    assert not alerts_of(both([*FALLING, *short * 4, *longer]), CODE), "it lasts less than twice as long"
+    (alert,) = alerts_of(both([*FALLING, *short * 4, *[2.5] * 6, *[3.5] * 6]), CODE)
+    assert alert.state == "open"
+    another = both([1.1 * value for value in LOST])
+    assert len(alerts_of([*both([*FALLING, *cycle, 2.5]), *another], CODE)) == 2, "nothing is known of another life"
+
+
+@pytest.mark.parametrize("name", ["beta", "kl_weight", "consistency_weight", "train/lambda"])
+def test_the_weight_of_a_term_that_is_raised_explains_a_rise(name: str) -> None:
+    loss = [*FALLING, *[3.5] * 12]
+    weight: dict[str, Any] = {name: [0.1] * 10 + [0.5] * 12}
+    assert not alerts_of(both(loss, **weight), CODE)
+    assert alerts_of(both(loss, **{name: [0.5] * 22}), CODE), "it is what it always was"
+    assert alerts_of(both(loss, weight_decay=[0.1] * 10 + [0.5] * 12), CODE)
+    assert alerts_of(both(loss, **{"fc.weight": [0.1] * 10 + [0.5] * 12}), CODE), "the norm of parameters"
 
 
 def test_one_that_goes_on_to_where_it_began_is_still_one_alert() -> None:

@@ -205,3 +205,8 @@ def test_four_values_are_enough_where_they_hardly_move() -> None:
     wider = [value * factor for value, factor in zip(loss, [1.0, 1.008, 1.0, 1.008, 1.0, 1.008], strict=True)]
     (alert,) = alerts_of(epochs(train_loss=wider, val_loss=loss, train_acc=acc), CODE)
     assert alert.detected.epoch == 6  # type: ignore[union-attr]
+
+
+def test_the_largest_numbers_are_no_fault() -> None:
+    assert not alerts_of(steps(100, train_loss=[1.7e308] * 80 + [math.log(32000)] * 3), CODE)
+    assert not alerts_of(steps(100, train_loss=[1.7e308, -1.7e308] * 40 + [math.log(32000)] * 3), CODE)

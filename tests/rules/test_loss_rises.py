@@ -257,6 +257,17 @@ def test_a_slow_climb_may_have_setbacks_and_is_no_single_step() -> None:
     assert not codes(epochs(train_loss=[*down, *step], val_loss=[1.1 * value for value in [*down, *step]]))
 
 
+def test_climbs_that_come_back_are_told_of_once_and_a_longer_one_again() -> None:
+    down = [2.0, 1.6, 1.3, 1.1, 1.0, 0.95, 0.92, 0.9]
+    wave = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.3, 1.1, 0.95, 0.9, 0.9]
+    loss = [*down, *wave * 5]
+    val = [1.1 * value for value in loss]
+    assert len(alerts_of(epochs(train_loss=loss, val_loss=val), DIVERGES)) == 1
+    climb = [*down, *wave, *[0.9 + 0.1 * place for place in range(1, 18)]]
+    told = reloaded(DIVERGES, epochs(train_loss=climb, val_loss=[1.1 * value for value in climb]))
+    assert [kind for kind, _ in told] == ["Finding", "Cleared", "Finding"]
+
+
 def test_a_hundred_times_the_start_twice_in_a_row_is_enough_in_the_shortest_log() -> None:
     (alert,) = alerts_of(epochs(train_loss=[0.69, 0.9, 35.0, 1200.0, 1.1e6]), DIVERGES)
     assert (alert.opened.epoch, alert.detected.epoch, alert.severity) == (4, 5, "critical")  # type: ignore[union-attr]

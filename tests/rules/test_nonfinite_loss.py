@@ -184,6 +184,15 @@ def test_its_patience_can_be_set() -> None:
     assert (alert.severity, alert.opened.epoch) == ("warning", 2)  # type: ignore[union-attr]
 
 
+def test_where_no_value_was_finite_there_is_no_checkpoint_to_go_back_to() -> None:
+    declared: dict[str, Any] = {"optimizer": {"class": "SGD", "params": {"lr": 0.1}}}
+    (never,) = alerts_of(epochs(train_loss=["NaN", "NaN"]), CODE, **declared)
+    (late,) = alerts_of(epochs(train_loss=[1.0, "NaN"]), CODE, **declared)
+    assert "checkpoint" not in never.advice
+    assert "checkpoint of before the first NaN" in late.advice
+    assert all("lr 0.1 to 0.05" in one.advice for one in (never, late))
+
+
 @pytest.mark.parametrize("values", [["NaN"], ["NaN", "Infinity"]])
 def test_a_validation_loss_that_was_never_finite_is_told_at_the_end(values: list[str]) -> None:
     (alert,) = alerts_of(epochs(train_loss=[2.0, 1.5, 1.2, 1.1], val_loss=[None, *values]), CODE)

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for alert in alerts:
             _print(alert)
-        sys.stdout.write(f"{len(alerts)} alerts; learning rate: {lr['verdict'] if lr else 'not compared'}\n")
+        count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
+        sys.stdout.write(f"{count}; learning rate: {lr['verdict'] if lr else 'not compared'}\n")
     return _status(arguments, [alert["severity"] for alert in alerts])
 
 

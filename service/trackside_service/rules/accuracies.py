@@ -164,6 +164,7 @@ def follow(
     jitter = one.jitter
     if not batched or len(recent) >= _WINDOW:
         judged = sum(recent) / len(recent) if batched else value
+        judged = judged if math.isfinite(judged) else value  # finite values whose sum is not
         if judged > best:
             best, best_at, best_lr = judged, here, now
         if best < parameters.least_best * scale(unit):

@@ -25,7 +25,7 @@ validation accuracy of 185 healthy public runs lay a tenth under its best for ev
 did by a fifth for eight in a row and recovered, hence fifteen. It raised nothing on them. What climbs on its way back
 does not count either, and where half of a fall by a quarter is regained and stays (another fold, stage or task), or
 the log counts another task or training is learned anew as well, the best begins anew. It resolves when half of what was
-lost is regained.
+lost is regained; the next has to last twice as long as that did (a learning rate that cycles and is not reported).
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "ACC002"
 _COLLAPSED = 0.5  # under this share of its best it is ACC001's to tell
+_LONGEST = 64  # evaluations: what lasts so long is told of whatever came before
 _NOISE = 2.0  # times its jitter: what a score has regained at least that is on its way back
 
 
@@ -100,7 +101,8 @@ class State:
     `worse` counts the evaluations in a row, `calm` those of them at which no learning rate explains a dip. `last_lr`
     is the LR at the evaluation before, `best_lr` and `best_train_loss` what stood beside the best. `open`: told.
     `by_plan`: evaluations in a row that the declared schedule explains. `dip`: how it has gone since it fell far.
-    `stage`: the training, to know where another stage begins.
+    `stage`: the training, to know where another stage begins. `back`: evaluations in a row of the longest time of
+    which an alert told and after which it was regained.
     """
 
     gathered: Gathered = NOTHING
@@ -117,6 +119,7 @@ class State:
     by_plan: int = 0
     dip: Dip | None = None
     stage: Stage = FIRST
+    back: int = 0
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -178,7 +181,8 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
         plan = planned(context, seen.place) if higher else None
         by_plan = state.by_plan + (plan is not None and best_lr is not None and plan > 2 * best_lr)
     lrs = (lr, best_lr, best_train_loss)
-    return State(gathered, state.name, unit, score, loss, worse, calm, *lrs, state.open, by_plan, dip, stage)
+    back = max(state.back, worse.count) if state.open else state.back
+    return State(gathered, state.name, unit, score, loss, worse, calm, *lrs, state.open, by_plan, dip, stage, back)
 
 
 def _is_worse(
@@ -210,6 +214,7 @@ def _degraded(parameters: Parameters, state: State) -> bool:
     patience = parameters.patience if state.name == VAL_ACC else parameters.score_patience
     if state.loss.points == 0:
         patience *= parameters.no_loss_patience
+    patience = max(patience, min(_LONGEST, 2 * state.back))
     longest = max(parameters.expected * patience, 2 * state.score.best_point)
     return state.calm >= patience or state.worse.count - state.by_plan >= longest
 
@@ -278,9 +283,14 @@ def _advice(context: RunContext, state: State, falling: bool | None) -> str:
             f"{keep} Training and validation get worse together: {advice.lower_peak(context)}, and look at the "
             "gradient norm and at what changed in the data there."
         )
+    best = show(state.score.best or 0.0, state.unit)
+    rate = ""
+    if state.best_lr is not None and state.last_lr is not None and state.best_lr != state.last_lr:
+        rate = f" (the learning rate was {state.best_lr:.6g} there and is {state.last_lr:.6g} now)"
     return (
-        f"{keep} Look at whether validation data are prepared as training data are, at batch-norm statistics and "
-        f"averaged weights that evaluation uses, and at the learning rate; {advice.lower_peak(context)}."
+        f"{keep} Evaluate it again: if it no longer gives {best}, the validation data or how they are prepared have "
+        "changed, or the batch-norm statistics or averaged weights that evaluation uses. If it does, later weights are "
+        f"worse: {advice.lower_peak(context)}{rate}."
     )
 
 
@@ -299,6 +309,7 @@ def dump(state: State) -> dict[str, Any]:
         "by_plan": state.by_plan,
         "dip": dump_dip(state.dip),
         "stage": stages.dump(state.stage),
+        "back": state.back,
     }
 
 
@@ -320,6 +331,7 @@ def load(data: Mapping[str, Any]) -> State:
         by_plan=data["by_plan"],
         dip=load_dip(data["dip"]),
         stage=stages.load(data["stage"]),
+        back=data["back"],
     )
 
 
@@ -332,7 +344,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=4,
+    state_version=5,
     dump=dump,
     load=load,
 )

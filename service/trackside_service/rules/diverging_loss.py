@@ -25,8 +25,9 @@ itself is waited for, and measured anew once it is down by half: harder data, a 
 Nor is a rise judged while an accuracy, a score or the validation loss beside it shows that nothing of what was learned
 is lost. A slow climb exceeds four times the loss's jitter, and is no single step; where losses are all that is told it
 is a quarter of the best, and where a penalty's weight is raised on the way (a `kl` or `beta` is reported beside a
-`recon` or `nll`) it is none as long as that part is as good as it was. It resolves after four values in a row halfway
-back to the best, or once the training loss is back half of its climb.
+`recon` or `nll`) it is none as long as that part is as good as it was, nor while such a weight is told and higher than
+it was. After a climb that came back by itself the next has to be twice as long. It resolves after four values in a row
+halfway back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ _TWICE: Final = 2
 _TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
 _NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
 _SCORED: Final = 0.05  # of its best: how far a loss climbs beside which an accuracy or a score tells
+_LONGEST: Final = 64  # epochs: a climb of so many is told of whatever came before
 _AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
 
@@ -99,8 +101,9 @@ class Parameters:
 class Climb:
     """The training loss by epochs, for what is slow: its values, for how many epochs it has been rising, from which
     value (`base`) and where on, and the LR there. `setbacks`: epochs of them at which it fell, though not below half of
-    its climb; `largest`: its largest step. `worse`: how many values in a row each other metric has been worse than its
-    best. `limit`: what it falls below once an alert about the climb is over (None: none is open).
+    its climb; `largest`: its largest step. `back`: epochs of the longest climb that came back by itself. `worse`: how
+    many values in a row each other metric has been worse than its best. `limit`: what it falls below once an alert
+    about the climb is over (None: none is open).
     """
 
     filling: Filling = EMPTY
@@ -113,6 +116,7 @@ class Climb:
     limit: float | None = None
     setbacks: int = 0
     largest: float = 0.0
+    back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +153,8 @@ def check(
     parts = {} if reading.starts_life else state.parts
     begun = _begun(parameters, state.begun, reading)
     if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
-        climb = Climb(limit=climb.limit)
-    climb = _followed(context, climb, fast, reading)
+        climb = Climb(limit=climb.limit, back=0 if reading.starts_life else climb.back)
+    climb = _followed(context, parameters, climb, fast, reading)
     state = State(fast, climb, begun, objective_parts.follow(parts, reading))
     over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
     if over:
@@ -186,7 +190,9 @@ def _begun(parameters: Parameters, begun: Begun, reading: Reading) -> Begun:
     return Begun(begun.first, extended(begun.beyond, far, place_of(reading.record)))
 
 
-def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading: Reading) -> Climb:
+def _followed(
+    context: RunContext, parameters: Parameters, climb: Climb, fast: loss_rises.State, reading: Reading
+) -> Climb:
     values, here = reading.record.metrics, place_of(reading.record)
     worse = climb.worse
     for name in (VAL_LOSS, VAL_ACC, TRAIN_ACC):
@@ -200,14 +206,15 @@ def _followed(context: RunContext, climb: Climb, fast: loss_rises.State, reading
         if filling is climb.filling and worse is climb.worse:
             return climb
         course = (climb.rises, climb.base, climb.since, climb.base_lr)
-        return Climb(filling, climb.epochs, *course, worse, climb.limit, climb.setbacks, climb.largest)
+        return Climb(filling, climb.epochs, *course, worse, climb.limit, climb.setbacks, climb.largest, climb.back)
     mean, at = done
     before, series = climb.epochs.last, follow(climb.epochs, mean, at)
     if before is None or (mean <= before and (climb.rises == 0 or 2 * mean <= climb.base + before)):
-        return Climb(filling, series, worse=worse, limit=climb.limit)
+        back = max(climb.back, climb.rises if climb.rises >= parameters.epochs else 0)
+        return Climb(filling, series, worse=worse, limit=climb.limit, back=back)
     lr = values.get(LR, fast.course.last)
     if climb.rises == 0:
-        return Climb(filling, series, 1, before, at, lr, worse, climb.limit, largest=mean - before)
+        return Climb(filling, series, 1, before, at, lr, worse, climb.limit, 0, mean - before, climb.back)
     return replace(
         climb,
         filling=filling,
@@ -227,7 +234,8 @@ def _is_worse(series: Series, name: str) -> bool:
 
 def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
     series = climb.epochs
-    if climb.rises < parameters.epochs * (2 if climb.setbacks else 1) or series.best is None or series.last is None:
+    epochs = max(parameters.epochs * (_TWICE if climb.setbacks else 1), min(_LONGEST, _TWICE * climb.back))
+    if climb.rises < epochs or series.best is None or series.last is None:
         return False
     climbed = (min(series.last, level(series)) if climb.setbacks else series.last) - climb.base
     least = _SCORED if any(name != VAL_LOSS for name in fast.others) else parameters.losses_alone
@@ -356,7 +364,7 @@ def dump(state: State) -> dict[str, Any]:
         "epochs": dump_series(climb.epochs),
         "climb": [
             *(climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit),
-            *(climb.setbacks, climb.largest),
+            *(climb.setbacks, climb.largest, climb.back),
         ],
         "parts": {name: dump_series(series) for name, series in state.parts.items()},
     }
@@ -377,7 +385,7 @@ RULE = Rule(
     name="diverging loss",
     summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
     severity="critical",
-    state_version=3,
+    state_version=4,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_LOSS
 from trackside_service.rules.places import Place
+from trackside_service.rules.sharing import shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Evaluation:
     lr: float | None = None
 
 
+@shared
 def gather(gathered: Gathered, values: Mapping[str, float]) -> Gathered:
     """Return what is gathered after a record with these `values`."""
     lr, val_loss = values.get(LR), values.get(VAL_LOSS)
@@ -68,6 +70,7 @@ def gather(gathered: Gathered, values: Mapping[str, float]) -> Gathered:
     )
 
 
+@shared
 def evaluate(gathered: Gathered, score: float, place: Place) -> tuple[Gathered, Evaluation]:
     """Return what is gathered after an evaluation, and the evaluation with what was gathered before it."""
     accs, losses = gathered.train_accs, gathered.train_losses

@@ -283,7 +283,7 @@ def _finding(context: RunContext, state: State, name: str, reason: Reason, readi
         title=title,
         detail=f"{name} has been {what}, {row.count} records in a row since {say(row.since)}.{before} Such a number "
         "mostly hides a NaN or an overflow.",
-        advice=_advice(context, reason),
+        advice=_advice(context, state, reason, row.since),
         opened=position(row.since),
         detected=reading.record.position,
         evidence={
@@ -298,8 +298,8 @@ def _finding(context: RunContext, state: State, name: str, reason: Reason, readi
     )
 
 
-def _advice(context: RunContext, reason: Reason) -> str:
-    look = "Look at the gradient norm and at the weights: are they finite, and do they change from step to step?"
+def _advice(context: RunContext, state: State, reason: Reason, since: Place | None) -> str:
+    look = f"Look at the gradient norm and at the weights about {say(since)}: are they finite, and do they change?"
     if reason == "zero":
         return (
             f"{look} Look at the labels (all ignored, or empty) and at overflow in float16; log the raw loss, since "
@@ -307,9 +307,12 @@ def _advice(context: RunContext, reason: Reason) -> str:
             "restart from a checkpoint of before."
         )
     if reason == "constant":
+        rate = "" if state.lr is None else f" (it is {state.lr:.6g})"
+        held = "the optimizer" if context.spec.optimizer is None else context.spec.optimizer.name
         return (
-            f"{look} If they do not change: does the optimizer hold these parameters, is its step skipped (a loss "
-            "scale at its floor), is the learning rate 0, is a value of an earlier record printed again?"
+            f"{look} NaN or infinite: go on from a checkpoint of before, and {advice.lower_peak(context)}. Finite, and "
+            f"they do not change: {held} does not hold these parameters, its step is skipped (a loss scale at its "
+            f"floor), or the learning rate is 0{rate}. They change: the loop prints a value of an earlier record again."
         )
     return (
         f"{look} The outputs no longer depend on the input: restart from a checkpoint of before, and "

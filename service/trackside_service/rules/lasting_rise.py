@@ -27,6 +27,7 @@ _NOISE: Final = 4.0  # times its jitter: a level that has risen and does not mer
 _OF_IMPROVEMENT: Final = (0.05, 0.3)  # what a rise takes back of it at least, with the validation loss and alone
 _DOWN: Final = 0.75  # of the height of a rise: what has come down to it is being learned anew
 _COMES_DOWN: Final = 0.9  # the same: below it, it is on its way
+_TWICE: Final = 2  # times the longest rise that came back
 _HIGHER: Final = 1.05  # times the learning rate at the best: above it, a rise is expected at first
 
 Event: TypeAlias = Literal["rises", "ends"]
@@ -54,7 +55,8 @@ class LastingRise:
 
     `lr`: the learning rate at the best level. `due`: training losses up to the next look where no validation loss is
     reported. `limit`: the level under which an alert that is open is over (None: none is open). `parts`: what an
-    objective whose terms are weighed anew on the way consists of, beside its penalty.
+    objective whose terms are weighed anew on the way consists of, beside its penalty. `back`: for how many looks the
+    longest rise went on that came back by itself.
     """
 
     recent: tuple[float, ...] = ()
@@ -68,6 +70,7 @@ class LastingRise:
     due: int = 0
     limit: float | None = None
     parts: Mapping[str, Series] = field(default_factory=dict)
+    back: int = 0
 
 
 CALM: Final = LastingRise()
@@ -97,7 +100,8 @@ def watch(
     if fast.meaningless:
         return state, None
     if reading.starts_life or fast.calm.points < before.calm.points:
-        state = LastingRise(limit=state.limit)
+        rise = NONE if state.limit is None else state.rise
+        state = LastingRise(limit=state.limit, rise=rise, back=0 if reading.starts_life else state.back)
     parts = objective_parts.follow(state.parts, reading)
     if parts is not state.parts:
         state = replace(state, parts=parts)
@@ -105,7 +109,9 @@ def watch(
     if look is None:
         return state, None
     if state.limit is not None:
-        return (state, None) if look.level >= state.limit else (LastingRise(), "ends")
+        if look.level < state.limit:
+            return LastingRise(back=max(state.back, state.rise.count)), "ends"
+        return replace(state, rise=running.extended(state.rise, True, look.place)), None
     state = _after(thresholds, state, fast, look)
     lasts = state.rise.count >= _patience(thresholds, state, look.lr) and not _is_explained(state, fast)
     return state, "rises" if lasts else None
@@ -135,7 +141,7 @@ def _look(
 def _with(state: LastingRise, recent: tuple[float, ...], due: int) -> LastingRise:
     """Do what `replace` does, in a third of the time: it is done for every record."""
     rise = (state.rise, state.level, state.vals, state.top)
-    return LastingRise(recent, state.train, state.val, *rise, state.lr, due, state.limit, state.parts)
+    return LastingRise(recent, state.train, state.val, *rise, state.lr, due, state.limit, state.parts, state.back)
 
 
 def limits(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State) -> tuple[float, float | None]:
@@ -171,21 +177,24 @@ def _after(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State, l
         train, lr = running.follow(state.train, level, look.place), state.lr
         if train.best is None or train.since_best == 0:
             lr = look.lr
-        after = running.followed(state.val, val, look.place)
-        return replace(state, train=train, val=after, rise=NONE, level=None, vals=(), top=None, lr=lr)
+        after, back = running.followed(state.val, val, look.place), max(state.back, state.rise.count)
+        return replace(state, train=train, val=after, rise=NONE, level=None, vals=(), top=None, lr=lr, back=back)
     top = level if state.top is None else max(state.top, level)
     if level - best < _DOWN * (top - best):
-        return LastingRise(state.recent, due=state.due, parts=state.parts)
+        return LastingRise(state.recent, due=state.due, parts=state.parts, back=max(state.back, state.rise.count))
     vals = state.vals if val is None else (*state.vals[-(_KEPT - 1) :], val)
     rise = running.extended(state.rise, True, look.place)
     return replace(state, rise=rise, level=level, vals=vals, top=top)
 
 
 def _patience(thresholds: Thresholds, state: LastingRise, lr: float | None) -> int:
-    """Return for how many looks a rise has to last: longer by itself, and where a higher learning rate explains it."""
+    """Return for how many looks a rise has to last: longer by itself, where a higher learning rate explains it, and
+    where others came back (twice as long as those: cycles of a learning rate that nobody reports).
+    """
     looks = thresholds.agreed_patience
     if state.val.points == 0:
         looks = max(thresholds.lone_patience, min(_SLOWEST, state.train.points // _SLOWER))
+    looks = max(looks, min(_SLOWEST, _TWICE * state.back))
     higher = lr is not None and state.lr is not None and lr > _HIGHER * state.lr
     return looks * thresholds.expected if higher else looks
 
@@ -208,12 +217,13 @@ def dump(state: LastingRise) -> list[Any]:
         *(state.recent, running.dump_series(state.train), running.dump_series(state.val)),
         *(running.dump_streak(state.rise), state.level, state.vals, state.top, state.lr, state.due, state.limit),
         {name: running.dump_series(series) for name, series in state.parts.items()},
+        state.back,
     ]
 
 
 def load(data: Sequence[Any]) -> LastingRise:
     """Undo `dump`."""
-    recent, train, val, rise, level, vals, top, lr, due, limit, parts = data
+    recent, train, val, rise, level, vals, top, lr, due, limit, parts, back = data
     return LastingRise(
         tuple(recent),
         running.load_series(train),
@@ -226,4 +236,5 @@ def load(data: Sequence[Any]) -> LastingRise:
         due,
         limit,
         {name: running.load_series(series) for name, series in parts.items()},
+        back,
     )

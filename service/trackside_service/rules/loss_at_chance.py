@@ -34,7 +34,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean, median
+from statistics import median
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
@@ -325,12 +325,12 @@ def _hovers(parameters: Parameters, series: Series, declared: int | None) -> Stu
     values = series.recent
     if len(values) < WINDOW or series.best is None or series.start is None:
         return None
-    middle, half = fmean(values), WINDOW // 2
+    middle, half = sum(values) / WINDOW, WINDOW // 2
     trembles = jitter(series)
     classes = classes_of(middle, within=parameters.hover, declared=declared)
     if classes is None or (declared is None and classes < _VOCABULARY) or trembles > parameters.within * middle:
         return None
-    chance, fallen = loss_at(classes), fmean(values[:half]) - fmean(values[half:])
+    chance, fallen = loss_at(classes), (sum(values[:half]) - sum(values[half:])) / half
     if series.start > _BEGUN * chance or series.best < chance - 3 * trembles - parameters.hover * chance:
         return None  # it has come down from above, or was below
     if fallen > max(2 * trembles * math.sqrt(2 / half), _DRIFTS * parameters.pin * middle):

@@ -32,6 +32,7 @@ from trackside_service.rules.running import (
     load_streak,
     noise,
 )
+from trackside_service.rules.sharing import shared
 
 _OTHERS: Final = (VAL_LOSS, VAL_ACC, TRAIN_ACC)
 _SLOWER: Final = 50  # records to one more of patience
@@ -44,6 +45,7 @@ _LEARNED: Final = 0.2  # of its best: what a metric has gained that tells of a m
 _GOOD: Final = 0.95  # of its best
 _GOOD_LOSS: Final = 0.25  # of its improvement
 _UNSEEN: Final = Series()
+_follow_calm: Final = shared(follow)  # LOSS002 and LOSS003 follow one loss, mostly alike
 
 
 class Thresholds(Protocol):
@@ -140,7 +142,7 @@ def watch(
     calm = state.calm
     # The noise is asked for only where the rest does not settle it: every limit is above twice the best.
     if calm.best is None or value <= calm.best + abs(calm.best) or value <= limit_of(calm):
-        return State(follow(calm, value, here), NONE, (), False, *around), None
+        return State(_follow_calm(calm, value, here), NONE, (), False, *around), None
     rise, recent = extended(state.rise, True, here), (*state.values[-7:], value)
     height = median(recent) if state.height is None and rise.count >= thresholds.epochs else state.height
     if height is not None and median(recent[-_FAR_RECORDS:]) - calm.best < _BACK * (height - calm.best):
@@ -185,27 +187,33 @@ def level_of(state: State) -> float:
 
 
 def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Mapping[str, Series], bool, bool]:
-    others, refuted, doubted = state.others, state.refuted, state.doubted
-    good: bool | None = None
+    others, new = _with_others(state.others, values, here)
+    if state.rise.count == 0:
+        return others, state.refuted, False
+    refuted, doubted = state.refuted, state.doubted
+    if new:
+        refuted = refuted or any(others[name].since_best == 0 and others[name].points > 3 for name in new)
+        doubted = any(is_good(others[name], name) for name in new)
+    return others, refuted, doubted
+
+
+@shared
+def _with_others(
+    others: Mapping[str, Series], values: Mapping[str, float], here: Place
+) -> tuple[Mapping[str, Series], tuple[str, ...]]:
+    """Return the metrics beside the loss after a record, and which of them it reports."""
     led = next((name for name in others if name not in _OTHERS), None)
     lead = scores.lead(values, led)
     if lead in (*_OTHERS, scores.UNKNOWN):
         lead = led  # counted anyway, or nobody knows which way is better
     if led is not None and lead != led:
         others = {name: one for name, one in others.items() if name != led}
+    new: dict[str, Series] = {}
     for name in _OTHERS if lead is None else (*_OTHERS, lead):
         value = values.get(name)
         if value is not None and math.isfinite(value):
-            before = others.get(name) or _UNSEEN
-            series = follow(before, value, here, "lower" if name == VAL_LOSS else "higher")
-            refuted = refuted or (state.rise.count > 0 and series.since_best == 0 and series.points > 3)
-            good = good or is_good(series, name)
-            others = {**others, name: series}
-    if state.rise.count == 0:
-        doubted = False
-    elif good is not None:
-        doubted = good
-    return others, refuted, doubted
+            new[name] = follow(others.get(name) or _UNSEEN, value, here, "lower" if name == VAL_LOSS else "higher")
+    return ({**others, **new} if new else others), tuple(new)
 
 
 def is_good(series: Series, name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from trackside_service.domain.metrics import LR
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.places import Place, epoch_of, place_of
+from trackside_service.rules.sharing import shared
 
 _FELL: Final = 0.5
 _ROSE: Final = 2.0
@@ -35,6 +36,7 @@ class Course:
     known: bool = False
 
 
+@shared
 def advance(context: RunContext, course: Course, reading: Reading) -> tuple[Course, bool]:
     """Return the course after a record, and whether a cycle begins anew there, by the LR reported or by the schedule.
 

@@ -196,19 +196,24 @@ def _advice(context: RunContext, name: str, loss: Loss) -> str:
             "float16 overflow. "
             f"If the training loss follows, {advice.lower_peak(context)}."
         )
+    warmup = advice.longer_warmup(context)
+    if loss.last is None:  # there is no checkpoint to go back to
+        slower = "" if warmup is None else f", and make the rise slower ({warmup})"
+        return (
+            "Stop: the loss was never finite. Print it for the first batches. NaN at the very first: suspect the data "
+            "(NaN, infinite or empty values), the loss function, or the loss scale under mixed precision. Finite at "
+            f"first: {advice.lower_peak(context)}{slower}, and look at the gradient norm just before."
+        )
     words = [
         f"Stop, and restart from a checkpoint of before the first NaN with a lower learning rate; "
         f"{advice.lower_peak(context)}."
     ]
-    warmup = advice.longer_warmup(context)
     if warmup is not None:
         words.append(f"If it returns, make the rise slower as well: {warmup}.")
     words.append(
         "Look at the gradient norm just before, at the loss scale under mixed precision, and at the batch for NaN, "
         "infinite or empty values."
     )
-    if loss.last is None:
-        words.append("The loss was never finite: suspect the data or the loss function rather than the learning rate.")
     return " ".join(words)
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from trackside_service.rules.evaluations import Evaluation
+from trackside_service.rules.sharing import shared
 
 _JUMP: Final = 0.5  # of its improvement so far: what a training metric loses at once where a stage begins
 _NOISE: Final = 4.0  # times what it usually moves from one evaluation to the next
@@ -95,6 +96,7 @@ def count(stage: Stage, values: Mapping[str, float]) -> tuple[Stage, bool]:
     return Stage(counted=values[name]), stage.counted is not None
 
 
+@shared
 def follow(stage: Stage, seen: Evaluation) -> tuple[Stage, bool]:
     """Return the stage after an evaluation (of a score of which more is better), and whether another one has begun: the
     training fell back at once, has been learned again, and the score climbs from where it fell to meanwhile.

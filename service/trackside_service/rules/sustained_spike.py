@@ -30,10 +30,12 @@ validation loss beside it shows that nothing of what was learned is lost.
 
 A level is the median of the training losses since the evaluation before, alone that of the last 24 batches or three
 epochs. It exceeds four times its jitter, and is still within a tenth of the highest of the rise. Where the learning
-rate is higher than it was at the best, three times as long is waited. Levels of 185 healthy public runs, 80 of them
-with both losses, lay a fifth over their best at two evaluations in a row in one run, at most one in the others, and
-three tenths never. The rule raised nothing on them. It resolves after four values in a row halfway back to the best,
-or a level that is.
+rate is higher than it was at the best, three times as long is waited; where rises came back before, twice as long as
+the longest of those (a learning rate that cycles and is not reported). While the weight of a term of the objective is
+reported (`beta`, `kl_weight`) and higher than it was, nothing is said of levels. Levels of 185 healthy public runs, 80
+of them with both losses, lay a fifth over their best at two evaluations in a row in one run, at most one in the others,
+and three tenths never. The rule raised nothing on them. It resolves after four values in a row halfway back to the
+best, or a level that is.
 """
 
 from __future__ import annotations
@@ -200,7 +202,7 @@ RULE = Rule(
     name="sustained loss spike",
     summary="The training loss has risen far above its best, or less far with the validation loss, and stays there.",
     severity="warning",
-    state_version=3,
+    state_version=4,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

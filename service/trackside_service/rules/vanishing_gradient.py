@@ -121,7 +121,7 @@ def _finding(context: RunContext, state: State, usual: float, value: float, read
     loss = ""
     if state.loss.start is not None:
         loss = f" The training loss began at {state.loss.start:.4g} and is {state.loss.last:.4g}: it has not converged."
-    higher = advice.higher_start(context)
+    higher, since = advice.higher_start(context), say(state.small.since)
     rate = "" if higher is None else f" If the learning rate is what is too small, {higher}."
     return Finding(
         code=CODE,
@@ -129,10 +129,11 @@ def _finding(context: RunContext, state: State, usual: float, value: float, read
         severity="warning",
         title=f"{GRAD_NORM} vanishes: {value:.3g}",
         detail=f"{GRAD_NORM} has been next to nothing for {state.small.count} records in a row, since "
-        f"{say(state.small.since)}, and is {value:.3g} now.{loss}",
-        advice="Look for dead or saturated units (a first step that was too large, inputs that are not scaled), for a "
-        "part of the network that is frozen or detached, for a loss multiplied by 0, and for underflow in float16 "
-        f"without a loss scale. The gradient norm by layer tells where it is lost.{rate}",
+        f"{since}, and is {value:.3g} now.{loss}",
+        advice=f"Take the gradient norm by layer on one batch of {since}. Exactly 0 in all: the loss is detached, "
+        "multiplied by 0, or underflows in float16 (set a loss scale, or use bfloat16). From one layer down: what lies "
+        "above it is frozen, or its units are dead or saturated, by inputs that are not scaled or by too large a first "
+        f"step; {advice.lower_peak(context)}.{rate}",
         opened=position(state.small.since),
         detected=reading.record.position,
         evidence={
