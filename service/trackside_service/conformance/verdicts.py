@@ -15,7 +15,7 @@ from trackside_service.conformance.causes.other_schedule import different_schedu
 from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.conformance.conventions import Convention, places_of, preference
 from trackside_service.conformance.driven.causing import Log, causes_of
-from trackside_service.conformance.driven.judging import Standing, judged
+from trackside_service.conformance.driven.judging import Standing, convention_of, judged
 from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
@@ -139,7 +139,8 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     driver, held = driver_of(schedule), standing(schedule, state)
     if driver is not None and held is not None and state.driven is not None and held.reading is not None:
         log = Log(state.trail, state.driven, state.prints, state.prints.format(), state.peak)
-        return replace(verdict, causes=causes_of(schedule, driver, log, held.reading))
+        causes, reading = causes_of(schedule, driver, log, held.reading)
+        return replace(verdict, causes=causes, first_off=reading.off, convention=convention_of(reading))
     tried: list[Evidence] = []
     for manner in _manners(state):
         readings, evidence = _evidence(schedule, state, manner, verdict.first_off, run_updates)

@@ -212,8 +212,14 @@ def _vague(schedule: CompiledSchedule, follower: Follower, point: LrPoint | Metr
             return "it is reported inside the epochs"
         return None
     step, epoch = follower.at
-    if follower.reports == 0 or schedule.framework == "transformers":
+    if follower.reports == 0:
         return None
+    if schedule.framework == "transformers":
+        # They come whenever they are asked for; which of them a checkpoint behind them had seen is not said.
+        if step is not None and point.step is not None:
+            return "its steps fall back" if point.step < step else None
+        fell = epoch is not None and point.epoch is not None and point.epoch < epoch
+        return "its epochs fall back" if fell else None
     if step is not None and point.step is not None:
         if point.step <= step:
             return "its steps fall back"
