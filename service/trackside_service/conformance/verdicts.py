@@ -128,7 +128,19 @@ def standing(schedule: CompiledSchedule, state: TrackerState) -> Standing | None
     if driver is None or state.driven is None:
         return None
     found = judged(schedule, driver, state.driven, state.prints, state.peak)
+    if found.explanation.verdict == "off_schedule" and state.loose is not None:
+        loose = judged(schedule, driver, state.loose, state.prints, state.peak)
+        if loose.explanation.verdict != "off_schedule":
+            found = _excused(state, loose)
     return replace(found, explanation=replace(found.explanation, points=state.points))
+
+
+def _excused(state: TrackerState, loose: Standing) -> Standing:
+    """Return how a log stands that is off in its own format, where each print's own digits explain its LR."""
+    if loose.explanation.verdict == "on_schedule" and mixed(state.series) and not bare_zeros(state.series):
+        return loose
+    reason = "the LR is printed too coarsely to compare: some of its prints are coarser, or cut off"
+    return replace(loose, explanation=replace(loose.explanation, verdict="undetermined", reason=reason))
 
 
 def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: int | None = None) -> Explanation:

@@ -15,7 +15,6 @@ import numpy as np
 
 from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World
 from trackside_service.conformance.explanation import FirstOff
-from trackside_service.conformance.printing import deviation
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.greedy import Greedy
 
@@ -72,12 +71,15 @@ def waited(greedy: Greedy, span: Span, ticks: int) -> Span:
 def narrowed(driver: Driver, span: Span, seen: Seen, tick: int, peak: float) -> Span | None:
     """Return the span under which `seen` may be the LR after `tick` ticks; None where it cannot."""
     expected = nearest(driver, span, seen, tick)
-    key = deviation(seen.value, expected, max(peak, expected))
-    if key != CLEAN and not seen.format.explains(key):
+    key = seen.key(expected, peak)
+    if key is None:
         return None
     found = span
     if driver.settled is None:
-        half = float(seen.format.half_widths(np.array([seen.value]), max(peak, expected))[0])
+        if seen.below is not None:
+            half = max(seen.below, seen.above)
+        else:
+            half = float(seen.format.half_widths(np.array([seen.value]), max(peak, expected))[0])
         # What lies outside by rounding alone is held on to.
         low, high = min(seen.value - half, span.high), max(seen.value + half, span.low)
         found = replace(span, low=max(low, span.low), high=min(high, span.high))

@@ -10,7 +10,7 @@ from trackside_service.conformance.driven.following import Follower, States, Tic
 from trackside_service.conformance.driven.reach import Reach
 from trackside_service.conformance.driven.span import Span
 from trackside_service.conformance.driven.state import Driven, Levels
-from trackside_service.conformance.driven.worlds import Key, Seen, World
+from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World
 from trackside_service.conformance.explanation import FirstOff
 
 
@@ -96,8 +96,11 @@ def _states(states: States) -> dict[str, Any] | list[list[Any]]:
 
 
 def _world(world: World) -> list[Any]:
-    parts = [world.level, world.bad, world.rest, world.low, world.high, list(world.key), _off(world.blame)]
-    return [*parts, world.left, list(world.peers)] if world.left or world.peers else parts
+    """Return its parts, without those at the end that say nothing."""
+    parts: list[Any] = [world.level, world.bad, world.rest, world.low, world.high]
+    if world.left or world.peers:
+        return [*parts, list(world.key), _off(world.blame), world.left, list(world.peers)]
+    return parts if world.key == CLEAN and world.blame is None else [*parts, list(world.key), _off(world.blame)]
 
 
 def _unstates(data: dict[str, Any] | Sequence[Sequence[Any]]) -> States:
@@ -111,8 +114,9 @@ def _unstates(data: dict[str, Any] | Sequence[Sequence[Any]]) -> States:
 
 
 def _unworld(data: Sequence[Any]) -> World:
-    level, bad, rest, low, high, key, blame, *more = data
-    left, peers = more or (0, ())
+    level, bad, rest, low, high, *more = data
+    key, blame, *last = more or (CLEAN, None)
+    left, peers = last or (0, ())
     return World(level, bad, rest, low, high, _key(key), _unoff(blame), left, tuple(peers))
 
 

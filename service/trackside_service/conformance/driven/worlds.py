@@ -58,7 +58,8 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An observed LR with its place. What the log's prints had shown until then is the coarsest format that it can
-    have (`style`, `digits`, `decimals`): more prints only make it finer.
+    have (`style`, `digits`, `decimals`): more prints only make it finer. Where `below` is given, the number behind it
+    lies from `below` under it to `above` over it, whatever the others show.
     """
 
     index: int
@@ -68,11 +69,20 @@ class Seen:
     style: Literal["full", "significant", "fixed", "either"]
     digits: int
     decimals: int
+    below: float | None = None
+    above: float = 0.0
 
     @property
     def format(self) -> PrintFormat:
         """That format."""
         return PrintFormat(self.style, self.digits, self.decimals)
+
+    def key(self, expected: float, peak: float) -> Key | None:
+        """Return from which format on `expected` is ruled out; None where it is already."""
+        if self.below is not None:
+            return CLEAN if -self.below <= expected - self.value <= self.above else None
+        key = deviation(self.value, expected, max(peak, expected))
+        return key if key == CLEAN or self.format.explains(key) else None
 
 
 def fresh(plateau: Following) -> World:
@@ -178,14 +188,13 @@ def unknown_best(world: World) -> World:
 def matching(driver: Driver, worlds: Sequence[World], seen: Seen, tick: int, peak: float) -> tuple[World, ...]:
     """Return the states under which `seen` may be the LR after `tick` ticks; what its format leaves open is noted."""
     kept = []
-    found: dict[float, tuple[float, Key, bool]] = {}  # states often share a level
+    found: dict[float, tuple[float, Key | None]] = {}  # states often share a level
     for world in worlds:
         if world.level not in found:
             expected = driver.lr_at(max(tick, 0), world.level)
-            key = deviation(seen.value, expected, max(peak, expected))
-            found[world.level] = (expected, key, key == CLEAN or seen.format.explains(key))
-        expected, key, fits = found[world.level]
-        if not fits:
+            found[world.level] = (expected, seen.key(expected, peak))
+        expected, key = found[world.level]
+        if key is None:
             continue
         if key == CLEAN:
             kept.append(world)
