@@ -8,22 +8,48 @@ from trackside import _wire
 from trackside._tables import UnreadableScheduleError
 
 _TORCH_KEPT = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
+_GREEDY_KEPT = (
+    "mode",
+    "factor",
+    "patience",
+    "threshold",
+    "threshold_mode",
+    "cooldown",
+    "warmup",
+    "eps",
+    "smooth",
+    "window_size",
+)
 _PADDLE_KEPT = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "epsilon")
 
 
 def torch_plateau(scheduler: Any) -> dict[str, Any] | None:
-    """Return the declaration of torch's own ReduceLROnPlateau without its place, None for any other scheduler.
+    """Return the declaration of torch's own ReduceLROnPlateau or transformers' GreedyLR without its place, None for any
+    other scheduler.
 
     Raises `UnreadableScheduleError` where it has been stepped and the rates that it began with are not to be had.
     """
+    if _is(scheduler, "GreedyLR", "transformers.optimization"):
+        return _greedy(scheduler)
     if not _is(scheduler, "ReduceLROnPlateau", "torch.optim.lr_scheduler"):
         return None
     params = {name: _wire.jsonable(getattr(scheduler, name)) for name in _TORCH_KEPT}
-    least = [_number(value) for value in scheduler.min_lrs]
-    params["min_lr"] = least if len(set(least)) > 1 else least[0]
-    base_lrs = _first_rates(scheduler)
-    base_lr: Any = base_lrs if len(base_lrs) > 1 else base_lrs[0]
+    params["min_lr"] = _bounds(scheduler.min_lrs)
+    base_lr = _one_or_all(_first_rates(scheduler))
     return {"framework": "torch", "class": "ReduceLROnPlateau", "params": params, "base_lr": base_lr}
+
+
+def _greedy(scheduler: Any) -> dict[str, Any]:
+    """It keeps the rates that it began with: under way as well, it starts over from them."""
+    own = {name: _wire.jsonable(getattr(scheduler, name)) for name in _GREEDY_KEPT}
+    own["reset_start"] = _wire.jsonable(scheduler.reset_start_original)
+    own["min_lr"], own["max_lr"] = _bounds(scheduler.min_lrs), _bounds(scheduler.max_lrs)
+    return {
+        "framework": "transformers",
+        "class": "get_scheduler",
+        "params": {"name": "greedy", "scheduler_specific_kwargs": own},
+        "base_lr": _one_or_all([_number(rate) for rate in scheduler._init_lrs]),
+    }
 
 
 def paddle_plateau(scheduler: Any) -> dict[str, Any] | None:
@@ -55,6 +81,16 @@ def _first_rates(scheduler: Any) -> list[float]:
             "own; start the run before the first step, or declare the schedule by hand"
         )
     return [_number(default)] * len(groups)
+
+
+def _bounds(values: Any) -> Any:
+    """One number where all groups have the same."""
+    found = [_number(value) for value in values]
+    return found if len(set(found)) > 1 else found[0]
+
+
+def _one_or_all(rates: list[float]) -> Any:
+    return rates if len(rates) > 1 else rates[0]
 
 
 def _number(value: Any) -> float:

@@ -16,7 +16,7 @@ from typing import Any, Callable
 from trackside import _wire
 
 MAX_VALUES = 100_000
-_REACTS = ("ReduceLROnPlateau", "ReduceOnPlateau")
+_REACTS = ("ReduceLROnPlateau", "ReduceOnPlateau", "GreedyLR")
 _HEAVY = ("Module", "Layer", "Tensor", "Parameter", "Optimizer")
 
 

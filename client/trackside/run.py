@@ -35,9 +35,9 @@ class Run:
     `optimizer` is a torch or Paddle optimizer: every `log` then carries the LR of each param group at that moment, so
     call `log` before `scheduler.step()`. `scheduler` is the live scheduler, from which the configured schedule is read;
     a Paddle optimizer brings its own. `scheduler_unit` says how the loop steps it: "epoch" (once an epoch, the default)
-    or "step" (once an optimizer update); `scheduler_metric` names the reported metric that a ReduceLROnPlateau is
-    stepped with ("val_loss"). Where both are read, the rates are declared exact, and one that is passed to `log` gives
-    way to the one read. `schedule` declares it by hand instead (see `trackside.schedules`).
+    or "step" (once an optimizer update); `scheduler_metric` names the reported metric that a ReduceLROnPlateau or
+    GreedyLR is stepped with ("val_loss"). Where both are read, the rates are declared exact, and one that is passed to
+    `log` gives way to the one read. `schedule` declares it by hand instead (see `trackside.schedules`).
 
     `stop_on="critical"` lets the service ask for an end: `should_stop` turns True once a critical alert opened.
     `resumed_from_step` is the step of the checkpoint that this process went on from, with the `run_id` of the run.

@@ -93,9 +93,9 @@ def torch(
 
     OneCycleLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, StepLR and LinearLR are read by their constructors'
     values; any other as a table of the first group's values over `length` ticks, made by stepping a copy over a
-    stand-in optimizer. ReduceLROnPlateau is read by its constructor's values, too; `metric` names the reported metric
-    that it is stepped with, such as "val_loss". Raises `UnreadableScheduleError` (a `ValueError`) where neither is
-    possible, and where `metric` is given for a scheduler that follows none.
+    stand-in optimizer. ReduceLROnPlateau and transformers' GreedyLR are read by their constructors' values, too;
+    `metric` names the reported metric that they are stepped with, such as "val_loss". Raises `UnreadableScheduleError`
+    (a `ValueError`) where neither is possible, and where `metric` is given for a scheduler that follows none.
     """
     plateau = _plateaus.torch_plateau(scheduler)
     if plateau is not None:

@@ -1,4 +1,4 @@
-"""Runs under a plateau schedule: what a loop logs, from a declaration and a metric."""
+"""Runs under a plateau schedule or GreedyLR: what a loop logs, from a declaration and a metric."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ DECLARED: dict[str, Any] = {
     "unit": "epoch",
 }
 NAMED = {**DECLARED, "metric": "val_loss"}
+
+GREEDY: dict[str, Any] = {"patience": 2, "factor": 0.8, "min_lr": 0.05, "max_lr": 0.3, "reset_start": 3}
+
+
+def greedy(**params: Any) -> dict[str, Any]:
+    """A declaration of transformers' GreedyLR, its metric named."""
+    own = {"name": "greedy", "scheduler_specific_kwargs": {**GREEDY, **params}}
+    shared = {"framework": "transformers", "class": "get_scheduler", "params": own, "base_lr": 0.1}
+    return {**shared, "unit": "epoch", "metric": "val_loss"}
 
 
 def with_params(**params: Any) -> dict[str, Any]:

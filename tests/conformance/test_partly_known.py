@@ -52,7 +52,8 @@ def test_a_plateau_whose_metric_was_not_reported_is_undetermined() -> None:
 
 
 def test_a_schedule_that_is_previewed_but_not_replayed_is_undetermined() -> None:
-    greedy = {"framework": "transformers", "class": "get_scheduler", "params": {"name": "greedy"}, "base_lr": 0.1}
+    greedy: dict[str, Any] = {"framework": "transformers", "class": "get_scheduler", "base_lr": 0.1}
+    greedy["params"] = {"name": "greedy", "scheduler_specific_kwargs": {"smooth": True}}
     schedule = compile_schedule({**greedy, "unit": "step"})
     assert explain(schedule, [LrPoint(lr=0.1, step=0)]).verdict == "on_schedule"
     later = explain(schedule, [LrPoint(lr=0.1, step=0), LrPoint(lr=0.095, step=30)])

@@ -47,6 +47,7 @@ def first(found: Explanation) -> Cause:
 @pytest.mark.parametrize(
     ("name", "actual"),
     [
+        ("patience", 2),
         ("patience", 5),
         ("patience", 8),
         ("cooldown", 5),
@@ -71,6 +72,20 @@ def test_the_parameter_that_differs_comes_first_with_its_value(name: str, actual
     else:
         assert said["low"] <= actual <= said["high"]
         assert said["value"] == pytest.approx(actual, rel=0.02)
+
+
+def test_a_floor_that_is_not_there_is_no_higher_than_the_least_lr() -> None:
+    metric = losses(EPOCHS)
+    found = first(answer(together(lrs_of(NAMED, metric), metric=metric), with_params(min_lr=0.03)))
+    assert (found.cause, found.params["parameter"]) == ("param_mismatch", "min_lr")
+    assert (found.params["actual"]["value"], found.params["actual"]["low"]) == (0, 0)
+
+
+def test_another_group_is_named() -> None:
+    metric = losses(EPOCHS)
+    declared = {**NAMED, "base_lr": [0.1, 0.02]}
+    found = first(answer(together(lrs_of({**NAMED, "base_lr": 0.02}, metric), metric=metric), declared))
+    assert (found.cause, found.family, found.params) == ("other_group", "scale", {"group": 1, "base_lr": 0.02})
 
 
 @pytest.mark.parametrize("shown", sorted(PRINTS))

@@ -1,4 +1,4 @@
-"""Live ReduceLROnPlateau and ReduceOnPlateau, read by their constructors' values, and loops under them."""
+"""Live ReduceLROnPlateau, ReduceOnPlateau and GreedyLR, read by their constructors' values, and loops under them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 import trackside
 from tests.client.receiver import Receiver
@@ -44,6 +45,27 @@ def test_torch_with_groups() -> None:
     assert len(compile_schedule(declaration).groups) == 2
 
 
+def test_greedy_by_the_values_of_its_constructor() -> None:
+    own = {**SETTINGS, "warmup": 2, "eps": 1e-7, "smooth": False, "window_size": 50, "reset_start": 7}
+    bounds = {"min_lr": [1e-3, 1e-4], "max_lr": 0.5}
+    scheduler = transformers.GreedyLR(optimizer_of(0.1, 0.02), **own, **bounds)
+    expected = {
+        "framework": "transformers",
+        "class": "get_scheduler",
+        "params": {"name": "greedy", "scheduler_specific_kwargs": {**own, **bounds}},
+        "base_lr": [0.1, 0.02],
+        "unit": "epoch",
+        "metric": "val_acc",
+    }
+    assert schedules.torch(scheduler, unit="epoch", metric="val_acc") == expected
+    for value in range(40):
+        scheduler.step(float(value < 20))
+    assert scheduler.optimizer.param_groups[0]["lr"] != 0.1
+    assert scheduler.reset_start < 7
+    assert schedules.read(scheduler, unit="epoch", metric="val_acc") == expected
+    assert len(compile_schedule(expected).groups) == 2
+
+
 def test_paddle_by_the_values_of_its_constructor() -> None:
     scheduler = paddle.optimizer.lr.ReduceOnPlateau(0.2, min_lr=1e-4, epsilon=1e-7, **SETTINGS)
     for _ in range(6):
@@ -62,8 +84,12 @@ def test_a_subclass_is_not_taken_for_the_class() -> None:
     class Own(torch.optim.lr_scheduler.ReduceLROnPlateau):  # type: ignore[misc]
         """May do what it likes."""
 
-    with pytest.raises(schedules.UnreadableScheduleError, match="follows a metric"):
-        schedules.torch(Own(optimizer_of(0.1)), unit="epoch", length=5)
+    class OwnGreedy(transformers.GreedyLR):  # type: ignore[misc]
+        """So may this."""
+
+    for made in (Own, OwnGreedy):
+        with pytest.raises(schedules.UnreadableScheduleError, match="follows a metric"):
+            schedules.torch(made(optimizer_of(0.1)), unit="epoch", length=5)
 
 
 def test_one_under_way_begins_with_the_scripts_own_rate_or_is_not_guessed() -> None:
@@ -98,15 +124,15 @@ def test_declared_by_hand() -> None:
         schedules.declare("torch", "ReduceLROnPlateau", base_lr=0.1, unit="epoch", metric=" ")
 
 
-@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("framework", ["torch", "greedy", "paddle"])
 def test_a_loop_is_compared_by_what_was_read(receiver: Receiver, framework: str) -> None:
     """The right loop is on schedule; one that gives the scheduler another metric than it says is not."""
     verdicts = {}
     for fed in ("val_loss", "train_loss"):
         values = random.Random(3)
-        if framework == "torch":
+        if framework != "paddle":
             optimizer: Any = optimizer_of(0.1)
-            scheduler = Plateau(optimizer, factor=0.5, patience=1)
+            scheduler = (Plateau if framework == "torch" else transformers.GreedyLR)(optimizer, factor=0.5, patience=1)
             options = {"scheduler": scheduler}
         else:
             scheduler = paddle.optimizer.lr.ReduceOnPlateau(0.1, factor=0.5, patience=1)

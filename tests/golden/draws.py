@@ -160,7 +160,7 @@ def transformers_plateau(rng: random.Random) -> dict[str, Any]:
 
 
 def transformers_greedy(rng: random.Random) -> dict[str, Any]:
-    """greedy, which is not compared with a run's LR."""
+    """greedy."""
     return _driven(rng, "greedy", greedy(rng))
 
 

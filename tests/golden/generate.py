@@ -215,6 +215,10 @@ def transformers_driven() -> Cases:
 
     yield case("get_reduce_on_plateau_schedule", patience=2.5, cooldown=1.5, factor=0.5)
     yield case("get_greedy_schedule", patience=1, factor=0.5)
+    yield case("get_greedy_schedule", patience=0, factor=0.8, min_lr=[0.05, 0.01], max_lr=[0.2, 0.04], reset_start=2)
+    yield case("get_greedy_schedule", patience=1, factor=0.7, min_lr=0.02, cooldown=2, warmup=1, mode="max")
+    yield case("get_greedy_schedule", patience=1.5, factor=0.9, threshold=0.05, threshold_mode="rel", reset_start=1)
+    yield case("get_greedy_schedule", patience=0, factor=0.95, min_lr=1e-3, eps=1e-3, warmup=2.5, cooldown=0.5)
 
 
 def timm_cases() -> Cases:

@@ -98,12 +98,14 @@ class _Train(Loop):
                 options.setdefault("total_epochs", epochs)
 
     def _plateau(self, args: Any, scheduler: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-        """A ReduceLROnPlateau, from the arguments or of one's own: the trainer steps it at each evaluation."""
+        """What follows a metric, from the arguments or of one's own: the trainer steps it at each evaluation."""
         name = args.metric_for_best_model or "loss"
         name = name if name.startswith("eval_") else f"eval_{name}"
         followed = own_or_canonical(name, "eval_", "val", options.get("metric_names") or {})
         found = schedules.torch(scheduler, unit="step")
-        own = {"name": "reduce_lr_on_plateau", "scheduler_specific_kwargs": found["params"]}
+        own = found["params"]
+        if found["framework"] == "torch":
+            own = {"name": "reduce_lr_on_plateau", "scheduler_specific_kwargs": own}
         return _declared(scheduler, options, own, metric=options.get("scheduler_metric", followed))
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -164,7 +166,8 @@ class _Train(Loop):
 
 
 def _follows_metric(scheduler: Any) -> bool:
-    return any(base.__name__ == "ReduceLROnPlateau" for base in type(scheduler).__mro__)
+    """Tell those that the trainer steps with a metric."""
+    return any(base.__name__ in ("ReduceLROnPlateau", "GreedyLR") for base in type(scheduler).__mro__)
 
 
 def _from_arguments(args: Any, state: Any, scheduler: Any, options: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ def dump(state: TrackerState) -> dict[str, Any]:
         "stride": state.keeping.stride,
         "marks": list(state.keeping.marks),
         "driven": None if state.driven is None else storing.dump(state.driven),
+        "loose": None if state.loose is None else storing.dump(state.loose),
         "trail": None if state.driven is None else trail.dump(state.trail),
         **{
             name: [[kept.index, *_point(kept.point)] for kept in part]
@@ -83,6 +84,7 @@ def load(data: dict[str, Any]) -> TrackerState:
             _kept(data["series"]), data["stride"], _kept(data["recent"]), _kept(data["around"]), tuple(data["marks"])
         ),
         driven=None if data["driven"] is None else storing.load(data["driven"]),
+        loose=None if data["loose"] is None else storing.load(data["loose"]),
         trail=trail.Trail() if data["trail"] is None else trail.load(data["trail"]),
     )
 

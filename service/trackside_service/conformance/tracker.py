@@ -26,7 +26,7 @@ from trackside_service.conformance.conventions import (
     tick_at,
     ticks_at,
 )
-from trackside_service.conformance.driven.state import Against, Driven, follow
+from trackside_service.conformance.driven.state import Against, Driven, follow, is_off
 from trackside_service.conformance.driven.trail import TICKS, Trail
 from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, shifted, windows
 from trackside_service.conformance.fronts import Front, Suspect, entered, extended, extended_one
@@ -56,7 +56,8 @@ class TrackerState:
 
     `placed`: points that could be compared; `unknown`: those placed where the schedule's LR is not known;
     `magnitude`: the largest LR among the compared ones. `driven`: where the schedule follows a metric, what is known of
-    it; the fronts are empty then. `trail`: its first ticks, for the diagnosis.
+    it; the fronts are empty then. `loose`: the same where each print is held to its own digits, None where that excuses
+    nothing. `trail`: its first ticks, for the diagnosis.
     """
 
     peak: float
@@ -70,6 +71,7 @@ class TrackerState:
     fronts: tuple[Front, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
     driven: Driven | None = None
+    loose: Driven | None = None
     trail: Trail = field(default_factory=Trail)
 
     @property
@@ -94,6 +96,7 @@ def start(schedule: CompiledSchedule) -> TrackerState:
         prints=PrintStats(exact=schedule.reporting.exact is True),
         fronts=((),) * len(candidates(schedule.reporting)),
         driven=None if driver_of(schedule) is None else Driven(),
+        loose=None if driver_of(schedule) is None or schedule.reporting.exact is True else Driven(),
     )
 
 
@@ -132,8 +135,15 @@ def _driven(
         keeping = keeping.with_points(state.points, (replace(point, metrics=()),), (), capacity)
     against = Against(schedule, driver, state.peak)
     held = follow(against, state.driven or Driven(), point, index=state.points, prints=prints)
+    loose = state.loose
+    if loose is not None:
+        loose = follow(against, loose, point, index=state.points, prints=prints, by_own_digits=True)
+        if schedule.metric is not None and is_off(loose):
+            loose = None  # and stays so
     points, trail = state.points + count, state.trail.seen(schedule, point, max(TICKS, capacity))
-    return replace(state, points=points, placed=points, prints=prints, keeping=keeping, driven=held, trail=trail)
+    return replace(
+        state, points=points, placed=points, prints=prints, keeping=keeping, driven=held, loose=loose, trail=trail
+    )
 
 
 def _told_apart(schedule: CompiledSchedule, state: TrackerState, points: Sequence[LrPoint]) -> TrackerState:

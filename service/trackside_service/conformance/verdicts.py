@@ -15,7 +15,7 @@ from trackside_service.conformance.causes.other_schedule import different_schedu
 from trackside_service.conformance.causes.selection import MOST, diagnose
 from trackside_service.conformance.conventions import Convention, places_of, preference
 from trackside_service.conformance.driven.causing import Log, causes_of
-from trackside_service.conformance.driven.judging import Standing, judged
+from trackside_service.conformance.driven.judging import Standing, convention_of, judged
 from trackside_service.conformance.epochs import reach_of
 from trackside_service.conformance.expecting import expected_lr
 from trackside_service.conformance.explanation import Explanation, FirstOff
@@ -130,7 +130,19 @@ def standing(schedule: CompiledSchedule, state: TrackerState) -> Standing | None
     if driver is None or state.driven is None:
         return None
     found = judged(schedule, driver, state.driven, state.prints, state.peak)
+    if found.explanation.verdict == "off_schedule" and state.loose is not None:
+        loose = judged(schedule, driver, state.loose, state.prints, state.peak)
+        if loose.explanation.verdict != "off_schedule":
+            found = _excused(state, loose)
     return replace(found, explanation=replace(found.explanation, points=state.points))
+
+
+def _excused(state: TrackerState, loose: Standing) -> Standing:
+    """Return how a log stands that is off in its own format, where each print's own digits explain its LR."""
+    if loose.explanation.verdict == "on_schedule" and mixed(state.series) and not bare_zeros(state.series):
+        return loose
+    reason = "the LR is printed too coarsely to compare: some of its prints are coarser, or cut off"
+    return replace(loose, explanation=replace(loose.explanation, verdict="undetermined", reason=reason))
 
 
 def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: int | None = None) -> Explanation:
@@ -141,7 +153,8 @@ def conclude(schedule: CompiledSchedule, state: TrackerState, *, run_updates: in
     driver, held = driver_of(schedule), standing(schedule, state)
     if driver is not None and held is not None and state.driven is not None and held.reading is not None:
         log = Log(state.trail, state.driven, state.prints, state.prints.format(), state.peak)
-        return replace(verdict, causes=causes_of(schedule, driver, log, held.reading))
+        causes, reading = causes_of(schedule, driver, log, held.reading)
+        return replace(verdict, causes=causes, first_off=reading.off, convention=convention_of(reading))
     tried: list[Evidence] = []
     for manner in _manners(state):
         readings, evidence = _evidence(schedule, state, manner, verdict.first_off, run_updates)

@@ -19,11 +19,11 @@ change.
 `lr/1` and on to the sixteenth group's, is compared with its own group's curve. A group that is off is an alert with
 that subject; groups that leave the schedule at the same point for the same cause are one alert, which names them.
 
-**Schedules that follow a metric.** ReduceLROnPlateau and its like are replayed from the metric that the run reports:
-the one that the declaration names (`metric`), else `val_acc` where more is better, `val_loss` where less is, and then
-the others. Unnamed, it is an alarm only where no metric whatever could explain the LR, since the scheduler may follow
-one that is not reported: so name it. Values that are missing, or printed too coarsely, leave the LR undetermined until
-it shows what was made of them.
+**Schedules that follow a metric.** ReduceLROnPlateau, GreedyLR and their like are replayed from the metric that the run
+reports: the one that the declaration names (`metric`), else `val_acc` where more is better, `val_loss` where less is,
+and then the others. Unnamed, it is an alarm only where no metric whatever could explain the LR, since the scheduler may
+follow one that is not reported: so name it. Values that are missing, or printed too coarsely, leave the LR undetermined
+until it shows what was made of them.
 
 **Resumes.** A process that says the step it resumes from is compared behind that step, whether its counters go on or
 begin again at 0; where its first record does not tell which, both are held possible.
@@ -393,7 +393,7 @@ RULE = Rule(
     check=check,
     check_many=check_many,
     sees_behind=True,
-    state_version=13,
+    state_version=14,
     dump=dump,
     load=load,
 )

@@ -48,18 +48,22 @@ def _other_groups(evidence: Evidence) -> Sequence[Fit]:
     for view in evidence.views:
         for group in range(1, len(schedule.groups)):
             if bool(view.allows(schedule.lrs(view.ticks, group))):
-                base = schedule.base_lrs[group] if schedule.base_lrs and group < len(schedule.base_lrs) else None
-                rate = "" if base is None else f", whose base LR is {base:.4g}"
-                own, other = schedule.first, schedule.number_of(group)
-                cause = Cause(
-                    "other_group",
-                    "scale",
-                    {"group": other} if base is None else {"group": other, "base_lr": base},
-                    f"The LRs are those of parameter group {other}{rate}, not of group {own}.",
-                    words(schedule, "another_group", own=own, other=other).advice,
-                )
-                return (Fit(cause, view.convention),)
+                return (Fit(another_group(schedule, group), view.convention),)
     return ()
+
+
+def another_group(schedule: CompiledSchedule, group: int) -> Cause:
+    """Return the cause of a log that has the LRs of the schedule's group at that place (>= 1)."""
+    base = schedule.base_lrs[group] if schedule.base_lrs and group < len(schedule.base_lrs) else None
+    rate = "" if base is None else f", whose base LR is {base:.4g}"
+    own, other = schedule.first, schedule.number_of(group)
+    return Cause(
+        "other_group",
+        "scale",
+        {"group": other} if base is None else {"group": other, "base_lr": base},
+        f"The LRs are those of parameter group {other}{rate}, not of group {own}.",
+        words(schedule, "another_group", own=own, other=other).advice,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from trackside_service.conformance.causes.scale import another_group
 from trackside_service.conformance.causes.words.plateau import parameter_name, plateau_words
 from trackside_service.conformance.driven.fitting import Fitted, began_anew, fitted, set_by_hand
-from trackside_service.conformance.driven.judging import Reading
+from trackside_service.conformance.driven.judging import Reading, readings_of
 from trackside_service.conformance.driven.replaying import Replays, Tick, ticks_of
 from trackside_service.conformance.driven.state import Driven
 from trackside_service.conformance.driven.trail import Trail
@@ -25,7 +26,8 @@ from trackside_service.conformance.explanation import Cause, FirstOff
 from trackside_service.conformance.intervals import Interval, between, whole
 from trackside_service.conformance.printing import PrintFormat, PrintStats, deviation
 from trackside_service.schedules.compiled import CompiledSchedule
-from trackside_service.schedules.driving import Driver
+from trackside_service.schedules.driving import Driver, driver_of
+from trackside_service.schedules.kinds.greedy import Greedy
 
 _LOG: Final = logging.getLogger(__name__)
 MOST: Final = 6
@@ -71,27 +73,48 @@ class _Case:
 
     def explains(self, expected: float) -> bool:
         """Say whether the first LR off may be a print of `expected`."""
-        return self.log.shown.explains(deviation(self.off.observed, expected, self.log.peak))
+        return self.log.shown.explains(deviation(self.off.observed, expected, max(self.log.peak, expected)))
+
+    @property
+    def still(self) -> bool:
+        """Whether the LR never changed though it should have."""
+        if self.log.state.levels.changes > 0 or self.off.expected is None:
+            return False
+        if isinstance(self.driver.plateau, Greedy):  # it may rise as well
+            return self.off.index > 0
+        return self.off.observed > self.off.expected
 
 
-def causes_of(schedule: CompiledSchedule, driver: Driver, log: Log, reading: Reading) -> tuple[Cause, ...]:
-    """Return the causes that the log does not rule out, simplest first."""
+def causes_of(
+    schedule: CompiledSchedule, driver: Driver, log: Log, reading: Reading
+) -> tuple[tuple[Cause, ...], Reading]:
+    """Return the causes that the log does not rule out, simplest first, and the reading that they are told in."""
     off = reading.off
     if off is None:
-        return ()
+        return (), reading
     case = _Case(schedule, driver, log, reading, off)
     if not math.isfinite(off.observed) or off.expected is None:
-        return (_different(case),)
+        return (_different(case),), reading
     try:
         # A log of one digit may be explained only where it is read as coarsely as it can be.
         for shown in dict.fromkeys((log.shown, log.prints.coarsest())):
-            found = tuple(_found(replace(case, log=replace(log, shown=shown)), off.expected))
-            if found:
-                return found[:MOST]
-        return _unfitted(case, off.expected)
+            # What changes too early is explained further by the wrong reading, up to where it is off as well.
+            for each in (reading, *_other_readings(case, shown)):
+                if each.off is None or each.off.expected is None:
+                    continue
+                read = replace(case, log=replace(log, shown=shown), reading=each, off=each.off)
+                found = tuple(_found(read, each.off.expected))
+                if found:
+                    return found[:MOST], each
+        return _unfitted(case, off.expected), reading
     except Exception:  # the verdict is worth more than its explanation
         _LOG.exception("the search for causes of a schedule that follows a metric failed")
-        return (_different(case),)
+        return (_different(case),), reading
+
+
+def _other_readings(case: _Case, shown: PrintFormat) -> list[Reading]:
+    found = readings_of(case.driver, case.reading.follower, shown, case.log.peak)
+    return [one for one in found if one.view.when != case.reading.view.when]
 
 
 def _found(case: _Case, expected: float) -> Iterator[Cause]:
@@ -103,8 +126,11 @@ def _found(case: _Case, expected: float) -> Iterator[Cause]:
     if first is None:
         return
     frozen = case.log.state.levels.changes == 0
-    if frozen and case.off.observed > expected:
+    if case.still:
         yield _never(case)
+    group = _group_of(case, replays)
+    if group is not None:
+        yield another_group(case.schedule, group)
     scale = _factor_of(case, expected)
     if case.off.index == 0 and scale is not None and replays.fits(scale=scale.value):
         yield _scale(case, scale)
@@ -112,16 +138,25 @@ def _found(case: _Case, expected: float) -> Iterator[Cause]:
     anew = began_anew(replays, first) if case.log.trail.falls else None
     if anew is not None:
         yield _lost_state(case, anew)
-    listed = fitted(replays, _others(case))
+    listed = fitted(replays, _others(case)) if group is None else ()
     for one in listed:
         yield _metric(case, one) if one.what == "metric" else _parameter(case, one)
-    if listed or frozen or anew is not None:
+    if listed or frozen or anew is not None or group is not None:
         return
     anew, hand = began_anew(replays, first), set_by_hand(replays, first)
     if anew is not None:
         yield _lost_state(case, anew)
     if hand is not None:
         yield _override(case)
+
+
+def _group_of(case: _Case, replays: Replays) -> int | None:
+    """Return the place of another parameter group whose LRs these are."""
+    for place in range(1, len(case.schedule.groups)):
+        driver = driver_of(case.schedule, place)
+        if driver is not None and replace(replays, driver=driver).fits():
+            return place
+    return None
 
 
 def _replays(case: _Case) -> Replays | None:
@@ -146,8 +181,8 @@ def _others(case: _Case) -> Sequence[tuple[str, Sequence[Tick]]]:
 
 def _unfitted(case: _Case, expected: float) -> tuple[Cause, ...]:
     """Return what the first LR off shows by itself."""
-    off, levels = case.off, case.log.state.levels
-    if off.observed > expected and levels.changes == 0:
+    off = case.off
+    if case.still:
         return (_never(case),)
     scale = _factor_of(case, expected)
     if off.index == 0 and scale is not None:
@@ -165,13 +200,14 @@ def _unfitted(case: _Case, expected: float) -> tuple[Cause, ...]:
 
 def _reachable(case: _Case) -> bool:
     """Say whether the plateau's own reductions lead there, to the print's precision."""
-    if case.driver.settled is not None:
+    plateau = case.driver.plateau
+    if case.driver.settled is not None or isinstance(plateau, Greedy):
         return True
-    level = case.driver.plateau.lr
+    level = plateau.lr
     for _ in range(1_000):
         if case.explains(level):
             return True
-        below = lowered(case.driver.plateau, level)
+        below = lowered(plateau, level)
         if below == level or below < 0.5 * case.off.observed:
             return False
         level = below
@@ -187,11 +223,13 @@ def _factor_of(case: _Case, expected: float) -> Interval | None:
 
 def _never(case: _Case) -> Cause:
     why, advice = case.words("never_stepped")
+    rises = isinstance(case.driver.plateau, Greedy) and (case.off.expected or 0.0) > case.off.observed
+    turned = "went on improving" if rises else "stopped improving"
     return Cause(
         "never_stepped",
         "frozen",
         {"lr": case.off.observed},
-        f"The LR stays at {case.off.observed:.4g}, though {case.metric} stopped improving: {why}.",
+        f"The LR stays at {case.off.observed:.4g}, though {case.metric} {turned}: {why}.",
         advice,
     )
 
@@ -236,7 +274,8 @@ def _lost_state(case: _Case, one: Fitted | None) -> Cause:
 def _parameter(case: _Case, one: Fitted) -> Cause:
     if one.what == "double_step":
         why, advice = case.words("double_step", k=one.actual, tick=case.tick)
-        return Cause("double_step", "time_scale", {"k": one.actual}, f"The LR falls too early: {why}.", advice)
+        moves = "changes" if isinstance(case.driver.plateau, Greedy) else "falls"
+        return Cause("double_step", "time_scale", {"k": one.actual}, f"The LR {moves} too early: {why}.", advice)
     declared = getattr(case.driver.plateau, one.what)
     name = parameter_name(case.schedule.framework, one.what)
     return Cause(

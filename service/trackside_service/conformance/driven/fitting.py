@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from trackside_service.conformance.driven.replaying import Change, Replays, Tick
 from trackside_service.conformance.intervals import among, between
-from trackside_service.schedules.kinds.plateau import Plateau
+from trackside_service.schedules.driving import Following
+from trackside_service.schedules.kinds.greedy import Greedy
 
 _PATIENCES: Final = (*range(31), 40, 50, 60, 75, 100)
 _MULTIPLES: Final = (2, 3, 4, 5, 10)
 _COOLDOWNS: Final = (*range(21), 25, 30, 40, 50, 100)
+_RESETS: Final = (*range(1, 21), 25, 30, 40, 50, 100, 200, 500, 1000)
 _THRESHOLDS: Final = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2)
 _TIMES: Final = (2, 3, 4, 8)
 _BEFORE: Final = 64
@@ -47,9 +49,14 @@ def _searched(replays: Replays, others: Sequence[tuple[str, Sequence[Tick]]]) ->
     multiples = (plateau.patience * times for times in _MULTIPLES)
     yield from _whole(replays, "patience", (*_PATIENCES, *multiples))
     if changed:
-        yield from _factor(replays, levels)
+        yield from _greedy_factor(replays, levels) if isinstance(plateau, Greedy) else _factor(replays, levels)
         yield from _whole(replays, "cooldown", _COOLDOWNS)
-        yield from _floor(replays, levels)
+        yield from _bound(replays, "min_lr", min(levels), 1e-3 if isinstance(plateau, Greedy) else 0.0)
+    if isinstance(plateau, Greedy):
+        yield from _bound(replays, "max_lr", max(levels, default=(0.0, 0.0)), 1.0)
+        if changed:
+            yield from _whole(replays, "warmup", _COOLDOWNS)
+            yield from _whole(replays, "reset_start", _RESETS)
     yield from _threshold(replays)
     mode = "max" if plateau.mode == "min" else "min"
     if replays.fits(_with(plateau, mode=mode)):
@@ -120,15 +127,43 @@ def _factor(replays: Replays, levels: Sequence[tuple[float, float]]) -> Iterator
         yield Fitted("factor", found.as_param())
 
 
-def _floor(replays: Replays, levels: Sequence[tuple[float, float]]) -> Iterator[Fitted]:
-    """Try the least LR that was seen as the floor."""
-    plateau = replays.driver.plateau
-    level, half = min(levels)
-    found = between(max(level - half, 0.0), level + half)
-    if found.low <= plateau.min_lr <= found.high or level <= 0.0:
+def _greedy_factor(replays: Replays, levels: Sequence[tuple[float, float]]) -> Iterator[Fitted]:
+    """Solve for GreedyLR's factor: each change divides by it or multiplies with it, until a bound is met."""
+    greedy = replays.driver.plateau
+    assert isinstance(greedy, Greedy)
+    low, high, power = 0.0, 1.0, 0
+    for (before, _), (level, half) in pairwise([(greedy.lr, 0.0), *levels]):
+        if level == before or level <= half:
+            continue
+        if abs(level - greedy.min_lr) <= half or abs(level - greedy.max_lr) <= half:
+            break
+        power += 1 if level < before else -1
+        if power == 0:
+            continue
+        ends = [((level + side) / greedy.lr) ** (1 / power) for side in (-half, half)]
+        if max(low, min(ends)) > min(high, max(ends)):
+            break
+        low, high = max(low, min(ends)), min(high, max(ends))
+    if low <= 0.0 or low <= greedy.factor <= high:
         return
-    if replays.fits(replace(plateau, min_lr=found.value)):
-        yield Fitted("min_lr", found.as_param())
+    found = between(low, high)
+    if found.value < 1.0 and replays.fits(replace(greedy, factor=found.value)):
+        yield Fitted("factor", found.as_param())
+
+
+def _bound(replays: Replays, name: str, seen: tuple[float, float], usual: float) -> Iterator[Fitted]:
+    """Try the constructor's own bound, which the LR need not have met; else the least LR that was seen as the floor, or
+    the highest as the ceiling.
+    """
+    plateau = replays.driver.plateau
+    level, half = seen
+    found = between(max(level - half, 0.0), level + half)
+    if found.low <= getattr(plateau, name) <= found.high or level <= 0.0:
+        return
+    if usual != getattr(plateau, name) and replays.fits(_with(plateau, **{name: usual})):
+        yield Fitted(name, among((found.low, found.high, usual), usual).as_param())
+    elif replays.fits(_with(plateau, **{name: found.value})):
+        yield Fitted(name, found.as_param())
 
 
 def _threshold(replays: Replays) -> Iterator[Fitted]:
@@ -143,11 +178,11 @@ def _threshold(replays: Replays) -> Iterator[Fitted]:
         yield Fitted("threshold_mode", absolute)
 
 
-def _beside(fits: Sequence[float], nearest: float, plateau: Plateau) -> list[float]:
+def _beside(fits: Sequence[float], nearest: float, plateau: Following) -> list[float]:
     """Return the values that fit on the same side of the declared one."""
     return [value for value in fits if (value < plateau.threshold) == (nearest < plateau.threshold)]
 
 
-def _with(plateau: Plateau, **changed: Any) -> Plateau:
+def _with(plateau: Following, **changed: Any) -> Following:
     """Return it with other parameters, which are named at run time."""
     return replace(plateau, **changed)

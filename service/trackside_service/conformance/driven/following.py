@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from trackside_service.conformance.driven.reach import (
-    Reach,
+from trackside_service.conformance.driven.ranges import (
+    Range,
     known_again,
     narrowed,
     nearest,
-    reach_of,
+    range_of,
     united,
     waited,
 )
@@ -23,7 +23,7 @@ from trackside_service.conformance.explanation import FirstOff
 from trackside_service.schedules.driving import Driver
 
 When: TypeAlias = Literal["in_use", "after_step"]
-States: TypeAlias = tuple[World, ...] | Reach
+States: TypeAlias = tuple[World, ...] | Range
 """The states that the plateau may be in; where they are too many, how far it can have come."""
 SNAPSHOTS: Final = 3
 TOUCHED: Final = 128
@@ -88,7 +88,7 @@ def begin(
 
 def _first(driver: Driver, name: str | None) -> States:
     first = (fresh(driver.plateau),)
-    return reach_of(driver.plateau, first) if name is None else first
+    return range_of(driver.plateau, first) if name is None else first
 
 
 def told(
@@ -169,16 +169,16 @@ def _skipped(driver: Driver, follower: Follower, first: int, until: int) -> Foll
 def _unseen(driver: Driver, states: States, ticks: int) -> States:
     """Return the states after so many ticks of which nothing is known: one by one while they are few."""
     touched = 0
-    while ticks > 0 and states and not isinstance(states, Reach):
+    while ticks > 0 and states and isinstance(states, tuple):
         if touched + len(states) > TOUCHED:
-            states = reach_of(driver.plateau, states)
+            states = range_of(driver.plateau, states)
             break
         touched += len(states)
         before, states = states, _ticked(driver, states, None)
         ticks -= 1
         if states == before:
             return states
-    return waited(driver.plateau, states, ticks) if isinstance(states, Reach) else states
+    return states if isinstance(states, tuple) else waited(driver.plateau, states, ticks)
 
 
 def _rewound(driver: Driver, follower: Follower, key: int) -> Follower:
@@ -224,9 +224,9 @@ def _joined(driver: Driver, one: States, other: States) -> States:
         return one or other
     if isinstance(one, tuple) and isinstance(other, tuple):
         both = tuple(dict.fromkeys((*one, *other)))
-        return both if len(both) <= MOST else reach_of(driver.plateau, both)
+        return both if len(both) <= MOST else range_of(driver.plateau, both)
     plateau = driver.plateau
-    ranges = [each if isinstance(each, Reach) else reach_of(plateau, each) for each in (one, other)]
+    ranges = [range_of(plateau, each) if isinstance(each, tuple) else each for each in (one, other)]
     return united(plateau, *ranges)
 
 
@@ -237,17 +237,17 @@ def _stepped(driver: Driver, states: States, count: int, value: tuple[float, flo
 
 
 def _ticked(driver: Driver, states: States, value: tuple[float, float] | None) -> States:
-    if isinstance(states, Reach):
+    if not isinstance(states, tuple):
         return waited(driver.plateau, states, 1)
     worlds = ticked(driver.plateau, states, value)
-    return worlds if len(worlds) <= MOST else reach_of(driver.plateau, worlds)
+    return worlds if len(worlds) <= MOST else range_of(driver.plateau, worlds)
 
 
 def _matched(driver: Driver, states: States, seen: Seen, count: int, peak: float, *, name: str | None) -> States:
-    if isinstance(states, Reach):
-        reach = narrowed(driver, states, seen, max(count, 0), peak)
-        again = None if reach is None or name is None else known_again(driver.plateau, reach)
-        return (again,) if again is not None else reach or ()
+    if not isinstance(states, tuple):
+        held = narrowed(driver, states, seen, max(count, 0), peak)
+        again = None if held is None or name is None else known_again(driver.plateau, held)
+        return (again,) if again is not None else held or ()
     return matching(driver, states, seen, count, peak)
 
 
@@ -256,7 +256,7 @@ def _looked(driver: Driver, view: View, seen: Seen, count: int, kept: States) ->
     if kept:
         return replace(view, states=kept, back=view.back + (view.off is not None))
     count = max(count, 0)
-    if isinstance(view.states, Reach):
+    if not isinstance(view.states, tuple):
         expected: float | None = nearest(driver, view.states, seen, count)
     else:
         levels = {driver.lr_at(count, level) for level in {world.level for world in view.states}}

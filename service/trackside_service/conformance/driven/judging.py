@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trackside_service.conformance.driven.following import Follower, View, settled
-from trackside_service.conformance.driven.reach import Reach
 from trackside_service.conformance.driven.state import Driven, usual_metrics
 from trackside_service.conformance.driven.worlds import World
 from trackside_service.conformance.explanation import Explanation, FirstOff
@@ -89,7 +88,7 @@ def _judged(schedule: CompiledSchedule, driver: Driver, state: Driven, shown: Pr
         # It may follow a metric that is not reported, or one that was changed on its way: no right run is called off.
         reason = f"{_named(readings[0].follower)} does not explain the LR, nor does another metric that was reported"
     reason += "; say in the schedule's `metric` which one it follows"
-    return Standing(Explanation("undetermined", reason, None, (), _convention(readings[0]), points), readings[0])
+    return Standing(Explanation("undetermined", reason, None, (), convention_of(readings[0]), points), readings[0])
 
 
 def _fitting(
@@ -117,16 +116,21 @@ def _fitting(
             "which one it follows"
         )
     verdict: Explanation = Explanation(
-        "on_schedule" if reason is None else "undetermined", reason, None, (), _convention(best), -1
+        "on_schedule" if reason is None else "undetermined", reason, None, (), convention_of(best), -1
     )
     return Standing(verdict, best)
 
 
 def _best(driver: Driver, follower: Follower, shown: PrintFormat, peak: float) -> Reading:
     """Return the reading that explains the longest prefix."""
+    return max(readings_of(driver, follower, shown, peak), key=lambda one: (one.prefix, one.certain))
+
+
+def readings_of(driver: Driver, follower: Follower, shown: PrintFormat, peak: float) -> list[Reading]:
+    """Return the metric's readings, one a convention that is open."""
     readings = []
     for view in settled(driver, follower, peak):
-        states = (view.states,) if isinstance(view.states, Reach) else view.states
+        states = view.states if isinstance(view.states, tuple) else (view.states,)
         alive = [one for one in states if shown.explains(one.key)]
         off = view.off
         if off is None and not alive and states:
@@ -134,7 +138,7 @@ def _best(driver: Driver, follower: Follower, shown: PrintFormat, peak: float) -
             off = max(blamed, key=lambda one: one.index) if blamed else None
         certain = bool(alive) and all(isinstance(one, World) and one.known for one in alive)
         readings.append(Reading(follower, view, off, certain))
-    return max(readings, key=lambda one: (one.prefix, one.certain))
+    return readings
 
 
 def _rank(driver: Driver, follower: Follower) -> int:
@@ -148,10 +152,11 @@ def _earlier(readings: Sequence[Reading], alone: Reading) -> Reading:
 
 
 def _off(reading: Reading) -> Standing:
-    return Standing(Explanation("off_schedule", None, reading.off, (), _convention(reading), -1), reading)
+    return Standing(Explanation("off_schedule", None, reading.off, (), convention_of(reading), -1), reading)
 
 
-def _convention(reading: Reading) -> dict[str, str | int]:
+def convention_of(reading: Reading) -> dict[str, str | int]:
+    """Return the convention of a reading, in the words of `reporting`."""
     return {"when": reading.view.when, "at": "start", "step_base": 0, "epoch_base": reading.follower.base}
 
 

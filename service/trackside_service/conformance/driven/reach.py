@@ -14,7 +14,6 @@ from typing import Final
 
 from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World, lowered, unknown_best
 from trackside_service.conformance.explanation import FirstOff
-from trackside_service.conformance.printing import deviation
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.plateau import Plateau
 
@@ -96,15 +95,14 @@ def narrowed(driver: Driver, reach: Reach, seen: Seen, tick: int, peak: float) -
     levels, ended = levels_of(driver.plateau)
     last = len(levels) - 1
 
-    def key_of(at: int) -> Key:
+    def key_of(at: int) -> Key | None:
         expected = driver.lr_at(tick, levels[at])
         if at == last and not ended and seen.value <= expected:
             return CLEAN  # further down than is told apart
-        return deviation(seen.value, expected, peak)
+        return seen.key(expected, peak)
 
     def fits(at: int) -> bool:
-        key = key_of(at)
-        return key == CLEAN or seen.format.explains(key)
+        return key_of(at) is not None
 
     around = _around(driver, reach, seen, tick)
     fitting = [at for at in around if fits(at)]
@@ -115,7 +113,7 @@ def narrowed(driver: Driver, reach: Reach, seen: Seen, tick: int, peak: float) -
     else:  # those that fit lie side by side
         first = reach.least + bisect_left(range(reach.least, fitting[0]), True, key=fits)
         final = fitting[-1] + bisect_left(range(fitting[-1] + 1, reach.most + 1), True, key=lambda at: not fits(at))
-    best = _best([key_of(at) for at in fitting])
+    best = _best([key for at in fitting if (key := key_of(at)) is not None])
     due = reach.due if final == reach.most else 1
     if best == CLEAN:
         return Reach(first, final, due, reach.key, reach.blame)

@@ -13,13 +13,16 @@ from trackside_service.conformance.driven.following import When
 from trackside_service.conformance.driven.trail import Trail
 from trackside_service.conformance.driven.worlds import MOST, World, fresh, lowered, ticked
 from trackside_service.conformance.printing import PrintFormat, deviation, read_print
-from trackside_service.schedules.driving import Driver
+from trackside_service.schedules.driving import Driver, Following
+from trackside_service.schedules.kinds.greedy import Greedy
 from trackside_service.schedules.kinds.plateau import Plateau
 
 _GAP: Final = 512
 """Missing ticks in a row that are replayed."""
 _WORK: Final = 40_000
 """States of a plateau that one search goes through at most."""
+_MANY: Final = 4 * MOST
+"""States of GreedyLR that are told apart: beyond them nothing more fits, as it may go up and down from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Replays:
 
     def fits(
         self,
-        plateau: Plateau | None = None,
+        plateau: Following | None = None,
         *,
         ticks: Sequence[Tick] | None = None,
         times: int = 1,
@@ -70,7 +73,7 @@ class Replays:
 
     def stop(
         self,
-        plateau: Plateau | None = None,
+        plateau: Following | None = None,
         *,
         ticks: Sequence[Tick] | None = None,
         times: int = 1,
@@ -91,8 +94,13 @@ class Replays:
                 worlds = self._matching(worlds, tick.lrs, at, scale)
             before = worlds
             for _ in range(times if at >= self.driver.begins else 0):
-                worlds = _loosened(plateau, worlds) if lost else ticked(plateau, worlds, tick.value)
-                if len(worlds) > MOST:
+                if lost and not isinstance(plateau, Greedy):
+                    worlds = _loosened(plateau, worlds)
+                else:
+                    worlds = ticked(plateau, worlds, tick.value)
+                if isinstance(plateau, Greedy):
+                    worlds = worlds if len(worlds) <= _MANY else ()
+                elif len(worlds) > MOST:
                     worlds, lost = _readiest(worlds), True
             if self.when == "after_step" and tick.whole:
                 worlds = self._matching(worlds, tick.lrs, at + 1, scale)
@@ -107,11 +115,13 @@ class Replays:
     def _matching(self, worlds: tuple[World, ...], lrs: Sequence[float], count: int, scale: float) -> tuple[World, ...]:
         for lr in lrs:
             worlds = tuple(
-                world
-                for world in worlds
-                if self.shown.explains(deviation(lr, scale * self.driver.lr_at(count, world.level), self.peak))
+                world for world in worlds if self.explains(lr, scale * self.driver.lr_at(count, world.level))
             )
         return worlds
+
+    def explains(self, lr: float, expected: float) -> bool:
+        """Say whether an LR may be a print of `expected`."""
+        return self.shown.explains(deviation(lr, expected, max(self.peak, expected)))
 
     def half(self, lr: float) -> float:
         """Return how far the LR behind a print may lie from it."""
@@ -134,7 +144,7 @@ class Replays:
         return found
 
 
-def _changed(plateau: Plateau, worlds: tuple[World, ...], change: Change) -> tuple[World, ...]:
+def _changed(plateau: Following, worlds: tuple[World, ...], change: Change) -> tuple[World, ...]:
     found = []
     for world in worlds:
         level = world.level if change.level is None else change.level

@@ -10,12 +10,15 @@ from typing import Final, Literal
 from trackside_service.conformance.driven.following import Follower, When, begin, told
 from trackside_service.conformance.driven.worlds import Seen
 from trackside_service.conformance.observations import GIVEN, LrPoint, MetricPoint
+from trackside_service.conformance.own_print import OwnPrint
 from trackside_service.conformance.printing import PrintStats, read_print
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver
 
 CANDIDATES: Final = 6
 """Metrics that are followed where the declaration names none."""
+_CUT: Final = 1.0 - 1e-9
+"""What is cut off is less than a unit of the last digit."""
 _NOT_METRICS: Final = ("lr", "lr/", "grad_norm")
 
 
@@ -72,14 +75,27 @@ def whens(schedule: CompiledSchedule) -> tuple[When, ...]:
     return ("in_use", "after_step") if stated is None else (stated,)
 
 
-def follow(against: Against, state: Driven, point: LrPoint | MetricPoint, *, index: int, prints: PrintStats) -> Driven:
-    """Return the state after one more record; `prints` are those of the LRs up to it, `index` is its LR's."""
+def follow(
+    against: Against,
+    state: Driven,
+    point: LrPoint | MetricPoint,
+    *,
+    index: int,
+    prints: PrintStats,
+    by_own_digits: bool = False,
+) -> Driven:
+    """Return the state after one more record; `prints` are those of the LRs up to it, `index` is its LR's.
+
+    `by_own_digits`: each print is held to its own last digit, not to what the others show.
+    """
     schedule = against.schedule
     seen = None
     if isinstance(point, LrPoint):
-        value = read_print(point.lr, point.text).value
-        shown = prints.coarsest()
+        own = read_print(point.lr, point.text)
+        value, shown = own.value, prints.coarsest()
         seen = Seen(index, value, point.step, point.epoch, shown.style, shown.digits, shown.decimals)
+        if by_own_digits:
+            seen = _loosely(seen, OwnPrint(own, prints, against.peak))
         state = replace(state, levels=state.levels.seen(value))
     key = _epoch(schedule, point)
     if state.first is None and key is not None:
@@ -98,6 +114,19 @@ def follow(against: Against, state: Driven, point: LrPoint | MetricPoint, *, ind
     followers = [*state.followers, *(_begun(against, state, point, name) for name in fresh[:room])]
     followers = [_one(against, follower, point, values.get(follower.name or GIVEN), seen) for follower in followers]
     return replace(state, followers=tuple(followers))
+
+
+def is_off(state: Driven) -> bool:
+    """Say whether some LR is off under every reading of each metric that is followed."""
+    return bool(state.followers) and all(view.off is not None for one in state.followers for view in one.views)
+
+
+def _loosely(seen: Seen, own: OwnPrint) -> Seen:
+    """Return it with how far the number behind the print may lie, be it rounded or cut off."""
+    if not math.isfinite(seen.value):
+        return replace(seen, below=0.0)
+    reach = own.reach()
+    return replace(seen, below=reach.below, above=max(reach.above, reach.cut * _CUT))
 
 
 def _metrics(against: Against, values: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -212,8 +241,14 @@ def _vague(schedule: CompiledSchedule, follower: Follower, point: LrPoint | Metr
             return "it is reported inside the epochs"
         return None
     step, epoch = follower.at
-    if follower.reports == 0 or schedule.framework == "transformers":
+    if follower.reports == 0:
         return None
+    if schedule.framework == "transformers":
+        # They come whenever they are asked for; which of them a checkpoint behind them had seen is not said.
+        if step is not None and point.step is not None:
+            return "its steps fall back" if point.step < step else None
+        fell = epoch is not None and point.epoch is not None and point.epoch < epoch
+        return "its epochs fall back" if fell else None
     if step is not None and point.step is not None:
         if point.step <= step:
             return "its steps fall back"

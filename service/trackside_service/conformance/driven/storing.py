@@ -8,8 +8,9 @@ from typing import Any
 
 from trackside_service.conformance.driven.following import Follower, States, Tick, View
 from trackside_service.conformance.driven.reach import Reach
+from trackside_service.conformance.driven.span import Span
 from trackside_service.conformance.driven.state import Driven, Levels
-from trackside_service.conformance.driven.worlds import Key, Seen, World
+from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World
 from trackside_service.conformance.explanation import FirstOff
 
 
@@ -89,16 +90,34 @@ def _states(states: States) -> dict[str, Any] | list[list[Any]]:
             "key": list(states.key),
             "blame": _off(states.blame),
         }
-    return [[w.level, w.bad, w.rest, w.low, w.high, list(w.key), _off(w.blame)] for w in states]
+    if isinstance(states, Span):
+        return {"span": [states.low, states.high, states.due], "key": list(states.key), "blame": _off(states.blame)}
+    return [_world(world) for world in states]
+
+
+def _world(world: World) -> list[Any]:
+    """Return its parts, without those at the end that say nothing."""
+    parts: list[Any] = [world.level, world.bad, world.rest, world.low, world.high]
+    if world.left or world.peers:
+        return [*parts, list(world.key), _off(world.blame), world.left, list(world.peers)]
+    return parts if world.key == CLEAN and world.blame is None else [*parts, list(world.key), _off(world.blame)]
 
 
 def _unstates(data: dict[str, Any] | Sequence[Sequence[Any]]) -> States:
+    if isinstance(data, dict) and "span" in data:
+        low, high, due = data["span"]
+        return Span(low, high, due, _key(data["key"]), _unoff(data["blame"]))
     if isinstance(data, dict):
         least, most, due = data["reach"]
         return Reach(least, most, due, _key(data["key"]), _unoff(data["blame"]))
-    return tuple(
-        World(level, bad, rest, low, high, _key(key), _unoff(blame)) for level, bad, rest, low, high, key, blame in data
-    )
+    return tuple(_unworld(one) for one in data)
+
+
+def _unworld(data: Sequence[Any]) -> World:
+    level, bad, rest, low, high, *more = data
+    key, blame, *last = more or (CLEAN, None)
+    left, peers = last or (0, ())
+    return World(level, bad, rest, low, high, _key(key), _unoff(blame), left, tuple(peers))
 
 
 def _key(data: Sequence[int]) -> Key:

@@ -55,42 +55,52 @@ class Greedy(Plain):
         """Return the LRs before the first value and after each."""
         return Table(self.replay(metric))
 
+    @property
+    def worst(self) -> float:
+        """The best value before the first one."""
+        return math.inf if self.mode == "min" else -math.inf
+
     def replay(self, metric: Iterable[float]) -> FloatArray:
         """Return the LRs before the first value and after each."""
-        starts = [self.lr, *(peer[0] for peer in self.peers)]
-        bounds = [(self.min_lr, self.max_lr), *(peer[1:] for peer in self.peers)]
-        worst = math.inf if self.mode == "min" else -math.inf
-        now, best, good, bad, resting, rising, left = list(starts), worst, 0, 0, 0, 0, self.reset_start
+        now = (self.lr, *(peer[0] for peer in self.peers))
+        best, good, bad, resting, left = self.worst, 0, 0, 0, self.reset_start
         average = _Average(self.window)
         lrs = [self.lr]
         for value in map(float, metric):
             current = value if self.window < 1 else average.after(value)
-            if resting > 0 or rising > 0:
-                resting, rising = (resting - 1, rising) if resting > 0 else (resting, rising - 1)
-                good = bad = 0
+            if resting > 0:
+                resting -= 1
             else:
-                better = self._better(current, best)
+                better = self.better(current, best)
                 best = current if better else best
                 good, bad = (good + 1, 0) if better else (0, bad + 1)
-                if good > self.patience:
-                    for group, (_, most) in enumerate(bounds):
-                        raised = min(now[group] / self.factor, most)
-                        now[group] = raised if raised - now[group] > self.eps else now[group]
-                    rising, good, left = self.warmup, 0, self.reset_start
-                elif bad > self.patience:
-                    for group, (least, _) in enumerate(bounds):
-                        lowered = max(now[group] * self.factor, least)
-                        now[group] = lowered if now[group] - lowered > self.eps else now[group]
-                    if all(lr <= least for lr, (least, _) in zip(now, bounds, strict=True)):
-                        left -= 1
-                        if left <= 0:
-                            now, best, left, average = list(starts), worst, self.reset_start, _Average(self.window)
-                            rising = 0
-                    resting, bad = self.cooldown, 0
+                if good > self.patience or bad > self.patience:
+                    now, left, anew = self.changed(now, left, up=better)
+                    good, bad, resting = 0, 0, self.warmup if better else self.cooldown
+                    if anew:
+                        best, average = self.worst, _Average(self.window)
             lrs.append(now[0])
         return np.asarray(lrs, dtype=np.float64)
 
-    def _better(self, value: float, best: float) -> bool:
+    def changed(self, lrs: tuple[float, ...], left: int, *, up: bool) -> tuple[tuple[float, ...], int, bool]:
+        """Return the LRs of the group and its peers after a rise or a reduction, the reductions in vain that are left
+        (of `left` before it), and whether it started over.
+        """
+        bounds = [(self.min_lr, self.max_lr), *(peer[1:] for peer in self.peers)]
+        if up:
+            raised = [min(lr / self.factor, most) for lr, (_, most) in zip(lrs, bounds, strict=True)]
+            lrs = tuple(new if new - lr > self.eps else lr for lr, new in zip(lrs, raised, strict=True))
+            return lrs, self.reset_start, False
+        lowered = [max(lr * self.factor, least) for lr, (least, _) in zip(lrs, bounds, strict=True)]
+        lrs = tuple(new if lr - new > self.eps else lr for lr, new in zip(lrs, lowered, strict=True))
+        if any(lr > least for lr, (least, _) in zip(lrs, bounds, strict=True)):
+            return lrs, left, False
+        if left > 1:
+            return lrs, left - 1, False
+        return (self.lr, *(peer[0] for peer in self.peers)), self.reset_start, True
+
+    def better(self, value: float, best: float) -> bool:
+        """Say whether `value` improves on `best`, rounded as the library does it."""
         if self.threshold_mode == "abs":
             return value < best - self.threshold if self.mode == "min" else value > best + self.threshold
         return value < best * (1.0 - self.threshold) if self.mode == "min" else value > best * (1.0 + self.threshold)

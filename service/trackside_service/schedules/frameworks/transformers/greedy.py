@@ -86,8 +86,8 @@ GREEDY = ClassSpec(
     build=_build,
     past_the_end="Goes on, as the metric does.",
     pitfall="min_lr is 0.001 unless given: an LR below that, as most fine-tunings have, is never lowered. The preview "
-    "needs the metric, one value a tick; a run's LR is not compared with it, since what it was stepped with is "
-    "seldom all that is reported.",
+    "needs the metric, one value a tick; in a run it is replayed from the metric that is reported (the Trainer steps "
+    "it at each evaluation), though not where the metric is averaged first (smooth).",
     namesakes="ReduceLROnPlateau never raises the LR.",
     needs_base_lr=True,
 )
