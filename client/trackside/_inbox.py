@@ -51,12 +51,13 @@ class Inbox:
     def put(self, logged: Logged) -> None:
         """Queue one record, or drop and count it when too much waits."""
         values = len(logged.metrics)
+        # What is held is read first: what the thread takes over in between is then counted once or not, never twice.
         if (
-            self._queue.qsize() + self._held >= self._most
-            or self._queued_values + self._held_values + values > MAX_VALUES
+            self._held + self._queue.qsize() >= self._most
+            or self._held_values + self._queued_values + values > MAX_VALUES
         ):
             self.dropped = next(self._drops)
-            waiting = self._queue.qsize() + self._held
+            waiting = self._held + self._queue.qsize()
             self._notices.tell(
                 "full", f"{waiting} records wait to be sent and no more are kept; what follows is dropped."
             )

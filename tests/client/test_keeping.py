@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _config, _delivery, _inbox, _keeper, _marks, _say, _sender
 from trackside._journal import Journal
+from trackside._records import Logged
 
 # Logs until it is killed, a record each 5 ms; says how far it is.
 ENDLESS = """
@@ -188,6 +190,30 @@ def test_records_that_were_sent_and_never_copied_leave_nothing_behind(environmen
         assert tracemalloc.get_traced_memory()[0] < 10_000
     finally:
         tracemalloc.stop()
+
+
+def test_what_the_sender_takes_over_meanwhile_is_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may be interrupted in the middle of its count, while the sender takes over all that waits."""
+    inbox = _inbox.Inbox(10, _say.Notices())
+
+    class TakenOver:
+        def __init__(self) -> None:
+            self._inner: queue.SimpleQueue[Logged] = queue.SimpleQueue()
+            self.put, self.get_nowait = self._inner.put, self._inner.get_nowait
+
+        def qsize(self) -> int:
+            waiting = self._inner.qsize()
+            inbox.absorb()
+            return waiting
+
+    monkeypatch.setattr(inbox, "_queue", TakenOver())
+    logged = [Logged(0.0, step, None, {"train_loss": 1.0}) for step in range(10)]
+    for one in logged[:6]:
+        inbox._queue.put(one)
+    inbox.put(logged[6])
+    assert inbox.dropped == 0
+    inbox.absorb()
+    assert len(inbox.pending) == 7
 
 
 def log_with_room(run: trackside.Run, step: int, most: int) -> None:
