@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from trackside_service.conformance import LrPoint, MetricPoint
+from trackside_service.conformance import Explanation, LrPoint, MetricPoint, absorb, conclude, start
 from trackside_service.schedules import compile_schedule
 
 DECLARED: dict[str, Any] = {
@@ -32,6 +32,12 @@ def greedy(**params: Any) -> dict[str, Any]:
 def with_params(**params: Any) -> dict[str, Any]:
     """The declaration, its metric named, with other parameters."""
     return {**NAMED, "params": {**DECLARED["params"], **params}}
+
+
+def verdict(declaration: dict[str, Any], points: Sequence[LrPoint | MetricPoint]) -> Explanation:
+    """What is said of a log, the causes too."""
+    schedule = compile_schedule(declaration)
+    return conclude(schedule, absorb(schedule, start(schedule), points))
 
 
 def losses(count: int, seed: int = 1, floor: float = 1.0) -> list[float]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.plateaus import GREEDY, greedy, losses, lrs_of, together
+from tests.conformance.plateaus import GREEDY, greedy, losses, lrs_of, together, verdict
 from tests.golden.draws import transformers_greedy
 
 from trackside_service.conformance import (
@@ -36,11 +36,6 @@ from trackside_service.schedules.kinds.greedy import Greedy
 GOLDEN = Path(__file__).parent.parent / "golden" / "transformers.jsonl"
 TICKS = 90
 PRINTS: dict[str, Callable[[float], float]] = {"full": lambda value: value, "%.4g": lambda value: float(f"{value:.4g}")}
-
-
-def verdict(declaration: dict[str, Any], points: Sequence[LrPoint | MetricPoint]) -> Explanation:
-    schedule = compile_schedule(declaration)
-    return conclude(schedule, absorb(schedule, start(schedule), points))
 
 
 def falling(count: int = TICKS, seed: int = 1) -> list[float]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
-from tests.conformance.plateaus import NAMED, greedy, losses, lrs_of, with_params
+from tests.conformance.plateaus import NAMED, greedy, losses, lrs_of, verdict, with_params
 from tests.golden.draws import PLATEAUS
 
 from trackside_service.conformance import (
-    Explanation,
     LrPoint,
     absorb,
     advance,
-    conclude,
     dump,
     judge,
     load,
@@ -55,11 +52,6 @@ def logged(
         LrPoint(float(text), epoch=float(tick), text=text if texts else None, metrics=(("val_loss", value),))
         for tick, (text, value) in enumerate(zip(shown, metric, strict=False))
     ]
-
-
-def verdict(declaration: dict[str, Any], points: Sequence[LrPoint]) -> Explanation:
-    schedule = compile_schedule(declaration)
-    return conclude(schedule, absorb(schedule, start(schedule), points))
 
 
 @pytest.mark.parametrize("texts", [True, False])

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.conformance.plateaus import DECLARED, NAMED, losses, lrs_of, together, with_params
+from tests.conformance.plateaus import DECLARED, NAMED, losses, lrs_of, together, verdict, with_params
 from tests.golden.draws import PLATEAUS
 
 from trackside_service.conformance import (
-    Explanation,
     LrPoint,
     MetricPoint,
-    absorb,
     advance,
     conclude,
     dump,
@@ -39,11 +37,6 @@ PADDLE: dict[str, Any] = {
     "metric": "val_loss",
 }
 SLOW = {**NAMED, "params": {"patience": 100, "factor": 0.999}}
-
-
-def verdict(declaration: dict[str, Any], points: Sequence[LrPoint | MetricPoint]) -> Explanation:
-    schedule = compile_schedule(declaration)
-    return conclude(schedule, absorb(schedule, start(schedule), points))
 
 
 @pytest.mark.parametrize("seed", range(60))

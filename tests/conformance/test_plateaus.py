@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.conformance.plateaus import DECLARED, NAMED, losses, lrs_of, together, with_params
+from tests.conformance.plateaus import DECLARED, NAMED, losses, lrs_of, together, verdict, with_params
 from tests.golden.draws import PLATEAUS
 
 from trackside_service.conformance import (
@@ -25,11 +24,6 @@ from trackside_service.conformance import (
     start,
 )
 from trackside_service.schedules import compile_schedule
-
-
-def verdict(declaration: dict[str, Any], points: Sequence[LrPoint | MetricPoint]) -> Explanation:
-    schedule = compile_schedule(declaration)
-    return conclude(schedule, absorb(schedule, start(schedule), points))
 
 
 def names(found: Explanation) -> list[str]:

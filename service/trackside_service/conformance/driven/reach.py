@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World, lowered, unknown_best
+from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World, finest, lowered, noted, unknown_best
 from trackside_service.conformance.explanation import FirstOff
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.plateau import Plateau
@@ -71,14 +71,9 @@ def united(plateau: Plateau, one: Reach, other: Reach) -> Reach:
 def _covering(plateau: Plateau, reaches: Sequence[Reach]) -> Reach:
     least, most = min(one.least for one in reaches), max(one.most for one in reaches)
     due = min(one.due + (most - one.most) * _period(plateau) for one in reaches)
-    key = _best([one.key for one in reaches])
+    key = finest(one.key for one in reaches)
     blame = next((one.blame for one in reaches if one.key == key), reaches[0].blame)
     return Reach(least, most, due, key, blame)
-
-
-def _best(keys: Sequence[Key]) -> Key:
-    digits, decimals, full = zip(*keys, strict=True)
-    return max(digits), max(decimals), max(full)
 
 
 def waited(plateau: Plateau, reach: Reach, ticks: int) -> Reach:
@@ -113,15 +108,10 @@ def narrowed(driver: Driver, reach: Reach, seen: Seen, tick: int, peak: float) -
     else:  # those that fit lie side by side
         first = reach.least + bisect_left(range(reach.least, fitting[0]), True, key=fits)
         final = fitting[-1] + bisect_left(range(fitting[-1] + 1, reach.most + 1), True, key=lambda at: not fits(at))
-    best = _best([key for at in fitting if (key := key_of(at)) is not None])
+    best = finest(key for at in fitting if (key := key_of(at)) is not None)
     due = reach.due if final == reach.most else 1
-    if best == CLEAN:
-        return Reach(first, final, due, reach.key, reach.blame)
-    worst = (min(best[0], reach.key[0]), min(best[1], reach.key[1]), min(best[2], reach.key[2]))
-    blame = reach.blame
-    if blame is None or worst != reach.key:
-        blame = FirstOff(seen.index, seen.step, seen.epoch, driver.lr_at(tick, levels[fitting[0]]), seen.value)
-    return Reach(first, final, due, worst, blame)
+    both, blame = noted(reach.key, reach.blame, best, seen, driver.lr_at(tick, levels[fitting[0]]))
+    return Reach(first, final, due, both, blame)
 
 
 def nearest(driver: Driver, reach: Reach, seen: Seen, tick: int) -> float:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World
+from trackside_service.conformance.driven.worlds import CLEAN, Key, Seen, World, finest, noted
 from trackside_service.conformance.explanation import FirstOff
 from trackside_service.schedules.driving import Driver
 from trackside_service.schedules.kinds.greedy import Greedy
@@ -47,8 +47,7 @@ def span_of(greedy: Greedy, worlds: Sequence[World]) -> Span:
 
 def covering(spans: Sequence[Span]) -> Span:
     """Return what covers all of the spans (at least one)."""
-    digits, decimals, full = zip(*(one.key for one in spans), strict=True)
-    key = max(digits), max(decimals), max(full)
+    key = finest(one.key for one in spans)
     blame = next((one.blame for one in spans if one.key == key), spans[0].blame)
     low, high = min(one.low for one in spans), max(one.high for one in spans)
     return Span(low, high, min(one.due for one in spans), key, blame)
@@ -83,13 +82,8 @@ def narrowed(driver: Driver, span: Span, seen: Seen, tick: int, peak: float) -> 
         # What lies outside by rounding alone is held on to.
         low, high = min(seen.value - half, span.high), max(seen.value + half, span.low)
         found = replace(span, low=max(low, span.low), high=min(high, span.high))
-    if key == CLEAN:
-        return found
-    worst = (min(key[0], span.key[0]), min(key[1], span.key[1]), min(key[2], span.key[2]))
-    blame = span.blame
-    if blame is None or worst != span.key:
-        blame = FirstOff(seen.index, seen.step, seen.epoch, expected, seen.value)
-    return replace(found, key=worst, blame=blame)
+    both, blame = noted(span.key, span.blame, key, seen, expected)
+    return replace(found, key=both, blame=blame)
 
 
 def nearest(driver: Driver, span: Span, seen: Seen, tick: int) -> float:

@@ -9,7 +9,7 @@ held as one with an interval for it, so that there are few. What cannot be told 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -83,6 +83,22 @@ class Seen:
             return CLEAN if -self.below <= expected - self.value <= self.above else None
         key = deviation(self.value, expected, max(peak, expected))
         return key if key == CLEAN or self.format.explains(key) else None
+
+
+def finest(keys: Iterable[Key]) -> Key:
+    """Return the key of what one of the states with these keys explains."""
+    digits, decimals, full = zip(*keys, strict=True)
+    return max(digits), max(decimals), max(full)
+
+
+def noted(key: Key, blame: FirstOff | None, now: Key, seen: Seen, expected: float) -> tuple[Key, FirstOff | None]:
+    """Return the key and the blame of a state after `seen`, whose own key is `now` where `expected` is the LR."""
+    if now == CLEAN:
+        return key, blame
+    both = (min(now[0], key[0]), min(now[1], key[1]), min(now[2], key[2]))
+    if blame is None or both != key:
+        blame = FirstOff(seen.index, seen.step, seen.epoch, expected, seen.value)
+    return both, blame
 
 
 def fresh(plateau: Following) -> World:
@@ -163,8 +179,7 @@ def _comparisons(plateau: Following, world: World, value: tuple[float, float] | 
 
 
 def _merged(one: World, other: World) -> World:
-    digits, decimals, full = zip(one.key, other.key, strict=True)
-    key = (max(digits), max(decimals), max(full))
+    key = finest((one.key, other.key))
     blame = one.blame if one.key == key else other.blame
     if one.low is None or other.low is None or one.high is None or other.high is None:
         return replace(one, key=key, blame=blame)
@@ -199,9 +214,6 @@ def matching(driver: Driver, worlds: Sequence[World], seen: Seen, tick: int, pea
         if key == CLEAN:
             kept.append(world)
             continue
-        worst = (min(key[0], world.key[0]), min(key[1], world.key[1]), min(key[2], world.key[2]))
-        blame = world.blame
-        if blame is None or worst != world.key:
-            blame = FirstOff(seen.index, seen.step, seen.epoch, expected, seen.value)
-        kept.append(replace(world, key=worst, blame=blame))
+        both, blame = noted(world.key, world.blame, key, seen, expected)
+        kept.append(replace(world, key=both, blame=blame))
     return tuple(kept)
