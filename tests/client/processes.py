@@ -16,6 +16,16 @@ from tests.client.environment import clean
 
 CLIENT = Path(trackside.__file__).parents[1]
 
+# Logs a thousand records where a file may not become longer than it is told.
+SMALL_FILES = """
+    import resource, sys, trackside
+    run = trackside.Run(sys.argv[1], name="n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+    for step in range(1000):
+        run.log(step=step, train_loss=1.0)
+    print(run.id)
+"""
+
 
 class Process:
     """Runs a script in a folder of its own, and waits for its end."""
