@@ -11,7 +11,7 @@ from tests.faults.cases import CASES
 from tests.faults.suite import Outcome, run_case, serving
 
 HEAD = (
-    "| fault | loop with / without | client's share | log() median, p99, max (us) | empty call | exit (s) | logged "
+    "| fault | loop with / without | client's threads | log() median, p99, max (us) | empty call | exit (s) | logged "
     "| on the service | twice | told lost | run's end |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 

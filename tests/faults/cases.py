@@ -35,7 +35,8 @@ def _always(mode: Mode) -> tuple[tuple[float, Mode], ...]:
 
 
 _LONG: Final[dict[str, Any]] = {"pause_s": 0.08}  # after every 25 steps: 500 take 1.6 seconds more
-_LITTLE_MEMORY: Final = {"TRACKSIDE_QUEUE_SIZE": "100"}
+# It fills between two looks of the sender, every quarter of a second, on a machine that is ten times slower too.
+_LITTLE_MEMORY: Final = {"TRACKSIDE_QUEUE_SIZE": "20"}
 CASES: Final = (
     Case("up"),
     Case("dead", modes=_always("dead")),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
+from statistics import median
 from typing import Any
 
 import httpx
@@ -78,11 +78,11 @@ def serving(database_url: str) -> Iterator[Service]:
 class Outcome:
     """What a training made of a case.
 
-    `calls_us`: the time of each `log`; `empty_us`: of each empty call beside it, in the same loop. `ratio`: the loop
-    with the client to the loop without, in the processor time of its thread, by the fast quarter of blocks (wall time
-    is the neighbours' on a busy machine). What it waits for is bounded by `share`: the wall time in `log`, and the
-    processor's time of the client's threads, to that of the loop. `due`: how many points have to be on the service;
-    `foreign`: those of a forked child.
+    `calls_us`: the time of each `log`; `empty_us`: of each empty call beside it, in the same loop. `ratio`: a block of
+    the loop with the client to the block without beside it, in the processor time of its thread, by the median of the
+    pairs: wall time is the neighbours' on a busy machine, and so is the processor's speed, from one tenth of a second
+    to the next. `share`: the processor time of the client's threads to that of the loop. What the loop waits for is in
+    `calls_us` alone. `due`: how many points have to be on the service; `foreign`: those of a forked child.
     """
 
     run_id: str = ""
@@ -148,22 +148,20 @@ def _train(case: Case, want: dict[str, Any], environment: dict[str, str], gate: 
         reader.start()
     modes, restarts = list(case.modes[1:]), list(case.restarts)
     times: list[tuple[float, int]] = []
-    bare: list[float] = []
-    with_it: list[float] = []
+    ratios: list[float] = []
     restarting: list[threading.Thread] = []
     try:
         while (line := lines.get(timeout=120)) is not None:
             when, said = line[0], json.loads(line[1])
             outcome.run_id = said.get("run", outcome.run_id)
             outcome.exit_s = said.get("exit_s", outcome.exit_s)
-            bare = said.get("bare", bare)
             if "at" not in said:
                 continue
             outcome.logged = said["at"]
             outcome.calls_us += [1e6 * seconds for seconds in said["calls"]]
             outcome.empty_us += [1e6 * seconds for seconds in said["empty"]]
-            with_it.append(said["took"])
-            outcome.share = (sum(outcome.calls_us) / 1e6 + said["others_s"]) / said["own_s"]
+            ratios.append(said["took"] / said["bare"])
+            outcome.share = said["others_s"] / said["own_s"]
             times.append((when, said["at"]))
             share = said["at"] / case.steps
             while modes and share >= modes[0][0]:
@@ -186,7 +184,7 @@ def _train(case: Case, want: dict[str, Any], environment: dict[str, str], gate: 
         for stream in (child.stdout, child.stderr):
             if stream is not None:
                 stream.close()
-    outcome.ratio = quantiles(with_it)[0] / quantiles(bare)[0]
+    outcome.ratio = median(ratios)
     outcome.due = outcome.logged
     if case.owed == "second":
         outcome.due = max((at for when, at in times if when < killed - 1.0), default=0)

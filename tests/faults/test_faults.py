@@ -51,13 +51,14 @@ def check(case: Case, outcome: Outcome) -> None:
     # The loop does not notice. The bounds are wide for what neighbours take; `make faults` prints the figures.
     assert outcome.quantile_us(0.5) < 50
     assert outcome.quantile_us(0.99) < 5_000
+    assert outcome.quantile_us(1.0) < 500_000  # no call waits; on a busy machine some are interrupted
     assert len(outcome.empty_us) == len(outcome.calls_us)
-    assert outcome.ratio < 1.5
+    assert outcome.ratio < 1.3
     assert outcome.share < 0.6
     # The exit is in time.
     if case.kill is None:
         assert outcome.exit_s is not None
-        assert outcome.exit_s < EXIT_S + 0.7
+        assert outcome.exit_s < EXIT_S + 1.5  # a busy machine's; what hangs here hangs for as long as it is left
     # Nothing twice, nothing of a forked child's, nothing missing that is not owed or told.
     assert (outcome.repeated, outcome.foreign) == (0, 0)
     if case.owed == "counted":

@@ -1,4 +1,4 @@
-"""The training that is watched: a loop without the client, and then the same work with it.
+"""The training that is watched: blocks of its loop with the client, and beside each the same work without.
 
 Run as a script in a process of its own: `python training.py '{"url": ..., "steps": ..., ...}'`. It prints a line of
 JSON every so many steps, and how long its exit took.
@@ -14,7 +14,6 @@ import threading
 import time
 
 BLOCK = 25
-WITHOUT = 16  # blocks of the loop without the client, before there is a run
 _ended = [0.0]
 
 
@@ -34,6 +33,14 @@ def work(amount: int) -> int:
     return total
 
 
+def without(amount: int) -> float:
+    """The processor time of a block's work without the client, in seconds."""
+    began = time.thread_time()
+    for _ in range(BLOCK):
+        work(amount)
+    return time.thread_time() - began
+
+
 def main() -> None:
     """Train as the argument says."""
     want = json.loads(sys.argv[1])
@@ -49,19 +56,15 @@ def main() -> None:
     if want.get("no_threads"):
         threading.stack_size(1 << 40)  # no machine has it: the system itself refuses the thread
     clock = time.perf_counter
-    bare = []
-    for _ in range(WITHOUT):
-        began = time.thread_time()
-        for _ in range(BLOCK):
-            work(want["work"])
-        bare.append(time.thread_time() - began)
     run = trackside.Run(want["url"], project="faults", name=want["name"])
-    print(json.dumps({"run": run.id, "bare": bare}), flush=True)
+    print(json.dumps({"run": run.id}), flush=True)
     calls: list[float] = []
     empties: list[float] = []
     names = 0
+    own = 0.0
     began_all = time.process_time(), time.thread_time()
     for block in range(0, want["steps"], BLOCK):
+        bare = without(want["work"]) if block % (2 * BLOCK) else None
         began = time.thread_time()
         for step in range(block, block + BLOCK):
             work(want["work"])
@@ -75,12 +78,13 @@ def main() -> None:
                 log(values, step=step)
                 costs.append(clock() - called)
         took = time.thread_time() - began
-        own = time.thread_time() - began_all[1]
-        cpu = {"own_s": own, "others_s": time.process_time() - began_all[0] - own}
-        print(
-            json.dumps({"at": block + BLOCK, "took": took, "calls": calls[-BLOCK:], "empty": empties[-BLOCK:], **cpu}),
-            flush=True,
-        )
+        own += took
+        if bare is None:  # in turn the first, as the calls above
+            bare = without(want["work"])
+        others = time.process_time() - began_all[0] - (time.thread_time() - began_all[1])
+        said = {"took": took, "bare": bare, "own_s": own, "others_s": others}
+        said |= {"at": block + BLOCK, "calls": calls[-BLOCK:], "empty": empties[-BLOCK:]}
+        print(json.dumps(said), flush=True)
         if want.get("fork") and block == want["steps"] // 2 // BLOCK * BLOCK:
             child = os.fork()
             for extra in range(10 if child == 0 else 0):
