@@ -97,6 +97,28 @@ def test_a_silenced_alert_is_shown_and_counts_and_is_not_sent(api: httpx.Client)
     assert api.delete(f"/v1/silences/{silence['id']}").status_code == 204
 
 
+def test_an_alert_says_until_when_it_is_silenced(api: httpx.Client) -> None:
+    silences = [silenced(api, {"run": "known", "code": "LOSS"}), silenced(api, {"tag": "none"})]
+    path = opened(api, {"project": "p", "name": "known"})
+    posted(api, path, [{"step": 1, "metrics": {"lr": "NaN", "loss": "NaN"}}])
+    until = {"LOSS001": silences[0]["until"], "LR004": None}
+    alerts = api.get("/v1/alerts").json()["items"]
+    assert {each["code"]: each["silenced_until"] for each in alerts} == until
+    health = api.get(f"{path}/health").json()["alerts"]
+    assert {each["code"]: each["silenced_until"] for each in health} == until
+    text = api.get(f"{path}/health", headers={"Accept": "text/plain"}).text
+    shown = f"{datetime.fromisoformat(until['LOSS001']):%Y-%m-%d %H:%M:%S}"
+    assert [line for line in text.splitlines() if "silenced" in line] == [
+        f"CRITICAL LOSS001 train_loss is NaN   since step 1   silenced until {shown}"
+    ]
+    alert = f"/v1/alerts/{next(each['id'] for each in alerts if each['code'] == 'LOSS001')}"
+    assert api.post(f"{alert}/acknowledge").json()["silenced_until"] == until["LOSS001"]
+    assert api.delete(f"{alert}/acknowledge").json()["silenced_until"] == until["LOSS001"]
+    assert api.get(alert).json()["silenced_until"] == until["LOSS001"]
+    api.delete(f"/v1/silences/{silences[0]['id']}").raise_for_status()
+    assert api.get(alert).json()["silenced_until"] is None
+
+
 def test_a_silence_says_what_it_matches_and_which_of_its_values_are_of_no_run(api: httpx.Client) -> None:
     for name, tags in (("resnet-a", ["sweep-7"]), ("resnet-b", ["sweep-7", "night"]), ("bert", [])):
         path = opened(api, {"project": "vision" if tags else "text", "name": name, "tags": tags})

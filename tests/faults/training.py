@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 BLOCK = 25
 _ended = [0.0]
@@ -82,7 +83,7 @@ def main() -> None:
         if bare is None:  # in turn the first, as the calls above
             bare = without(want["work"])
         others = time.process_time() - began_all[0] - (time.thread_time() - began_all[1])
-        said = {"took": took, "bare": bare, "own_s": own, "others_s": others}
+        said: dict[str, Any] = {"took": took, "bare": bare, "own_s": own, "others_s": others}
         said |= {"at": block + BLOCK, "calls": calls[-BLOCK:], "empty": empties[-BLOCK:]}
         print(json.dumps(said), flush=True)
         if want.get("fork") and block == want["steps"] // 2 // BLOCK * BLOCK:

@@ -99,14 +99,19 @@ ALERT: Final[dict[str, Any]] = {
     "evidence": {"metric": "train_loss", "value": "NaN", "lr": 0.01},
     "advice": "Lower the peak learning rate, and clip gradients.",
     "cause_id": None,
+    "silenced_until": None,
     "symptoms": [],
 }
 REPLAYED: Final[dict[str, Any]] = {
     name: value
     for name, value in ALERT.items()
-    if name not in ("id", "run_id", "opened_at", "changed_at", "resolved_at", "acknowledged", "cause_id")
+    if name
+    not in ("id", "run_id", "opened_at", "changed_at", "resolved_at", "acknowledged", "cause_id", "silenced_until")
 }
-NEWS: Final[dict[str, Any]] = {**ALERT, "event": "opened"}
+NEWS: Final[dict[str, Any]] = {
+    **{name: value for name, value in ALERT.items() if name != "silenced_until"},
+    "event": "opened",
+}
 TAKEN: Final[dict[str, Any]] = {"accepted": 2, "duplicates": 0, "health": "critical", "alerts": [NEWS]}
 EXPLANATION: Final[dict[str, Any]] = {
     "verdict": "off_schedule",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from trackside_service.domain.runs import Run
 from trackside_service.storage.metrics import Metric
 
 _WIDTH: Final = 100
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _MAX_ALERTS: Final = 10
 _MAX_METRICS: Final = 12
 _VERDICTS: Final = {
@@ -33,10 +34,11 @@ def screenful(
     metrics: Sequence[Metric],
     lr: Explanation | None,
     *,
+    silenced: Mapping[UUID, datetime],
     lost: int = 0,
 ) -> str:
-    """Return the lines, each ended by a line break. `alerts` come worst first, `symptoms` are under them; `lost` is how
-    many records are missing.
+    """Return the lines, each ended by a line break. `alerts` come worst first, `symptoms` are under them;
+    `silenced` says until when an alert is; `lost` is how many records are missing.
     """
     lines = [f"{run.spec.project} / {run.spec.name}   {run.status}   {run.health.upper()}"]
     if run.reason:
@@ -44,8 +46,8 @@ def screenful(
     last = max(metrics, key=lambda metric: metric.ordinal, default=None)
     place = f", at {Position(last.step, last.epoch)}" if last is not None else ""
     if run.last_seen_at is not None:
-        due = "" if run.deadline is None else f"; expected again by {run.deadline.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-        lines.append(f"last heard {run.last_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{place}{due}")
+        due = "" if run.deadline is None else f"; expected again by {run.deadline.astimezone(UTC):{_TIME}}"
+        lines.append(f"last heard {run.last_seen_at.astimezone(UTC):{_TIME}} UTC{place}{due}")
     if lost:
         lines.append(f"{lost} records are missing: the job could neither send nor keep them")
     if metrics:
@@ -55,7 +57,8 @@ def screenful(
     for alert in alerts[:_MAX_ALERTS]:
         since = f"   since {alert.opened}" if alert.opened is not None else "   before training"
         hand = f"   acknowledged{_by(alert)}" if alert.acknowledgement is not None else ""
-        lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}{hand}", "")]
+        quiet = f"   silenced until {silenced[alert.id].astimezone(UTC):{_TIME}}" if alert.id in silenced else ""
+        lines += ["", *_wrapped(f"{alert.severity.upper()} {alert.code} {alert.title}{since}{hand}{quiet}", "")]
         lines += [*_wrapped(alert.detail, "  "), *_wrapped(f"-> {alert.advice}", "  ", "     ")]
         for each in symptoms.get(alert.id, ()):
             lines += _wrapped(f"with it: {each.severity} {each.code} {each.title}", "  ", "     ")

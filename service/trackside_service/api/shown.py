@@ -1,5 +1,5 @@
-"""Stored things on the wire: runs, metrics, channels, deliveries. Alerts are `domain.wire`'s, since webhooks show
-them too.
+"""Stored things on the wire: runs, metrics, channels, deliveries. What an alert says is `domain.wire`'s, since
+webhooks show it too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from trackside_service.domain.findings import rank
 from trackside_service.domain.numbers import to_wire
 from trackside_service.domain.runs import ProcessLife, Run
 from trackside_service.domain.silences import FIELDS, Silence
-from trackside_service.domain.wire import symptom_to_wire, time_to_wire
+from trackside_service.domain.wire import alert_to_wire, symptom_to_wire, time_to_wire
 from trackside_service.storage.channels import StoredChannel
 from trackside_service.storage.delivery_log import Delivery
 from trackside_service.storage.metrics import Metric
@@ -85,6 +85,11 @@ def news(changes: Sequence[AlertChange], counted: Iterable[Alert]) -> list[dict[
         for change in changes
         if change.alert.id not in hidden
     ]
+
+
+def alert_shown(alert: Alert, symptoms: Iterable[Alert], silenced_until: datetime | None) -> dict[str, Any]:
+    """Return an alert with its `symptoms`, and until when a silence keeps its news back."""
+    return {**alert_to_wire(alert, symptoms), "silenced_until": time_to_wire(silenced_until)}
 
 
 def silence_to_wire(silence: Silence, now: datetime) -> dict[str, Any]:

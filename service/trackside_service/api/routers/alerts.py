@@ -18,13 +18,15 @@ from trackside_service.api.documents import operation
 from trackside_service.api.errors import InvalidParameterError
 from trackside_service.api.pages import TEXT_PATTERN, Cursor, Limit, decode_time_and_id, encode_cursor, page
 from trackside_service.api.schemas.alerts import AcknowledgeBody, Alert, AlertPage
+from trackside_service.api.shown import alert_shown
 from trackside_service.api.validation import validate
 from trackside_service.domain.alerts import ShownState
 from trackside_service.domain.findings import Severity
-from trackside_service.domain.wire import alert_to_wire, time_to_wire
+from trackside_service.domain.wire import time_to_wire
 from trackside_service.errors import AlertNotFoundError, AlertResolvedError, BusyError, Fault, RuleNotFoundError
+from trackside_service.monitor import HandResult
 from trackside_service.rules import codes_of
-from trackside_service.storage import alerts
+from trackside_service.storage import alerts, silenced
 from trackside_service.storage.engine import read_transaction
 
 Code = Annotated[str, Field(max_length=20, pattern=TEXT_PATTERN)]
@@ -60,8 +62,9 @@ def list_alerts(
     """Return alerts, the latest opened first, each with the symptoms that follow from it: those are not listed beside
     it.
     """
+    here = context(request)
     after = None if cursor is None else decode_time_and_id(cursor)
-    with read_transaction(context(request).engine) as connection:
+    with read_transaction(here.engine) as connection:
         found = alerts.page(
             connection,
             project=project,
@@ -72,12 +75,14 @@ def list_alerts(
             after=after,
             limit=limit + 1,
         )
-        symptoms = alerts.symptoms(connection, found[:limit])
+        listed = found[:limit]
+        symptoms = alerts.symptoms(connection, listed)
+        until = silenced.until(connection, listed, here.now())
     more = None
     if len(found) > limit:
-        last = found[limit - 1]
+        last = listed[-1]
         more = encode_cursor([time_to_wire(last.opened_at), str(last.id)])
-    return page([alert_to_wire(alert, symptoms[alert.id]) for alert in found[:limit]], more)
+    return page([alert_shown(alert, symptoms[alert.id], until.get(alert.id)) for alert in listed], more)
 
 
 @router.get(
@@ -92,12 +97,14 @@ def list_alerts(
 )
 def read_alert(request: Request, alert_id: AlertId) -> Any:
     """Return one alert: what was seen, with numbers, what to do, and the symptoms that follow from it."""
-    with read_transaction(context(request).engine) as connection:
+    here = context(request)
+    with read_transaction(here.engine) as connection:
         found = alerts.get(connection, alert_id)
         if found is None:
             raise AlertNotFoundError("No alert has this id.")
         symptoms = alerts.symptoms(connection, [found])
-    return alert_to_wire(found, symptoms[found.id])
+        until = silenced.until(connection, [found], here.now())
+    return alert_shown(found, symptoms[found.id], until.get(found.id))
 
 
 @router.post(
@@ -129,7 +136,7 @@ async def acknowledge_alert(request: Request, alert_id: AlertId) -> Any:
             run_id,
         )
     )
-    return alert_to_wire(result.alert, result.symptoms)
+    return await run_in_threadpool(_as_shown, here, result)
 
 
 @router.delete(
@@ -150,7 +157,7 @@ async def take_acknowledgement_back(request: Request, alert_id: AlertId) -> Any:
     result = await committed(
         here.writer.submit(lambda connection: monitor.take_back(connection, run_id, alert_id, now=now), run_id)
     )
-    return alert_to_wire(result.alert, result.symptoms)
+    return await run_in_threadpool(_as_shown, here, result)
 
 
 def _codes(names: Sequence[str]) -> list[str]:
@@ -164,6 +171,12 @@ def _codes(names: Sequence[str]) -> list[str]:
                 f"/code/{place}: {error.detail}", faults=[Fault(f"/code/{place}", error.detail)]
             ) from None
     return found
+
+
+def _as_shown(here: Context, result: HandResult) -> dict[str, Any]:
+    with read_transaction(here.engine) as connection:
+        until = silenced.until(connection, [result.alert], here.now())
+    return alert_shown(result.alert, result.symptoms, until.get(result.alert.id))
 
 
 def _run_of(here: Context, alert_id: UUID) -> UUID:

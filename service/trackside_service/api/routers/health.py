@@ -18,13 +18,12 @@ from trackside_service.api.observed import explanation_of
 from trackside_service.api.problems import status_of
 from trackside_service.api.schemas.runs import RunHealth
 from trackside_service.api.screen import screenful
-from trackside_service.api.shown import last_seen, worst_first
+from trackside_service.api.shown import alert_shown, last_seen, worst_first
 from trackside_service.conformance import as_wire
 from trackside_service.domain.alerts import under_causes
 from trackside_service.domain.findings import rank
-from trackside_service.domain.wire import alert_to_wire
 from trackside_service.errors import RunNotFoundError, RunUnhealthyError
-from trackside_service.storage import alerts, lives, metrics
+from trackside_service.storage import alerts, lives, metrics, silenced
 from trackside_service.storage.engine import read_transaction
 
 router = APIRouter(prefix="/v1/runs", tags=["health"])
@@ -56,16 +55,18 @@ def read_health(
     """Return the run's health (the worst severity among its alerts that are open or were frozen by its end), those
     alerts with their advice, each with what follows from it, the verdict on the learning rate, and where the run is.
     """
-    with read_transaction(context(request).engine) as connection:
+    here = context(request)
+    with read_transaction(here.engine) as connection:
         run = run_of(connection, run_id)
         counting, symptoms = under_causes(worst_first(alerts.of_run(connection, run_id, states=("open", "ended"))))
         values = metrics.of_run(connection, run_id)
         explanation = explanation_of(connection, run)
         lost = lives.lost(connection, run_id)
+        until = silenced.until(connection, counting, here.now())
     fails = fail_on is not None and rank(run.health) >= rank(fail_on)
     if preferred(request.headers.get("accept"), ("application/json", TEXT)) == TEXT:
         return PlainTextResponse(
-            screenful(run, counting, symptoms, values, explanation, lost=lost),
+            screenful(run, counting, symptoms, values, explanation, silenced=until, lost=lost),
             status_of(RunUnhealthyError) if fails else HTTPStatus.OK,
         )
     if fails:
@@ -77,7 +78,7 @@ def read_health(
         "name": run.spec.name,
         "status": run.status,
         "health": run.health,
-        "alerts": [alert_to_wire(alert, symptoms.get(alert.id, ())) for alert in counting],
+        "alerts": [alert_shown(alert, symptoms.get(alert.id, ()), until.get(alert.id)) for alert in counting],
         "lr": None if explanation is None else as_wire(explanation),
         "last": last_seen(run, values, lost),
     }

@@ -73,6 +73,9 @@ class Symptom(AlertBase):
 class Alert(Symptom):
     """One episode of a defect on a run."""
 
+    silenced_until: datetime | None = Field(
+        description="Until when a silence keeps back what there is to tell of it; null where none does."
+    )
     symptoms: list[Symptom] = Field(description="What follows from it: listed here, and not beside it.")
 
 
