@@ -99,6 +99,13 @@ def tell(engine: sa.Engine, *alerts: Alert, event: AlertEvent = "opened", now: d
         return deliveries.enqueue_all(connection, changes, make_run(), now)
 
 
+def claim(engine: sa.Engine, channel_id: UUID, now: datetime = NOW, limit: int = 100) -> tuple[deliveries.Claimed, ...]:
+    """Lease what is due on a channel, for a minute."""
+    with write_transaction(engine) as connection:
+        until = after((now - NOW).total_seconds() + 60)
+        return deliveries.claim(connection, channel_id, lease=uuid4(), now=now, until=until, limit=limit)
+
+
 def of_channel(engine: sa.Engine, channel_id: UUID) -> Sequence[delivery_log.Delivery]:
     """Return the deliveries of a channel, the first first."""
     with read_transaction(engine) as connection:
