@@ -1,8 +1,9 @@
 """The writer: owns the transactions in which posts are stored.
 
-A commit is the dear part of a small post. So the posts that wait when a transaction begins go into it together, each
-inside a savepoint of its own, and one commit answers them all (group commit). A post that fails is rolled back to its
-savepoint and fails alone. Nobody is answered before the commit.
+A commit is the dear part of a small post. So the posts that wait when a transaction begins go into it together, and
+one commit answers them all (group commit). Where one of them fails the transaction is rolled back and begun again with
+a savepoint for each, so that the bad one fails alone: few fail, and savepoints are paid for by all. Nobody is answered
+before the commit.
 
 SQLite has one writer at a time, so there is one lane; Postgres has several, and a run always goes to the same one,
 which keeps its posts in order. Inside a group the runs are worked on in the order of their ids, so that two services
@@ -34,6 +35,8 @@ GROUP_LIMIT: Final = 64
 GROUP_WEIGHT: Final = 5_000  # records: a group holds the only writer for well under a second
 QUEUE_LIMIT: Final = 1_000
 QUEUE_WEIGHT: Final = 200_000  # records that wait in memory
+# Groups that get savepoints at once after one that was begun again: who sent the bad post may well send more of them.
+CAREFUL: Final = 64
 # Serialization failure and deadlock: Postgres has rolled back and asks for another try.
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})
 
@@ -57,12 +60,17 @@ class _GroupError(Exception):
         self.again = again
 
 
+class _SpoiltError(Exception):
+    """A post failed in a transaction without savepoints, which is rolled back with what the others wrote."""
+
+
 @dataclass(slots=True)
 class _Lane:
     posts: deque[_Post] = field(default_factory=deque)
     weight: int = 0  # of what waits
     changed: threading.Condition = field(default_factory=threading.Condition)
     stopping: bool = False
+    careful: int = 0  # groups to come that get savepoints at once
     thread: threading.Thread | None = None
 
 
@@ -161,7 +169,7 @@ class Writer:
             # Stable: the posts of one run keep their order.
             group.sort(key=lambda post: post.run_id)
             try:
-                self._store(group)
+                self._store(lane, group)
             except Exception as error:
                 log.exception("a group of %d posts failed", len(group))
                 for post in group:
@@ -178,11 +186,11 @@ class Writer:
         lane.weight -= weight
         return taken
 
-    def _store(self, group: Sequence[_Post]) -> None:
+    def _store(self, lane: _Lane, group: Sequence[_Post]) -> None:
         if not group:
             return
         try:
-            self._transact(group)
+            self._together(lane, group)
         except _GroupError as failure:
             self._fail(group, failure.cause)
             if not failure.again:
@@ -190,7 +198,6 @@ class Writer:
             # One of them may be the reason: each gets a transaction of its own, once.
             for index, post in enumerate(group):
                 try:
-                    post.error = None
                     self._transact([post])
                 except _GroupError as second:
                     self._fail([post], second.cause)
@@ -198,15 +205,34 @@ class Writer:
                         self._fail(group[index:], second.cause)
                         return
 
-    def _transact(self, group: Sequence[_Post]) -> None:
-        """Run the jobs in one transaction and commit. Raises `_GroupError` where the transaction as a whole is lost."""
+    def _together(self, lane: _Lane, group: Sequence[_Post]) -> None:
+        """Run the jobs in one transaction and commit, so that each fails alone. Raises `_GroupError`."""
+        if lane.careful == 0:
+            try:
+                self._transact(group)
+            except _SpoiltError:
+                lane.careful = CAREFUL
+            else:
+                return
+        lane.careful -= 1
+        self._transact(group, apart=True)
+
+    def _transact(self, group: Sequence[_Post], *, apart: bool = False) -> None:
+        """Run the jobs in one transaction and commit; `apart`: with a savepoint for each.
+
+        Raises `_GroupError` where the transaction as a whole is lost, and `_SpoiltError` where one of several failed
+        and they are not apart.
+        """
         committing = False
         try:
             with self._engine.connect() as connection:
                 transaction = connection.begin()
-                savepoint = None if len(group) == 1 else Savepoint(connection)
+                savepoint = Savepoint(connection) if apart and len(group) > 1 else None
                 for post in group:
                     self._run_job(connection, post, savepoint)
+                    if post.error is not None and savepoint is None and len(group) > 1:
+                        transaction.rollback()
+                        raise _SpoiltError
                 committing = True
                 if len(group) > 1 or group[0].error is None:
                     commit(connection, transaction)
@@ -221,6 +247,7 @@ class Writer:
 
     @staticmethod
     def _run_job(connection: sa.Connection, post: _Post, savepoint: Savepoint | None) -> None:
+        post.error = None
         if savepoint is not None:
             savepoint.set()
         try:

@@ -67,6 +67,19 @@ def test_a_rule_that_raises_at_one_record_sees_the_next(monkeypatch: pytest.Monk
     assert len(inspection.faults) == 1
 
 
+def test_runs_that_are_declared_alike_are_judged_side_by_side() -> None:
+    """What rules share of one run was looked for under the other by comparing their schedules, which hold arrays."""
+    milestones = {"framework": "torch", "class": "MultiStepLR", "params": {"milestones": [3, 4]}, "unit": "epoch"}
+    contexts = [detection.configure(spec_of(schedule={**milestones, "base_lr": 0.1})) for _ in range(2)]
+    held = [detection.begin(context) for context in contexts]
+    for reading in readings(*({"lr": 0.1, "train_loss": 1.0 / n, "val_acc": 10.0 * n} for n in (1, 2, 3))):
+        for run, context in enumerate(contexts):
+            inspection = detection.inspect(context, held[run], [reading])
+            assert inspection.faults == ()
+            held[run] = inspection.state
+    assert held[0] == held[1]
+
+
 def test_outcomes_come_in_the_order_of_the_records_whatever_the_rule() -> None:
     context = detection.configure(spec_of(schedule=CONSTANT))
     logged = readings({"lr": 0.1, "val_acc": 70.0}, {"val_acc": 0.0}, {"lr": 0.5}, {"train_loss": math.inf, "lr": 0.5})

@@ -25,7 +25,7 @@ WATCH = Watch(Cadence(5, 12.5), 1800.0, NOW + timedelta(minutes=30))
 MOVED = Progress(1, "b", started=True, reach=Reach(step=3), seqs=((0, 4), (7, 9)))
 METRICS = (
     Metric(0, "train_loss", 3, 2, 3, None, math.nan, ordered=False),
-    Metric(1, "a%s, b?", 1, 2, None, 0.1, 1e-300),
+    Metric(1, 'a%s, {"b\\}?', 1, 2, None, 0.1, 1e-300),
 )
 ROWS = (Row(0, 2, 1, 3, None, THERE, math.nan, False, False), Row(1, 2, 1, None, 0.1, THERE, 1e-300, True, True))
 
@@ -59,7 +59,7 @@ def test_it_comes_back_as_it_was_written_and_touches_no_other_run(engine: sa.Eng
         (stored,) = points.records(connection, RUN)
         first = connection.execute(sa.text("SELECT count(*) FROM points")).scalar_one()
         run = runs.get(connection, RUN)
-    assert repr(stored.metrics) == repr({"train_loss": math.nan, "a%s, b?": 1e-300})
+    assert repr(stored.metrics) == repr({"train_loss": math.nan, 'a%s, {"b\\}?': 1e-300})
     assert (first, stored.time, None if run is None else run.last_seen_at) == (2, NOW, NOW)
 
 

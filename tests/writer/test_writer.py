@@ -18,7 +18,7 @@ from trackside_service.domain.runs import RunSpec
 from trackside_service.errors import BusyError, RunNotFoundError, StorageUnavailableError
 from trackside_service.storage import runs
 from trackside_service.storage.engine import APART, read_transaction
-from trackside_service.writer import Writer
+from trackside_service.writer import CAREFUL, Writer
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Job = Callable[[sa.Connection], Any]
@@ -116,6 +116,56 @@ def test_a_bad_post_fails_alone(engine: sa.Engine) -> None:
         with pytest.raises(RunNotFoundError):
             writer.submit(broken, _id(1)).result(30)  # alone in its group
     assert _stored(engine) == {1, 4}
+
+
+def test_savepoints_are_paid_for_only_where_a_post_failed_lately(engine: sa.Engine) -> None:
+    said: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+
+    def broken(_: sa.Connection) -> None:
+        raise RunNotFoundError("no such run")
+
+    def savepoints() -> int:
+        found = sum(each.startswith(("SAVEPOINT", "RELEASE")) for each in said)
+        said.clear()
+        return found
+
+    with _running(engine) as writer:
+        for future in _grouped(writer, [(number, _insert(number)) for number in (1, 2)]):
+            assert future.result(30) is True
+        assert savepoints() == 0
+        bad, good = _grouped(writer, [(3, broken), (4, _insert(4))])
+        assert good.result(30) is True
+        assert isinstance(bad.exception(30), RunNotFoundError)
+        assert savepoints() > 0
+        rounds = 0
+        while not rounds or savepoints():  # each time two groups: the held one, and that of the two
+            assert rounds <= CAREFUL
+            for future in _grouped(
+                writer, [(10 + 2 * rounds + each, _insert(10 + 2 * rounds + each)) for each in (0, 1)]
+            ):
+                assert future.result(30) is True
+            rounds += 1
+        assert rounds > 1
+    assert _stored(engine) == {1, 2, 4, *range(10, 10 + 2 * rounds)}
+
+
+def test_what_a_group_wrote_before_it_was_begun_again_is_stored_once(engine: sa.Engine) -> None:
+    begun: list[int] = []
+
+    def counted(connection: sa.Connection) -> bool:
+        begun.append(1)
+        return runs.insert(connection, _id(1), RunSpec("p", "run1"), now=NOW)
+
+    def broken(_: sa.Connection) -> None:
+        raise RunNotFoundError("no such run")
+
+    with _running(engine) as writer:
+        good, bad = _grouped(writer, [(1, counted), (2, broken)])
+        assert good.result(30) is True  # False would say that the first time had left it behind
+        assert isinstance(bad.exception(30), RunNotFoundError)
+    assert len(begun) == 2
+    assert _stored(engine) == {1}
 
 
 def test_runs_are_locked_in_order_and_the_posts_of_a_run_keep_theirs(engine: sa.Engine) -> None:

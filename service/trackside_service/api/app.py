@@ -15,7 +15,7 @@ from trackside_service.api import documents, problems
 from trackside_service.api.answers import Answer
 from trackside_service.api.context import Context
 from trackside_service.api.parameters import refuse_unknown
-from trackside_service.api.routers import ROUTERS
+from trackside_service.api.routers import ROUTERS, records
 from trackside_service.api.security import Door
 
 
@@ -57,6 +57,8 @@ def create_app(context: Context) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.context = context
+    # Before the others, since the first route that matches is taken.
+    app.router.routes.append(records.DIRECT)
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app, _routes())

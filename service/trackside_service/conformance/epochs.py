@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
@@ -73,8 +73,17 @@ def by_epoch(schedule: CompiledSchedule, point: LrPoint) -> bool:
     return not stepped and not schedule.flat and point.epoch is not None and math.isfinite(point.epoch)
 
 
+class Clock(Protocol):
+    """What of a schedule says where an epoch lies."""
+
+    @property
+    def unit(self) -> Literal["step", "epoch"]: ...
+    @property
+    def steps_per_epoch(self) -> int | None: ...
+
+
 def window(
-    schedule: CompiledSchedule, convention: Convention, epoch: float, level: int, before: int = 0
+    schedule: Clock, convention: Convention, epoch: float, level: int, before: int = 0
 ) -> tuple[int, int] | None:
     """Return the first and the last tick that may have been taken: None where no tick, or too many, may be meant; the
     last is negative where the convention is impossible there. `before`: updates done before the epochs were counted.
@@ -124,7 +133,7 @@ def _after_step(since: float, reach: float, at: str) -> tuple[int, int]:
 
 
 def windows(
-    schedule: CompiledSchedule, convention: Convention, epoch: float, least: int, before: int = 0
+    schedule: Clock, convention: Convention, epoch: float, least: int, before: int = 0
 ) -> dict[int, tuple[int, int] | None]:
     """Return the windows from level `least` to the exact one where they differ, the finest first: each under the lowest
     level that has it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, TypeAlias
@@ -20,17 +20,16 @@ from trackside_service.conformance.conventions import (
     Convention,
     Places,
     candidates,
-    counted_before,
     counted_by,
     places_of,
-    tick_at,
     ticks_at,
 )
 from trackside_service.conformance.driven.state import Against, Driven, follow, is_off
 from trackside_service.conformance.driven.trail import TICKS, Trail
-from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within, shifted, windows
+from trackside_service.conformance.epochs import EpochStats, by_epoch, lrs_within
 from trackside_service.conformance.fronts import Front, Suspect, entered, extended, extended_one
 from trackside_service.conformance.keeping import SERIES, Keeping, Kept
+from trackside_service.conformance.landings import Where, landings
 from trackside_service.conformance.observations import LrPoint, MetricPoint
 from trackside_service.conformance.own_print import NEVER, OwnPrint
 from trackside_service.conformance.printing import (
@@ -232,39 +231,23 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     own = OwnPrint(shown, prints, state.peak)
     placed_by_epoch = by_epoch(schedule, point)
     epochs = state.epochs.seen(point.epoch) if placed_by_epoch and point.epoch is not None else state.epochs
-    found: dict[object, _Found] = {}
-    done: dict[tuple[object, int], tuple[Suspect, ...]] = {}
+    found: list[_Found] = []
+    judge = cache(lambda ticks: _key(schedule, ticks, own))  # the conventions' windows are much the same
     fronts = list(state.fronts)
     grown = False
-    stepped = point.step is not None and (schedule.unit == "step" or schedule.steps_per_epoch is not None)
-    spread: dict[tuple[str, int, int, bool], dict[int, tuple[int, int] | None]] = {}
-    flat = schedule.flat
-    for convention, alike in _alike(schedule.reporting, state.counted(schedule.reporting), stepped):
-        if placed_by_epoch and point.epoch is not None:
-            before = counted_before(convention, point)
-            inside = schedule.unit == "epoch" and convention.when == "after_step"
-            read = (convention.at, convention.epoch_base, before, inside)
-            if read not in spread:
-                as_read = convention if inside else _in_use(convention)
-                spread[read] = windows(schedule, as_read, point.epoch, epochs.least, before)
-            places = shifted(spread[read], 1) if convention.when == "after_step" and not inside else spread[read]
-        else:
-            tick = 0.0 if flat else tick_at(schedule, convention, point)
-            places = {0: None if tick is None else (int(tick), int(tick))}
-        where = tuple(places.items())
-        if where not in found:
-            found[where] = _suspects(schedule, places, own, (state.points, point), epochs.level)
-        suspects = found[where].suspects
-        for place in alike if suspects else ():
+    for where, conventions in landings(schedule, point, state.counted(schedule.reporting), epochs.least):
+        here = _suspects(where, judge, (state.points, point), epochs.level)
+        found.append(here)
+        done: dict[int, tuple[Suspect, ...]] = {}
+        for place in conventions if here.suspects else ():
             front = fronts[place]
-            same = (where, id(front))
-            if same not in done:
-                done[same] = extended_one(front, suspects)
-            if done[same] is not front:
-                fronts[place] = done[same]
+            if id(front) not in done:
+                done[id(front)] = extended_one(front, here.suspects)
+            if done[id(front)] is not front:
+                fronts[place] = done[id(front)]
                 grown = True
     value, peak = shown.value, state.peak
-    placeable, compared = any(one.placed for one in found.values()), any(one.compared for one in found.values())
+    placeable, compared = any(one.placed for one in found), any(one.compared for one in found)
     news = (state.points,) if grown else ()
     return TrackerState(
         peak=peak,
@@ -280,9 +263,8 @@ def _one(schedule: CompiledSchedule, state: TrackerState, point: LrPoint, capaci
     )
 
 
-@cache
-def _in_use(convention: Convention) -> Convention:
-    return replace(convention, when="in_use")
+_Ticks: TypeAlias = tuple[int, int]
+_Judged: TypeAlias = tuple[tuple[int, int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,20 +277,16 @@ class _Found:
 
 
 def _suspects(
-    schedule: CompiledSchedule,
-    places: dict[int, tuple[int, int] | None],
-    own: OwnPrint,
-    indexed: tuple[int, LrPoint],
-    level: int,
+    where: Where, judge: Callable[[_Ticks], _Judged | None], indexed: tuple[int, LrPoint], level: int
 ) -> _Found:
     """Return the point as a suspect at every level from which on it is off in a way of its own; the finest first.
 
-    `level` is the one that the epochs have as far as is known.
+    `level` is the one that the epochs have as far as is known; `judge` is `_key` of a window.
     """
     suspects: list[Suspect] = []
     placed = compared = False
-    for lowest, ticks in places.items():
-        judged = (_NEVER, NEVER) if ticks is None else _key(schedule, ticks, own)
+    for lowest, ticks in where:
+        judged = (_NEVER, NEVER) if ticks is None else judge(ticks)
         key, ways = judged or (None, NEVER)
         # Windows are listed under the lowest level that has them, the finest first: the first at or below is the one.
         if lowest <= level and not placed:
@@ -321,7 +299,7 @@ def _suspects(
     return _Found(tuple(reversed(suspects)), placed, placed and compared)
 
 
-def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> tuple[tuple[int, int, int], int] | None:
+def _key(schedule: CompiledSchedule, ticks: _Ticks, own: OwnPrint) -> _Judged | None:
     """Return what no tick of the window explains (`deviation`), and the ways in which its own print explains it; None:
     the LR is not known.
     """
@@ -332,11 +310,15 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
         expected = _expected(schedule, first)
         if math.isnan(expected):
             return None
+        if expected == value:
+            return _NEVER, NEVER
         key = deviation(value, expected, peak)
         return key, NEVER if key == _NEVER else own.ways(expected)
     lrs = _sorted(schedule, first, last) if last - first < _NARROW else lrs_within(schedule, first, last)
     if lrs is None:
         return None
+    if lrs[0] == value == lrs[-1]:
+        return _NEVER, NEVER
     above = bisect_left(lrs, value)
     nearest = lrs[max(above - 1, 0) : above + 1]
     beside = [deviation(value, lr, peak) for lr in nearest]
@@ -345,16 +327,6 @@ def _key(schedule: CompiledSchedule, ticks: tuple[int, int], own: OwnPrint) -> t
     for lr in nearest if key != _NEVER else ():
         ways |= own.ways(lr)
     return key, ways
-
-
-@cache
-def _alike(reporting: Reporting, counted: int, stepped: bool) -> tuple[tuple[Convention, tuple[int, ...]], ...]:
-    """Return the conventions that differ for a point with or without a step, and which others each stands for."""
-    found: dict[object, tuple[Convention, list[int]]] = {}
-    for place, one in enumerate(candidates(reporting, counted)):
-        key = (one.when, one.resumed, *((one.step_base,) if stepped else (one.at, one.epoch_base)))
-        found.setdefault(key, (one, []))[1].append(place)
-    return tuple((one, tuple(places)) for one, places in found.values())
 
 
 _NEVER: Final = (FULL_DIGITS, MAX_DECIMALS, 1)
@@ -374,6 +346,8 @@ def _sorted(schedule: CompiledSchedule, first: int, last: int) -> list[float] | 
     lrs: list[float] = []
     for number in range(block, end + 1):
         lrs += _block(schedule, number)[place if number == block else 0 : until if number == end else _BLOCK]
+    if lrs[0] == lrs[-1] and lrs.count(lrs[0]) == len(lrs):
+        return lrs
     return None if any(lr != lr for lr in lrs) else sorted(lrs)  # noqa: PLR0124 (NaN alone is not itself)
 
 

@@ -23,6 +23,7 @@ import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from math import floor
+from operator import attrgetter
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from trackside_service.domain import resumes
@@ -350,9 +351,9 @@ def _next_epoch(reach: Reach, epoch: float | None) -> bool:
 
 def _advanced(progress: Progress, position: Position, steps_per_epoch: int | None) -> Progress:
     reach = _further(progress.reach, position, steps_per_epoch)
-    run_reach = (
-        progress.run_reach if progress.process is not None else _further(progress.run_reach, position, steps_per_epoch)
-    )
+    run_reach = progress.run_reach
+    if progress.process is None:
+        run_reach = reach if run_reach == progress.reach else _further(run_reach, position, steps_per_epoch)
     began, resumed = progress.began, progress.resumed
     if (began.step is None and position.step is not None) or (began.epoch is None and position.epoch is not None):
         began = resumes.earliest((began, position))
@@ -384,12 +385,17 @@ def _further(reach: Reach, position: Position, steps_per_epoch: int | None) -> R
     return replace(reach, fraction=_max(reach.fraction, epoch))
 
 
-def _max(*values: float | None) -> float | None:
-    return max((value for value in values if value is not None), default=None)
+def _max(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+_reach_values: Final = attrgetter(*(part.name for part in fields(Reach)))
 
 
 def _dump_reach(reach: Reach) -> list[Any]:
-    return [getattr(reach, part.name) for part in fields(reach)]
+    return list(_reach_values(reach))
 
 
 def _with_seq(progress: Progress, seq: int) -> Progress | None:

@@ -53,9 +53,11 @@ class RuleConfig:
     severity: Severity | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunContext:
-    """What every rule may know about the run. Built once per run by `detection.configure`."""
+    """What every rule may know about the run. Built once per run by `detection.configure`, and equal to itself alone:
+    what is remembered for one run is not looked for under another by comparing their declarations.
+    """
 
     spec: RunSpec
     schedule: CompiledSchedule | None = None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from trackside_service.domain.numbers import join, split
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import metrics
-from trackside_service.storage.types import columns_of
+from trackside_service.storage.types import arrays_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def sqlite_rows(run_id: UUID, changed: Sequence[Metric]) -> list[tuple[Any, ...]
 
 def postgres_arrays(run_id: UUID, changed: Sequence[Metric]) -> tuple[Any, ...]:
     """Return the parameters of `POSTGRES_SAVE`."""
-    return (run_id, *columns_of([_row(one) for one in changed], POSTGRES_SAVE.count("[]")))
+    return (run_id, *arrays_of([_row(one) for one in changed], POSTGRES_SAVE.count("[]")))
 
 
 def _row(one: Metric) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from trackside_service.domain.numbers import join, split
 from trackside_service.storage.engine import is_sqlite
 from trackside_service.storage.tables import metrics, points, runs
-from trackside_service.storage.types import columns_of, sqlite_time
+from trackside_service.storage.types import arrays_of, sqlite_time
 
 WINDOW: Final = 20_000  # values that a stream reads at a time
 
@@ -95,7 +95,7 @@ def sqlite_rows(run_id: UUID, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
 def postgres_arrays(run_id: UUID, rows: Sequence[Row]) -> tuple[Any, ...]:
     """Return the parameters of `POSTGRES_INSERT`."""
     stored = [(*row[:6], *split(row.value), row.by_place, row.behind) for row in rows]
-    return (run_id, *columns_of(stored, POSTGRES_INSERT.count("[]")))
+    return (run_id, *arrays_of(stored, POSTGRES_INSERT.count("[]")))
 
 
 def series(

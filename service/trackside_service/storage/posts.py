@@ -22,7 +22,7 @@ from trackside_service.storage import metrics, points
 from trackside_service.storage.engine import APART, is_sqlite, to_json
 from trackside_service.storage.metrics import Metric
 from trackside_service.storage.points import Row
-from trackside_service.storage.types import sqlite_time
+from trackside_service.storage.types import array_of, sqlite_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,6 @@ def write(
     elif not rows and not moved:
         connection.exec_driver_sql(_POSTGRES_ROW, row)
     else:
-        numbers = [one.number for one in moved]
+        numbers, progress_of = array_of(one.number for one in moved), array_of(progress)
         of_metrics, of_points = metrics.postgres_arrays(run_id, changed), points.postgres_arrays(run_id, rows)
-        connection.exec_driver_sql(_POSTGRES, (numbers, progress, run_id, *of_metrics, *of_points, *row))
+        connection.exec_driver_sql(_POSTGRES, (numbers, progress_of, run_id, *of_metrics, *of_points, *row))

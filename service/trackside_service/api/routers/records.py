@@ -6,7 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -18,6 +18,7 @@ from trackside_service.api import examples
 from trackside_service.api.answers import CSV, NDJSON, Answer, encode
 from trackside_service.api.bodies import read_json
 from trackside_service.api.context import Context, committed, context
+from trackside_service.api.direct import Direct
 from trackside_service.api.documents import operation
 from trackside_service.api.found import RunId, run_of
 from trackside_service.api.negotiation import preferred
@@ -82,6 +83,15 @@ async def post_records(request: Request, run_id: RunId) -> Any:
             "alerts": news(result.changes, result.alerts),
         }
     )
+
+
+async def _post_records(request: Request) -> Answer:
+    return cast(Answer, await post_records(request, request.path_params["run_id"]))
+
+
+DIRECT: Final = Direct(
+    f"{router.prefix}/{{run_id:uuid}}/records", _post_records, methods=["POST"], include_in_schema=False
+)
 
 
 @router.get(
