@@ -1,7 +1,7 @@
 """ACC002: the accuracy degrades from its best.
 
-**What.** The validation accuracy, or where none is reported the score that speaks for the model (mAP, IoU, F1 and the
-like, known by name), lies clearly under its best for several evaluations in a row, and the validation loss is worse
+**What.** The validation accuracy, or where none is reported the score that speaks for the model (mAP, IoU, F1, PSNR and
+the like, known by name), lies clearly under its best for several evaluations in a row, and the validation loss is worse
 than at its best as well. `val_metric`, of which nobody knows whether more is better, is judged only with a
 validation loss beside it.
 
@@ -26,6 +26,7 @@ did by a fifth for eight in a row and recovered, hence fifteen. It raised nothin
 does not count either, and where half of a fall by a quarter is regained and stays (another fold, stage or task), or
 the log counts another task or training is learned anew as well, the best begins anew. It resolves when half of what was
 lost is regained; the next has to last twice as long as that did (a learning rate that cycles and is not reported).
+Where none is reported or declared, the first has to last half as long as it took to the best, up to 24 evaluations.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from trackside_service.rules.units import declared_unit, scale, show, unit_after
 CODE = "ACC002"
 _COLLAPSED = 0.5  # under this share of its best it is ACC001's to tell
 _LONGEST = 64  # evaluations: what lasts so long is told of whatever came before
+_CYCLE = 24  # evaluations: half of a cycle of a rate that nobody reports, if one such cycle led to the best
 _NOISE = 2.0  # times its jitter: what a score has regained at least that is on its way back
 
 
@@ -215,6 +217,8 @@ def _degraded(parameters: Parameters, state: State) -> bool:
     if state.loss.points == 0:
         patience *= parameters.no_loss_patience
     patience = max(patience, min(_LONGEST, 2 * state.back))
+    if state.last_lr is None:
+        patience = max(patience, min(_CYCLE, state.score.best_point // 2))
     longest = max(parameters.expected * patience, 2 * state.score.best_point)
     return state.calm >= patience or state.worse.count - state.by_plan >= longest
 

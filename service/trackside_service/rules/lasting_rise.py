@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from trackside_service.domain.metrics import TRAIN_LOSS, VAL_LOSS
-from trackside_service.rules import loss_rises, objective_parts, running
+from trackside_service.rules import harder_objective, loss_rises, objective_parts, running
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import Place, place_of
@@ -28,6 +28,10 @@ _OF_IMPROVEMENT: Final = (0.05, 0.3)  # what a rise takes back of it at least, w
 _DOWN: Final = 0.75  # of the height of a rise: what has come down to it is being learned anew
 _COMES_DOWN: Final = 0.9  # the same: below it, it is on its way
 _TWICE: Final = 2  # times the longest rise that came back
+# A cycle of a rate that nobody reports is twice as long as all before it at most (warm restarts whose length doubles),
+# and the loss lies within a tenth of its top for the first fifth of it.
+_OF_CYCLE: Final = 0.4
+_CYCLE: Final = 24
 _HIGHER: Final = 1.05  # times the learning rate at the best: above it, a rise is expected at first
 
 Event: TypeAlias = Literal["rises", "ends"]
@@ -99,7 +103,7 @@ def watch(
     before, fast = around
     if fast.meaningless:
         return state, None
-    if reading.starts_life or fast.calm.points < before.calm.points:
+    if reading.starts_life or fast.begun != before.begun:
         rise = NONE if state.limit is None else state.rise
         state = LastingRise(limit=state.limit, rise=rise, back=0 if reading.starts_life else state.back)
     parts = objective_parts.follow(state.parts, reading)
@@ -113,7 +117,7 @@ def watch(
             return LastingRise(back=max(state.back, state.rise.count)), "ends"
         return replace(state, rise=running.extended(state.rise, True, look.place)), None
     state = _after(thresholds, state, fast, look)
-    lasts = state.rise.count >= _patience(thresholds, state, look.lr) and not _is_explained(state, fast)
+    lasts = state.rise.count >= _patience(thresholds, state, fast, look.lr) and not _is_explained(state, fast)
     return state, "rises" if lasts else None
 
 
@@ -187,7 +191,7 @@ def _after(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State, l
     return replace(state, rise=rise, level=level, vals=vals, top=top)
 
 
-def _patience(thresholds: Thresholds, state: LastingRise, lr: float | None) -> int:
+def _patience(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State, lr: float | None) -> int:
     """Return for how many looks a rise has to last: longer by itself, where a higher learning rate explains it, and
     where others came back (twice as long as those: cycles of a learning rate that nobody reports).
     """
@@ -195,6 +199,8 @@ def _patience(thresholds: Thresholds, state: LastingRise, lr: float | None) -> i
     if state.val.points == 0:
         looks = max(thresholds.lone_patience, min(_SLOWEST, state.train.points // _SLOWER))
     looks = max(looks, min(_SLOWEST, _TWICE * state.back))
+    if lr is None and not (fast.batched and state.val.points == 0):
+        looks = max(looks, min(_CYCLE, math.ceil(_OF_CYCLE * state.train.points)))
     higher = lr is not None and state.lr is not None and lr > _HIGHER * state.lr
     return looks * thresholds.expected if higher else looks
 
@@ -207,6 +213,10 @@ def _is_explained(state: LastingRise, fast: loss_rises.State) -> bool:
     if val_best is not None and loss_rises.comes_down(state.vals, val_best):
         return True
     if any(name != VAL_LOSS and loss_rises.is_good(series, name) for name, series in fast.others.items()):
+        return True
+    if fast.course.sweep.is_test:
+        return True
+    if state.val.points == 0 and harder_objective.climbs_to_its_keys(fast.calm, state.recent, fast.others):
         return True
     return objective_parts.fits_still(state.parts)
 
