@@ -16,7 +16,7 @@ PSNR = [20.0 + 10 * (1 - 0.8**place) for place in range(20)]
 @pytest.mark.parametrize(
     "name",
     [
-        *("val_acc", "val_psnr", "metrics/ssim", "eval_ms_ssim", "val/PSNR_Y", "val_r2", "eval_qwk", "val_ndcg@10"),
+        *("val_acc", "val_psnr", "metrics/ssim", "eval_ms_ssim", "val/PSNR_Y", "eval_qwk", "val_ndcg@10"),
         *(
             "val_miou",
             "test_dice_score",
@@ -33,8 +33,8 @@ def test_scores_that_speak_for_a_model(name: str) -> None:
     assert scores.better(name) == "higher"
 
 
-@pytest.mark.parametrize("name", ["psnr", "ssim", "train/psnr", "f1", "train_dice"])
-def test_figures_of_training_only_show_that_nothing_is_lost(name: str) -> None:
+@pytest.mark.parametrize("name", ["psnr", "ssim", "train/psnr", "f1", "train_dice", "val_r2", "score", "mean_score"])
+def test_figures_that_only_show_that_nothing_is_lost(name: str) -> None:
     assert scores.lead([name]) is None
     assert scores.better(name) == "higher"
 
@@ -47,7 +47,9 @@ def test_what_falls_while_a_model_gets_better(name: str) -> None:
     assert scores.better(name) == "lower"
 
 
-@pytest.mark.parametrize("name", ["lr", "train_loss", "mse", "perplexity", "val_metric", "top1", "grad_norm", "score"])
+@pytest.mark.parametrize(
+    "name", ["lr", "train_loss", "mse", "perplexity", "val_metric", "top1", "grad_norm", "best_score"]
+)
 def test_what_tells_nothing_or_nobody_knows(name: str) -> None:
     assert scores.better(name) is None
 

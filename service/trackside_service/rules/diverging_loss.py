@@ -33,7 +33,7 @@ so by nature (MoCo: to about 9): it is not told. A slow climb exceeds four times
 step; where losses are all that is told it is a quarter of the best, and where a penalty's weight is raised on the way
 (a `kl` or `beta` is reported beside a `recon` or `nll`) it is none as long as that part is as good as it was, nor while
 such a weight is told and higher than it was. After a climb that came back by itself the next has to be twice as long;
-where no learning rate is reported or declared, it has to last half as long as the run before it, up to 24 epochs: it
+where no learning rate is reported or declared, it has to last three fifths of the run before it, up to 24 epochs: it
 may be the rise of a rate that cycles. It resolves after four values in a row halfway back to the best, or once the
 training loss is back half of its climb.
 """
@@ -75,8 +75,8 @@ _TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
 _NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
 _SCORED: Final = 0.05  # of its best: how far a loss climbs beside which an accuracy or a score tells
 _LONGEST: Final = 64  # epochs: a climb of so many is told of whatever came before
-# Of the epochs before: half a cycle of a rate that nobody reports or declares, if one such cycle led there.
-_OF_CYCLE: Final = 0.5
+# Of the epochs before: a rate that nobody reports or declares rises for half a cycle, of which one may have led there.
+_OF_CYCLE: Final = 0.6
 _CYCLE: Final = 24
 _AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 

@@ -24,7 +24,7 @@ UNKNOWN: Final = "val_metric"
 _OF_VALIDATION: Final = r"(?:metrics|val|valid|validation|eval|test)[/_ -]"
 _KIND: Final = r"(?:(?:coco|bbox|segm|box|mask|macro|micro|weighted|mean|avg|overall|balanced)[/_ -])?"
 _FURTHER: Final = (
-    r"f1_score|dice_score|dsc|jaccard|iou_score|roc_auc|auc_roc|pr_auc|average_precision|r2(?:_score)?|(?:cohen_)?kappa"
+    r"f1_score|dice_score|dsc|jaccard|iou_score|roc_auc|auc_roc|pr_auc|average_precision|(?:cohen_)?kappa"
     r"|qwk|ndcg(?:@\d+)?|mrr|pearsonr?|spearmanr?|chrf|meteor|cider|pq"
 )
 _LIKENESS: Final = r"(?:psnr(?:_[yb])?|(?:ms_?)?ssim)"
@@ -42,8 +42,10 @@ _SCORES: Final = tuple(
 )
 _ANYWHERE: Final = r"(?:(?:train(?:ing)?|metrics|val|valid|validation|eval|test)[/_ -])?"
 _RISING: Final = re.compile(
-    rf"{_ANYWHERE}{_KIND}(?:m?iou|m?dice(?:_coef)?|m?auc|auroc|f1|mcc|bleu|{_FURTHER}|{_LIKENESS})"
+    rf"{_ANYWHERE}{_KIND}(?:m?iou|m?dice(?:_coef)?|m?auc|auroc|f1|mcc|bleu|r2(?:_score)?|score|{_FURTHER}|{_LIKENESS})"
 )
+# R2 has no lower bound, so that a share of its best says little. A `score` is more where it is better: so it is in
+# scikit-learn, and in games.
 # The perplexity of training may be that of a codebook, of which more is better; an `mse` of it is its loss.
 _FALLING: Final = re.compile(
     rf"{_ANYWHERE}(?:wer|cer|eer|lpips|fid|kid|ppl|n?rmse|mae|s?mape|epe|abs_?rel|ade|fde|nme|bpc|bpb)"
