@@ -83,3 +83,10 @@ def test_the_state_is_kept_as_json() -> None:
     sizes = [32.0] * 15 + [128.0] * 15
     log = epochs(train_loss=[*summed(sizes), *[1e4] * 5], seq_len=[*sizes, *[128.0] * 5])
     assert reloaded("LOSS002", log) == [("Finding", "train_loss")]
+
+
+def test_a_size_that_is_not_finite_is_none() -> None:
+    sizes: list[Any] = ["NaN", "Infinity", *[32.0] * 13, *[128.0] * 15]
+    log = epochs(train_loss=summed([32.0] * 15 + [128.0] * 15), seq_len=sizes)
+    assert not reloaded("LOSS002", log)
+    assert {alert.code for alert in report_of(log).alerts} == {"LOSS008"}

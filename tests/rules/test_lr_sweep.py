@@ -52,3 +52,8 @@ def test_a_rate_that_falls_a_hundredfold_after_another_rise_is_told() -> None:
     lrs = [1e-6 * place for place in range(1, 101)]
     assert alerts_of(epochs(lr=[*lrs, 1e-7]), "LR002")
     assert not alerts_of(epochs(lr=[*SWEEP, 1e-3]), "LR002")
+
+
+def test_a_factor_that_no_number_holds_is_none() -> None:
+    sweep = lr_sweep.follow(lr_sweep.follow(lr_sweep.NONE, 1e-300), 1e300)
+    assert sweep == lr_sweep.Sweep(1e300, 1e300)

@@ -40,7 +40,8 @@ def grown(highest: Mapping[str, float], values: Mapping[str, float]) -> tuple[Ma
     more = {
         name: values[name]
         for name in names
-        if name not in highest or values[name] > max(_GROWN * highest[name], highest[name])
+        if math.isfinite(values[name])
+        and (name not in highest or values[name] > max(_GROWN * highest[name], highest[name]))
     }
     return ({**highest, **more} if more else highest), any(name in highest for name in more)
 

@@ -8,6 +8,7 @@ hundred updates. A linear rise is what a warm-up looks like, and is not known fr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,6 +45,8 @@ def follow(sweep: Sweep, lr: float) -> Sweep:
     if not lr > sweep.last > 0:
         return Sweep(lr, lr)
     factor = lr / sweep.last
+    if not math.isfinite(factor):
+        return Sweep(lr, lr)
     if sweep.count and abs(factor - sweep.factor) <= _SAME * max(sweep.factor, factor):
         return Sweep(lr, sweep.first, sweep.factor, sweep.count + 1)
     return Sweep(lr, sweep.last, factor, 1)
