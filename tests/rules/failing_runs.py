@@ -232,6 +232,23 @@ def jumps_up_and_down(rng: Generator) -> Curve:
     return Curve(by_epoch(**_percent(rng, _some(rng, {"val_acc": acc, "train_loss": 2.3 * (1.05 - acc)}, "val_acc"))))
 
 
+def fine_tuning_at_too_high_a_rate(rng: Generator) -> Curve:
+    """A pretrained language model is thrown far away within dozens of records, and stays there."""
+    count, start = int(rng.integers(60, 300)), rng.uniform(1, 2.2)
+    loss = start + (rng.uniform(6.5, 10) - start) * (1 - np.exp(-np.arange(count) / rng.uniform(6, 15)))
+    return Curve(by_step(10, loss=loss * wobble(rng, count, rng.uniform(0.04, 0.08))))
+
+
+def restoration_lost(rng: Generator) -> Curve:
+    """PSNR falls to that of noise, as the loss rises."""
+    epochs = int(rng.integers(30, 80))
+    where = int(rng.integers(10, epochs - 12))
+    psnr, loss = fall(epochs, 20, 32, 6), fall(epochs, 0.1, 0.02, 6)
+    psnr[where:], loss[where:] = rng.uniform(6, 12), rng.uniform(0.03, 0.4)
+    told: dict[str, Any] = {"val__psnr": psnr + rng.normal(0, 0.2, epochs)}
+    return Curve(by_epoch(train_loss=loss * wobble(rng, epochs, 0.04), **told))
+
+
 FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]] = (
     (not_a_number_late, ("LOSS",)),
     (diverges_fast, ("LOSS", "GRAD")),
@@ -251,4 +268,6 @@ FAILING: Final[tuple[tuple[Callable[[Generator], Curve], tuple[str, ...]], ...]]
     (learned_and_lost, ("LOSS",)),
     (climbs_for_epochs, ("LOSS",)),
     (never_leaves_its_vocabulary, ("LOSS",)),
+    (fine_tuning_at_too_high_a_rate, ("LOSS",)),
+    (restoration_lost, ("LOSS", "ACC")),
 )

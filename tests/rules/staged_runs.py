@@ -207,8 +207,44 @@ def tasks_that_are_counted(rng: Generator) -> Curve:
     return Curve(by_epoch(val_acc=acc, train_acc=np.full(len(acc), 0.97), **names))
 
 
+def sharpened(rng: Generator) -> Curve:
+    """Image restoration: first alike, then sharp for the eye. The second loss is larger, and PSNR falls a little."""
+    first, second = int(rng.integers(15, 50)), int(rng.integers(15, 50))
+    loss = np.concatenate([fall(first, 0.1, 0.02, 5), 0.02 + rng.uniform(0.05, 0.6) * fall(second, 1.3, 1, 5)])
+    told: dict[str, Any] = {"train_loss": loss * wobble(rng, first + second, 0.05)}
+    down = rng.uniform(1.5, 3.5)
+    psnr = np.concatenate([fall(first, 22, 31, 5), np.full(second, 31 - down)])
+    told[str(rng.choice(["psnr", "val__psnr", "val_psnr", "PSNR"]))] = psnr + rng.normal(0, 0.15, first + second)
+    if rng.random() < 0.5:
+        told["ssim"] = np.concatenate([fall(first, 0.5, 0.88, 5), np.full(second, 0.88 - 0.025 * down)])
+    return Curve(by_epoch(**told))
+
+
+def range_test(rng: Generator) -> Curve:
+    """The LR is raised by one factor until the loss explodes; the training follows in the same log."""
+    count, sweep = int(rng.integers(150, 400)), int(rng.integers(60, 150))
+    lr = 1e-7 * 10 ** (8 * np.arange(sweep) / (sweep - 1))
+    start, end = rng.choice([2.3, 4.6, 6.9]), rng.uniform(-1.5, -0.5)
+    explodes = start * np.exp(rng.uniform(1.5, 4) * np.maximum(0, np.log10(lr) - end))
+    trains, rest = fall(count, start, 0.4, count / 6), 1e-3 * np.linspace(1, 0.01, count)
+    loss = np.concatenate([explodes, trains]) * wobble(rng, sweep + count, 0.05)
+    return Curve(by_step(1, train_loss=loss, lr=np.concatenate([lr, rest])))
+
+
+def growing_sums(rng: Generator) -> Curve:
+    """A loss summed over sequences that are lengthened on the way, with their length beside it."""
+    epochs = int(rng.integers(20, 60))
+    at = np.arange(epochs) / epochs
+    length = 32 * (2.0 ** np.floor(4 * at) if rng.random() < 0.5 else 1 + rng.uniform(3, 15) * at)
+    loss = length * fall(epochs, 6, 2.5, epochs / 8) * wobble(rng, epochs, 0.02)
+    told: dict[str, Any] = {"train_loss": loss, str(rng.choice(["seq_len", "batch_size"])): length}
+    if rng.random() < 0.5:
+        told["val_loss"] = 1.05 * loss
+    return Curve(by_epoch(**told))
+
+
 STAGED: Final[tuple[Callable[[Generator], Curve], ...]] = (
     *(folds, search, curriculum, longer_sequences, second_stage, more_classes, unfrozen, pruned, averaged_at_the_end),
     *(resumed, appended_trainings, sparse_in_stages, other_texts, stronger_augmentation),
-    *(tasks, tasks_that_are_counted),
+    *(tasks, tasks_that_are_counted, sharpened, range_test, growing_sums),
 )

@@ -175,3 +175,13 @@ def test_what_is_behind_is_not_shown() -> None:
 def test_a_bad_configuration_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         detection.configure(spec_of(rules={CODE: {"params": params}}))
+
+
+def test_a_rate_that_nobody_reports_may_cycle_and_is_waited_for() -> None:
+    best = [0.9 - 0.6 * 0.8**place for place in range(40)]
+    acc = [*best, *[0.7] * 40]
+    loss = [2.3 * (1.05 - value) for value in acc]
+    (alert,) = alerts_of(epochs(val_acc=acc, val_loss=loss), CODE)
+    assert alert.detected.epoch == 60, "half of the forty before"  # type: ignore[union-attr]
+    (alert,) = alerts_of(epochs(val_acc=acc, val_loss=loss, lr=[1e-3] * 80), CODE)
+    assert alert.detected.epoch == 45, "it is reported, and stays as it is"  # type: ignore[union-attr]

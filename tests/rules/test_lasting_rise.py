@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ SCHEDULER: dict[str, Any] = {"class": "AdamW", "params": {"lr": 3e-4}}
 
 
 def both(loss: list[float], **others: Any) -> list[dict[str, Any]]:
-    """A record an epoch, with a validation loss that goes with the training's."""
-    return epochs(train_loss=loss, val_loss=[value + 0.1 for value in loss], **others)
+    """A record an epoch, with a validation loss that goes with the training's, at one LR unless told otherwise."""
+    told: dict[str, Any] = {"lr": [3e-4] * len(loss), **others}
+    return epochs(train_loss=loss, val_loss=[value + 0.1 for value in loss], **told)
 
 
 def test_both_losses_rise_by_two_fifths_of_their_best_and_stay() -> None:
@@ -103,7 +105,25 @@ def test_it_resolves_and_is_told_again_when_it_comes_again() -> None:
     assert reloaded(CODE, both([*again, *[3.5] * 12])) == [*told, told[0]]
 
 
-def test_cycles_of_a_rate_that_nobody_reports_are_told_of_once() -> None:
+def unreported(loss: list[float]) -> list[dict[str, Any]]:
+    """The same without an LR."""
+    return both(loss, lr=[None] * len(loss))
+
+
+def test_a_rate_that_nobody_reports_may_cycle_and_is_waited_for() -> None:
+    (alert,) = alerts_of(unreported([*FALLING, *[3.5] * 10]), CODE)
+    assert alert.detected.epoch == 14, "two fifths of the ten epochs before"  # type: ignore[union-attr]
+    long = [*FALLING[:8], *[2.5] * 42]
+    (alert,) = alerts_of(unreported([*long, *[3.5] * 30]), CODE)
+    assert alert.detected.epoch == 70  # type: ignore[union-attr]
+    assert alerts_of(both([*long, *[3.5] * 3]), CODE), "one that is reported and stays as it is explains nothing"
+    warm = [2.3 - 0.03 * place for place in range(20)] + [
+        1.0 + 1.3 * (1 + math.cos(math.pi * place / 40)) / 2 for place in range(40)
+    ]
+    assert not alerts_of(unreported(warm), CODE), "a warm restart of twice the length"
+
+
+def test_cycles_of_a_rate_are_told_of_once() -> None:
     cycle = [*[2.5] * 6, *[3.5] * 4]
     assert len(alerts_of(both([*FALLING, *cycle * 6]), CODE)) == 1
     short, longer = [*[2.5] * 6, *[3.5] * 2], [*[2.5] * 6, *[3.5] * 3]
@@ -132,7 +152,7 @@ def test_one_that_goes_on_to_where_it_began_is_still_one_alert() -> None:
 def test_values_that_are_not_finite_are_none() -> None:
     loss: list[Any] = [*LOST, "NaN", 3.5]
     val: list[Any] = [*FALLING, "NaN", 3.6, "Infinity", 3.6, 3.6, 3.6]
-    (alert,) = alerts_of(epochs(train_loss=loss, val_loss=val), CODE)
+    (alert,) = alerts_of(epochs(train_loss=loss, val_loss=val, lr=[3e-4] * 16), CODE)
     assert alert.detected.epoch == 16  # type: ignore[union-attr]
 
 

@@ -279,3 +279,12 @@ def test_a_hundred_times_the_start_twice_in_a_row_is_enough_in_the_shortest_log(
 def test_a_divergence_told_at_once_resolves_when_the_loss_is_back() -> None:
     told = reloaded(DIVERGES, epochs(train_loss=[0.69, 0.9, 300.0, 400.0, *[0.7] * 4]))
     assert told == [("Finding", "train_loss"), ("Cleared", "train_loss")]
+
+
+def test_a_slow_climb_may_be_the_rise_of_a_rate_that_nobody_reports() -> None:
+    loss = [*[2.3 - 0.08 * place for place in range(20)], *[0.78 + 0.05 * place for place in range(30)]]
+    log = {"train_loss": loss, "val_loss": [1.1 * value for value in loss]}
+    (alert,) = alerts_of(epochs(**log), DIVERGES)  # type: ignore[arg-type]
+    assert alert.detected.epoch == 32, "three fifths of the twenty epochs before"  # type: ignore[union-attr]
+    (alert,) = alerts_of(epochs(**log, lr=[1e-3] * 50), DIVERGES)  # type: ignore[arg-type]
+    assert alert.detected.epoch == 28  # type: ignore[union-attr]

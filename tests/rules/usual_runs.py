@@ -416,10 +416,33 @@ def peak_of_one_cycle(rng: Generator) -> Curve:
     return Curve(by_epoch(lr=lr, train_loss=loss * wobble(rng, epochs, 0.02), val_loss=val))
 
 
+def queue_of_keys(rng: Generator) -> Curve:
+    """A contrast with a queue: while it fills, the loss climbs from 2 to about 9; then it falls slowly or stays."""
+    per_epoch, epochs = int(rng.integers(20, 60)), int(rng.integers(8, 20))
+    count = per_epoch * epochs
+    at = np.arange(count) / per_epoch
+    top, tau = rng.uniform(7.5, 9.5), rng.uniform(0.2, 2.5)
+    loss = top - (top - rng.uniform(1.5, 4)) * np.exp(-at / tau) - rng.uniform(0.03, 0.1) * np.maximum(0, at - 3 * tau)
+    told: dict[str, Any] = {"train_loss": loss * wobble(rng, count, float(rng.choice([0.003, 0.01])))}
+    if rng.random() < 0.5:
+        told["lr"] = 0.03 * np.linspace(1, 0, count)
+    return Curve(by_step(10, 10 * per_epoch if rng.random() < 0.5 else None, **told))
+
+
+def unreported_cycles(rng: Generator) -> Curve:
+    """Warm restarts of a rate that is neither reported nor declared, each cycle twice as long as the one before."""
+    first = int(rng.integers(5, 10))
+    lr = np.concatenate([(1 + np.cos(math.pi * np.arange(one) / one)) / 2 for one in (first, 2 * first, 4 * first)])
+    train = fall(len(lr), 2.3, 0.25, len(lr) / 7) + rng.uniform(0.2, 0.7) * lr
+    acc = np.clip(0.95 - 0.3 * train + rng.normal(0, 0.008, len(lr)), 0.05, 1)
+    told = {"train_loss": train * wobble(rng, len(lr), 0.03), "val_loss": 1.15 * train * wobble(rng, len(lr), 0.05)}
+    return Curve(by_epoch(0, **told, val_acc=acc))
+
+
 USUAL: Final[tuple[Callable[[Generator], Curve], ...]] = (
     *(contrastive, similarity, bootstrap_targets, annealed_elbo, log_density, separation, uncertainty_weights),
     *(pretraining, preference, adapter, diffusion, detector, segmentation, smoothed_labels, distillation),
     *(tiny_batches, validation_by_batch, summed, physics, learned_by_heart, converged, regression, language_scores),
     *(clicks, averaged_weights, adversarial, returns, loss_scaling, clip_free, rare_evaluation, stopped_early),
-    *(pretrained, cycles, peak_of_one_cycle),
+    *(pretrained, cycles, peak_of_one_cycle, queue_of_keys, unreported_cycles),
 )

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LR
+from trackside_service.rules import lr_sweep
 from trackside_service.rules.base import Reading, RunContext
+from trackside_service.rules.lr_sweep import Sweep
 from trackside_service.rules.places import Place, epoch_of, place_from, place_of, position, say, wire
 
 _DECLINES: Final = 3  # points of a gradual fall that make what follows a restart, or a 0 its end
@@ -47,7 +49,7 @@ class State:
 
     What makes a movement normal: `highest` is the highest LR since the last restart; `declines` counts the points at
     which it has been falling gradually without a pause; `fell_by` is the ratio of the latest fall to half or less;
-    `decimals` is how many the log prints.
+    `decimals` is how many the log prints; `sweep` tells whether it is being raised as in a range test.
     """
 
     last: float | None = None
@@ -59,6 +61,7 @@ class State:
     declines: int = 0
     fell_by: float | None = None
     decimals: int = 0
+    sweep: Sweep = lr_sweep.NONE
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -94,7 +97,8 @@ def watch(
     if last is None or state.points < parameters.min_points:
         return moved, ()
     if direction == "drop":
-        fell = 0 < value * parameters.factor <= last and not (_goes_on(state, value) or _repeats(state, value))
+        expected = _goes_on(state, value) or _repeats(state, value) or state.sweep.is_test
+        fell = 0 < value * parameters.factor <= last and not expected
         abrupt = fell or (value == 0 < last and _is_early(context, state, here))
     else:
         abrupt = value >= parameters.factor * last > 0 and not (_goes_on(state, value) or _restarts(state, value))
@@ -131,6 +135,7 @@ def _moved(parameters: Parameters, state: State, value: float, here: Place) -> S
         declines=declines,
         fell_by=fell_by,
         decimals=max(state.decimals, _decimals(value)),
+        sweep=lr_sweep.follow(state.sweep, value),
     )
 
 
@@ -214,9 +219,9 @@ def _finding(code: str, direction: str, state: State, value: float, here: Place)
 
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
-    return asdict(state)
+    return {**asdict(state), "sweep": lr_sweep.dump(state.sweep)}
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    return State(**{**data, "last_at": place_from(data["last_at"])})
+    return State(**{**data, "last_at": place_from(data["last_at"]), "sweep": lr_sweep.load(data["sweep"])})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from trackside_service.domain.metrics import ACCURACIES, TRAIN_ACC, VAL_ACC
 from trackside_service.domain.runs import MetricUnit
-from trackside_service.rules import running
+from trackside_service.rules import running, scores
 from trackside_service.rules.base import RunContext
 from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import Place, at_every_step, by_batch, place_from
@@ -149,7 +149,7 @@ def follow(
     """
     batched = one.batched or _by_batch(context, name, one.last_at, here)
     recent = (*one.recent, value)[-_WINDOW:] if name in ACCURACIES else ()
-    unit = unit_after(one.unit, value)
+    unit = one.unit if scores.in_decibels(name) else unit_after(one.unit, value)
     # What was best of summaries is none of batches.
     best, best_at = (one.best, one.best_at) if batched == one.batched else (-math.inf, None)
     good_lr, good_at, peak_lr = one.good_lr, one.good_at, one.peak_lr

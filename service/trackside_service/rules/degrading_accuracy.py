@@ -1,7 +1,7 @@
 """ACC002: the accuracy degrades from its best.
 
-**What.** The validation accuracy, or where none is reported the score that speaks for the model (mAP, IoU, F1 and the
-like, known by name), lies clearly under its best for several evaluations in a row, and the validation loss is worse
+**What.** The validation accuracy, or where none is reported the score that speaks for the model (mAP, IoU, F1, PSNR and
+the like, known by name), lies clearly under its best for several evaluations in a row, and the validation loss is worse
 than at its best as well. `val_metric`, of which nobody knows whether more is better, is judged only with a
 validation loss beside it.
 
@@ -26,6 +26,7 @@ did by a fifth for eight in a row and recovered, hence fifteen. It raised nothin
 does not count either, and where half of a fall by a quarter is regained and stays (another fold, stage or task), or
 the log counts another task or training is learned anew as well, the best begins anew. It resolves when half of what was
 lost is regained; the next has to last twice as long as that did (a learning rate that cycles and is not reported).
+Where none is reported or declared, the first has to last half as long as the run before it, up to 24 evaluations.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from trackside_service.rules.units import declared_unit, scale, show, unit_after
 CODE = "ACC002"
 _COLLAPSED = 0.5  # under this share of its best it is ACC001's to tell
 _LONGEST = 64  # evaluations: what lasts so long is told of whatever came before
+_CYCLE = 24  # evaluations: half of a cycle of a rate that nobody reports, if one such cycle led to the best
 _NOISE = 2.0  # times its jitter: what a score has regained at least that is on its way back
 
 
@@ -102,7 +104,7 @@ class State:
     is the LR at the evaluation before, `best_lr` and `best_train_loss` what stood beside the best. `open`: told.
     `by_plan`: evaluations in a row that the declared schedule explains. `dip`: how it has gone since it fell far.
     `stage`: the training, to know where another stage begins. `back`: evaluations in a row of the longest time of
-    which an alert told and after which it was regained.
+    which an alert told and after which it was regained. `seen`: all evaluations, whatever was measured anew.
     """
 
     gathered: Gathered = NOTHING
@@ -120,6 +122,7 @@ class State:
     dip: Dip | None = None
     stage: Stage = FIRST
     back: int = 0
+    seen: int = 0
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -182,7 +185,8 @@ def _after(context: RunContext, parameters: Parameters, state: State, gathered: 
         by_plan = state.by_plan + (plan is not None and best_lr is not None and plan > 2 * best_lr)
     lrs = (lr, best_lr, best_train_loss)
     back = max(state.back, worse.count) if state.open else state.back
-    return State(gathered, state.name, unit, score, loss, worse, calm, *lrs, state.open, by_plan, dip, stage, back)
+    series = (gathered, state.name, unit, score, loss, worse, calm)
+    return State(*series, *lrs, state.open, by_plan, dip, stage, back, state.seen + 1)
 
 
 def _is_worse(
@@ -215,6 +219,8 @@ def _degraded(parameters: Parameters, state: State) -> bool:
     if state.loss.points == 0:
         patience *= parameters.no_loss_patience
     patience = max(patience, min(_LONGEST, 2 * state.back))
+    if state.last_lr is None:
+        patience = max(patience, min(_CYCLE, (state.seen - state.worse.count) // 2))
     longest = max(parameters.expected * patience, 2 * state.score.best_point)
     return state.calm >= patience or state.worse.count - state.by_plan >= longest
 
@@ -309,13 +315,14 @@ def dump(state: State) -> dict[str, Any]:
         "by_plan": state.by_plan,
         "dip": dump_dip(state.dip),
         "stage": stages.dump(state.stage),
-        "back": state.back,
+        "back": [state.back, state.seen],
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
     last_lr, best_lr, best_train_loss = data["lrs"]
+    back, seen = data["back"]
     return State(
         gathered=load_gathered(data["gathered"]),
         name=data["name"],
@@ -331,7 +338,8 @@ def load(data: Mapping[str, Any]) -> State:
         by_plan=data["by_plan"],
         dip=load_dip(data["dip"]),
         stage=stages.load(data["stage"]),
-        back=data["back"],
+        back=back,
+        seen=seen,
     )
 
 
@@ -344,7 +352,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
-    state_version=5,
+    state_version=6,
     dump=dump,
     load=load,
 )

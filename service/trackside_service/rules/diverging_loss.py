@@ -23,11 +23,19 @@ from there; one during which the validation or an accuracy reaches a new best is
 losses are reported nothing is judged, since such a loss does not tell how the run does. A rise that comes down by
 itself is waited for, and measured anew once it is down by half: harder data, a new fold, another objective begin so.
 Nor is a rise judged while an accuracy, a score or the validation loss beside it shows that nothing of what was learned
-is lost. A slow climb exceeds four times the loss's jitter, and is no single step; where losses are all that is told it
-is a quarter of the best, and where a penalty's weight is raised on the way (a `kl` or `beta` is reported beside a
-`recon` or `nll`) it is none as long as that part is as good as it was, nor while such a weight is told and higher than
-it was. After a climb that came back by itself the next has to be twice as long. It resolves after four values in a row
-halfway back to the best, or once the training loss is back half of its climb.
+is lost: a score known by its name, of validation or training, whichever way it is better (for PSNR and SSIM 85 % of the
+best do, since images that are made to look sharp are less alike). A learning rate that is raised a thousand times by
+one factor a record is a range test: what explodes in it is no run's loss, and the training after it is measured from
+its own start. Where what the loss grows with is reported (the length of a sequence, a batch's or an image's size, a
+margin, a term's weight), it is measured anew wherever that is higher than ever. A loss that has learned nothing yet,
+stands alone, and climbs smoothly to no more than ln 131072 may be that of a contrast with a queue of keys, which climbs
+so by nature (MoCo: to about 9): it is not told. A slow climb exceeds four times the loss's jitter, and is no single
+step; where losses are all that is told it is a quarter of the best, and where a penalty's weight is raised on the way
+(a `kl` or `beta` is reported beside a `recon` or `nll`) it is none as long as that part is as good as it was, nor while
+such a weight is told and higher than it was. After a climb that came back by itself the next has to be twice as long;
+where no learning rate is reported or declared, it has to last three fifths of the run before it, up to 24 epochs: it
+may be the rise of a rate that cycles. It resolves after four values in a row halfway back to the best, or once the
+training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -40,7 +48,7 @@ from typing import Any, Final
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.domain.numbers import to_wire
-from trackside_service.rules import advice, loss_rises, objective_parts
+from trackside_service.rules import advice, loss_rises, objective_parts, scores
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
@@ -67,6 +75,9 @@ _TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
 _NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
 _SCORED: Final = 0.05  # of its best: how far a loss climbs beside which an accuracy or a score tells
 _LONGEST: Final = 64  # epochs: a climb of so many is told of whatever came before
+# Of the epochs before: a rate that nobody reports or declares rises for half a cycle, of which one may have led there.
+_OF_CYCLE: Final = 0.6
+_CYCLE: Final = 24
 _AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
 
@@ -152,7 +163,7 @@ def check(
         return State(fast, climb), ()
     parts = {} if reading.starts_life else state.parts
     begun = _begun(parameters, state.begun, reading)
-    if reading.starts_life or (fast.calm.points == 0 < state.fast.calm.points):
+    if reading.starts_life or fast.begun != state.fast.begun:
         climb = Climb(limit=climb.limit, back=0 if reading.starts_life else climb.back)
     climb = _followed(context, parameters, climb, fast, reading)
     state = State(fast, climb, begun, objective_parts.follow(parts, reading))
@@ -162,12 +173,12 @@ def check(
     if event == "rises":
         limit = divergence_limit(fast.calm)
         return replace(state, fast=loss_rises.opened(fast, limit)), [_fast(context, fast, limit, reading)]
-    if begun.beyond.count == _TWICE and not fast.open:
+    if begun.beyond.count == _TWICE and not fast.open and not fast.course.sweep.is_test:
         limit = parameters.beyond * max(begun.first)
         return replace(state, fast=loss_rises.opened(fast, limit)), [_away(context, state, limit, reading)]
     if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
         return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
-    if fast.open or state.climb.limit is not None or not _climbs(parameters, climb, fast):
+    if fast.open or state.climb.limit is not None or not _climbs(context, parameters, climb, fast):
         return state, ()
     if objective_parts.fits_still(state.parts):
         return state, ()
@@ -195,9 +206,9 @@ def _followed(
 ) -> Climb:
     values, here = reading.record.metrics, place_of(reading.record)
     worse = climb.worse
-    for name in (VAL_LOSS, VAL_ACC, TRAIN_ACC):
-        if name in values and name in fast.others:
-            worse = {**worse, name: worse.get(name, 0) + 1 if _is_worse(fast.others[name], name) else 0}
+    for name, series in fast.others.items():
+        if name in values:
+            worse = {**worse, name: worse.get(name, 0) + 1 if _is_worse(series, name) else 0}
     value = values.get(TRAIN_LOSS)
     if value is None or not math.isfinite(value):
         return climb if worse is climb.worse else replace(climb, worse=worse)
@@ -229,12 +240,14 @@ def _followed(
 def _is_worse(series: Series, name: str) -> bool:
     if series.best is None or series.last is None:
         return False
-    return series.last > series.best if name == VAL_LOSS else series.last < series.best
+    return series.last > series.best if scores.better(name) == "lower" else series.last < series.best
 
 
-def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
+def _climbs(context: RunContext, parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
     series = climb.epochs
     epochs = max(parameters.epochs * (_TWICE if climb.setbacks else 1), min(_LONGEST, _TWICE * climb.back))
+    if context.schedule is None and fast.course.last is None:
+        epochs = max(epochs, min(_CYCLE, math.ceil(_OF_CYCLE * (series.points - climb.rises))))
     if climb.rises < epochs or series.best is None or series.last is None:
         return False
     climbed = (min(series.last, level(series)) if climb.setbacks else series.last) - climb.base
@@ -258,7 +271,7 @@ def _climbs(parameters: Parameters, climb: Climb, fast: loss_rises.State) -> boo
 def _far(parameters: Parameters, series: Series, name: str) -> bool:
     """Whether a metric is worse than its best by a share of what it had gained, and by more than a little."""
     assert series.best is not None
-    better: Better = "lower" if name == VAL_LOSS else "higher"
+    better: Better = scores.better(name) or "higher"
     lost = (level(series) - series.best) * (1 if better == "lower" else -1)
     return lost >= max(parameters.share * improvement(series, better), 0.01 * abs(series.best))
 
@@ -385,7 +398,7 @@ RULE = Rule(
     name="diverging loss",
     summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
     severity="critical",
-    state_version=4,
+    state_version=5,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from trackside_service.domain.metrics import TRAIN_LOSS, VAL_LOSS
-from trackside_service.rules import loss_rises, objective_parts, running
+from trackside_service.rules import harder_objective, loss_rises, objective_parts, running
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.lr_course import planned
 from trackside_service.rules.places import Place, place_of
@@ -28,6 +28,10 @@ _OF_IMPROVEMENT: Final = (0.05, 0.3)  # what a rise takes back of it at least, w
 _DOWN: Final = 0.75  # of the height of a rise: what has come down to it is being learned anew
 _COMES_DOWN: Final = 0.9  # the same: below it, it is on its way
 _TWICE: Final = 2  # times the longest rise that came back
+# A cycle of a rate that nobody reports is twice as long as all before it at most (warm restarts whose length doubles),
+# and the loss lies within a tenth of its top for the first fifth of it.
+_OF_CYCLE: Final = 0.4
+_CYCLE: Final = 24
 _HIGHER: Final = 1.05  # times the learning rate at the best: above it, a rise is expected at first
 
 Event: TypeAlias = Literal["rises", "ends"]
@@ -56,7 +60,7 @@ class LastingRise:
     `lr`: the learning rate at the best level. `due`: training losses up to the next look where no validation loss is
     reported. `limit`: the level under which an alert that is open is over (None: none is open). `parts`: what an
     objective whose terms are weighed anew on the way consists of, beside its penalty. `back`: for how many looks the
-    longest rise went on that came back by itself.
+    longest rise went on that came back by itself. `looks`: all of them, whatever was measured anew.
     """
 
     recent: tuple[float, ...] = ()
@@ -71,6 +75,7 @@ class LastingRise:
     limit: float | None = None
     parts: Mapping[str, Series] = field(default_factory=dict)
     back: int = 0
+    looks: int = 0
 
 
 CALM: Final = LastingRise()
@@ -99,9 +104,10 @@ def watch(
     before, fast = around
     if fast.meaningless:
         return state, None
-    if reading.starts_life or fast.calm.points < before.calm.points:
+    if reading.starts_life or fast.begun != before.begun:
         rise = NONE if state.limit is None else state.rise
-        state = LastingRise(limit=state.limit, rise=rise, back=0 if reading.starts_life else state.back)
+        back, looks = (0, 0) if reading.starts_life else (state.back, state.looks)
+        state = LastingRise(limit=state.limit, rise=rise, back=back, looks=looks)
     parts = objective_parts.follow(state.parts, reading)
     if parts is not state.parts:
         state = replace(state, parts=parts)
@@ -110,10 +116,10 @@ def watch(
         return state, None
     if state.limit is not None:
         if look.level < state.limit:
-            return LastingRise(back=max(state.back, state.rise.count)), "ends"
+            return LastingRise(back=max(state.back, state.rise.count), looks=state.looks), "ends"
         return replace(state, rise=running.extended(state.rise, True, look.place)), None
     state = _after(thresholds, state, fast, look)
-    lasts = state.rise.count >= _patience(thresholds, state, look.lr) and not _is_explained(state, fast)
+    lasts = state.rise.count >= _patience(thresholds, state, fast, look.lr) and not _is_explained(state, fast)
     return state, "rises" if lasts else None
 
 
@@ -128,20 +134,22 @@ def _look(
     window, due = WINDOW if fast.batched else _EPOCHS, False
     if loss is not None and math.isfinite(loss):
         due, recent = state.due <= 1, (*state.recent[-(window - 1) :], loss)
-        state = _with(state, recent, window // 2 if due else state.due - 1)
+        state = _with(state, recent, window // 2 if due else state.due - 1, state.looks)
     if val is None and (not due or state.val.points or len(state.recent) < window):
         return state, None
     if not state.recent:
         return state, None
     lr = planned(context, here) if fast.course.last is None else fast.course.last
     look = Look(here, median(state.recent), val, lr)
-    return (state if val is None else _with(state, (), state.due)), look
+    return _with(state, state.recent if val is None else (), state.due, state.looks + 1), look
 
 
-def _with(state: LastingRise, recent: tuple[float, ...], due: int) -> LastingRise:
+def _with(state: LastingRise, recent: tuple[float, ...], due: int, looks: int) -> LastingRise:
     """Do what `replace` does, in a third of the time: it is done for every record."""
     rise = (state.rise, state.level, state.vals, state.top)
-    return LastingRise(recent, state.train, state.val, *rise, state.lr, due, state.limit, state.parts, state.back)
+    return LastingRise(
+        recent, state.train, state.val, *rise, state.lr, due, state.limit, state.parts, state.back, looks
+    )
 
 
 def limits(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State) -> tuple[float, float | None]:
@@ -181,13 +189,14 @@ def _after(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State, l
         return replace(state, train=train, val=after, rise=NONE, level=None, vals=(), top=None, lr=lr, back=back)
     top = level if state.top is None else max(state.top, level)
     if level - best < _DOWN * (top - best):
-        return LastingRise(state.recent, due=state.due, parts=state.parts, back=max(state.back, state.rise.count))
+        back = max(state.back, state.rise.count)
+        return LastingRise(state.recent, due=state.due, parts=state.parts, back=back, looks=state.looks)
     vals = state.vals if val is None else (*state.vals[-(_KEPT - 1) :], val)
     rise = running.extended(state.rise, True, look.place)
     return replace(state, rise=rise, level=level, vals=vals, top=top)
 
 
-def _patience(thresholds: Thresholds, state: LastingRise, lr: float | None) -> int:
+def _patience(thresholds: Thresholds, state: LastingRise, fast: loss_rises.State, lr: float | None) -> int:
     """Return for how many looks a rise has to last: longer by itself, where a higher learning rate explains it, and
     where others came back (twice as long as those: cycles of a learning rate that nobody reports).
     """
@@ -195,6 +204,8 @@ def _patience(thresholds: Thresholds, state: LastingRise, lr: float | None) -> i
     if state.val.points == 0:
         looks = max(thresholds.lone_patience, min(_SLOWEST, state.train.points // _SLOWER))
     looks = max(looks, min(_SLOWEST, _TWICE * state.back))
+    if lr is None and not (fast.batched and state.val.points == 0):
+        looks = max(looks, min(_CYCLE, math.ceil(_OF_CYCLE * (state.looks - state.rise.count))))
     higher = lr is not None and state.lr is not None and lr > _HIGHER * state.lr
     return looks * thresholds.expected if higher else looks
 
@@ -208,6 +219,10 @@ def _is_explained(state: LastingRise, fast: loss_rises.State) -> bool:
         return True
     if any(name != VAL_LOSS and loss_rises.is_good(series, name) for name, series in fast.others.items()):
         return True
+    if fast.course.sweep.is_test:
+        return True
+    if state.val.points == 0 and harder_objective.climbs_to_its_keys(fast.calm, state.recent, fast.others):
+        return True
     return objective_parts.fits_still(state.parts)
 
 
@@ -217,13 +232,13 @@ def dump(state: LastingRise) -> list[Any]:
         *(state.recent, running.dump_series(state.train), running.dump_series(state.val)),
         *(running.dump_streak(state.rise), state.level, state.vals, state.top, state.lr, state.due, state.limit),
         {name: running.dump_series(series) for name, series in state.parts.items()},
-        state.back,
+        *(state.back, state.looks),
     ]
 
 
 def load(data: Sequence[Any]) -> LastingRise:
     """Undo `dump`."""
-    recent, train, val, rise, level, vals, top, lr, due, limit, parts, back = data
+    recent, train, val, rise, level, vals, top, lr, due, limit, parts, back, looks = data
     return LastingRise(
         tuple(recent),
         running.load_series(train),
@@ -237,4 +252,5 @@ def load(data: Sequence[Any]) -> LastingRise:
         limit,
         {name: running.load_series(series) for name, series in parts.items()},
         back,
+        looks,
     )

@@ -10,17 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from statistics import median
 from typing import Any, Final, Literal, Protocol
 
 from trackside_service.domain.metrics import TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
-from trackside_service.rules import scores
+from trackside_service.rules import harder_objective, scores
 from trackside_service.rules.base import Reading, RunContext
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course
 from trackside_service.rules.places import Place, by_batch, place_from, place_of
 from trackside_service.rules.running import (
     NONE,
+    Better,
     Series,
     Streak,
     dump_series,
@@ -34,15 +36,17 @@ from trackside_service.rules.running import (
 )
 from trackside_service.rules.sharing import shared
 
-_OTHERS: Final = (VAL_LOSS, VAL_ACC, TRAIN_ACC)
 _SLOWER: Final = 50  # records to one more of patience
 _SLOWEST: Final = 64
 _FAR: Final = 10
 _FAR_RECORDS: Final = 3
+_SETTLED: Final = 4  # times the patience: what was smooth for so long is so, whatever few values say by chance
 _COMES_DOWN: Final = 0.9  # of what the first half of a rise lies above the best: under it the second comes down
 _BACK: Final = 0.5  # of the height of a rise: what has come down by so much is learned anew
 _LEARNED: Final = 0.2  # of its best: what a metric has gained that tells of a model which has learned
 _GOOD: Final = 0.95  # of its best
+_OF_LIKENESS: Final = (0.05, 0.85)  # the same of how like images are: much at once, less where they are to look sharp
+_MOST: Final = 6  # metrics beside the loss
 _GOOD_LOSS: Final = 0.25  # of its improvement
 _UNSEEN: Final = Series()
 _follow_calm: Final = shared(follow)  # LOSS002 and LOSS003 follow one loss, mostly alike
@@ -68,8 +72,9 @@ class State:
     at first, as soon as that is known.
 
     `batched`: several values an epoch. `others`: the metrics beside it. `meaningless`: this run's loss does not tell
-    how it does. `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row under
-    it.
+    how it does. `sizes`: the highest of what the loss grows with, where that is reported. `begun`: how often it was
+    measured anew. `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row
+    under it.
     """
 
     calm: Series = field(default_factory=Series)
@@ -81,6 +86,8 @@ class State:
     others: Mapping[str, Series] = field(default_factory=dict)
     course: Course = field(default_factory=Course)
     meaningless: bool = False
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    begun: int = 0
     open: bool = False
     limit: float = 0.0
     good: int = 0
@@ -127,16 +134,18 @@ def watch(
         state = State(open=state.open, limit=state.limit, good=state.good)
     here = place_of(reading.record)
     course, restarts = advance(context, state.course, reading)
-    if restarts and not state.open:
-        state = State(course=course, batched=state.batched, last_at=state.last_at)
+    sizes, has_grown = harder_objective.grown(state.sizes, values)
+    if (restarts or has_grown) and not state.open:
+        begun = state.begun + 1
+        state = State(course=course, batched=state.batched, last_at=state.last_at, sizes=sizes, begun=begun)
     others, refuted, doubted = _beside(state, values, here)
     value = values.get(TRAIN_LOSS)
     if value is None or not math.isfinite(value):
         if others is not state.others or course is not state.course:
-            state = replace(state, course=course, others=others, refuted=refuted, doubted=doubted)
+            state = replace(state, course=course, others=others, refuted=refuted, doubted=doubted, sizes=sizes)
         return state, None
     batched = state.batched or by_batch(state.last_at, here, context.spec.steps_per_epoch)
-    around = (here, batched, others, course, False)
+    around = (here, batched, others, course, False, sizes, state.begun)
     if state.open:
         return _opened(thresholds, State(state.calm, state.rise, state.values, refuted, *around), state, value)
     calm = state.calm
@@ -146,12 +155,13 @@ def watch(
     rise, recent = extended(state.rise, True, here), (*state.values[-7:], value)
     height = median(recent) if state.height is None and rise.count >= thresholds.epochs else state.height
     if height is not None and median(recent[-_FAR_RECORDS:]) - calm.best < _BACK * (height - calm.best):
-        return State(follow(_UNSEEN, value, here), NONE, (), False, *around), None
+        return State(follow(_UNSEEN, value, here), NONE, (), False, *around[:-1], state.begun + 1), None
     state = State(calm, rise, recent, refuted, *around, doubted=doubted, height=height)
     enough = patience(thresholds, state, limit_of)
-    if rise.count < enough or refuted or doubted or comes_down(recent, calm.best):
+    if rise.count < enough or refuted or doubted or course.sweep.is_test or comes_down(recent, calm.best):
         return state, None
-    return state, "rises"
+    settled = rise.count > _SETTLED * enough
+    return state, None if harder_objective.climbs_to_its_keys(calm, recent, others, settled=settled) else "rises"
 
 
 def comes_down(values: Sequence[float], best: float) -> bool:
@@ -202,18 +212,18 @@ def _with_others(
     others: Mapping[str, Series], values: Mapping[str, float], here: Place
 ) -> tuple[Mapping[str, Series], tuple[str, ...]]:
     """Return the metrics beside the loss after a record, and which of them it reports."""
-    led = next((name for name in others if name not in _OTHERS), None)
-    lead = scores.lead(values, led)
-    if lead in (*_OTHERS, scores.UNKNOWN):
-        lead = led  # counted anyway, or nobody knows which way is better
-    if led is not None and lead != led:
-        others = {name: one for name, one in others.items() if name != led}
     new: dict[str, Series] = {}
-    for name in _OTHERS if lead is None else (*_OTHERS, lead):
-        value = values.get(name)
-        if value is not None and math.isfinite(value):
-            new[name] = follow(others.get(name) or _UNSEEN, value, here, "lower" if name == VAL_LOSS else "higher")
+    for name, better in _ways(tuple(values)):
+        value = values[name]
+        if math.isfinite(value) and (name in others or len(others) < _MOST):
+            new[name] = follow(others.get(name) or _UNSEEN, value, here, better)
     return ({**others, **new} if new else others), tuple(new)
+
+
+@lru_cache(maxsize=1024)
+def _ways(names: tuple[str, ...]) -> tuple[tuple[str, Better], ...]:
+    own: tuple[tuple[str, Better], ...] = ((VAL_LOSS, "lower"), (VAL_ACC, "higher"), (TRAIN_ACC, "higher"))
+    return (*((name, way) for name, way in own if name in names), *scores.beside(names))
 
 
 def is_good(series: Series, name: str) -> bool:
@@ -221,11 +231,11 @@ def is_good(series: Series, name: str) -> bool:
     value = series.last
     if series.best is None or series.start is None or value is None:
         return False
-    if name == VAL_LOSS:
+    if scores.better(name) == "lower":
         gained = improvement(series)
         return gained >= _LEARNED * abs(series.start) and value <= series.best + _GOOD_LOSS * gained
-    gained = improvement(series, "higher")
-    return gained >= _LEARNED * abs(series.best) and value >= _GOOD * series.best > 0
+    learned, good = _OF_LIKENESS if scores.is_likeness(name) else (_LEARNED, _GOOD)
+    return improvement(series, "higher") >= learned * abs(series.best) and value >= good * series.best > 0
 
 
 def _opened(thresholds: Thresholds, after: State, before: State, value: float) -> tuple[State, Event | None]:
@@ -246,16 +256,17 @@ def dump(state: State) -> dict[str, Any]:
         "others": {name: dump_series(series) for name, series in state.others.items()},
         "course": dump_course(state.course),
         "last_at": state.last_at,
+        "sizes": dict(state.sizes),
         "rest": [
             *(state.refuted, state.batched, state.meaningless, state.open, state.limit, state.good, state.doubted),
-            state.height,
+            *(state.height, state.begun),
         ],
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    refuted, batched, meaningless, is_open, limit, good, doubted, height = data["rest"]
+    refuted, batched, meaningless, is_open, limit, good, doubted, height, begun = data["rest"]
     return State(
         calm=load_series(data["calm"]),
         rise=load_streak(data["rise"]),
@@ -265,10 +276,12 @@ def load(data: Mapping[str, Any]) -> State:
         batched=batched,
         others={name: load_series(series) for name, series in data["others"].items()},
         course=load_course(data["course"]),
+        sizes=data["sizes"],
         meaningless=meaningless,
         open=is_open,
         limit=limit,
         good=good,
         doubted=doubted,
         height=height,
+        begun=begun,
     )

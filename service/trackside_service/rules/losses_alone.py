@@ -96,7 +96,9 @@ def _is_far(thresholds: Thresholds, series: Series, mean: float | None, at_best:
 def _tells_more(names: tuple[str, ...]) -> bool:
     """Whether metrics tell of the validation by another figure than its loss, or a loss does not tell how it does."""
     return moves_its_own_goal(names) or any(
-        scores.rank(name) is not None or (_VALIDATION.search(name) is not None and not _HOUSEKEEPING.search(name))
+        scores.rank(name) is not None
+        or (scores.better(name) is not None and name != VAL_LOSS and not name.startswith("train"))
+        or (_VALIDATION.search(name) is not None and not _HOUSEKEEPING.search(name))
         for name in names
     )
 

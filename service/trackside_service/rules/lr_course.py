@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trackside_service.domain.metrics import LR
+from trackside_service.rules import lr_sweep
 from trackside_service.rules.base import Reading, RunContext
+from trackside_service.rules.lr_sweep import Sweep
 from trackside_service.rules.places import Place, epoch_of, place_of
 from trackside_service.rules.sharing import shared
 
@@ -26,7 +28,7 @@ class Course:
     """The latest LR (None: none is reported), the highest, and the lowest since it was last raised.
 
     `restart`: the declared schedule's next tick at which a cycle begins; -1 before it was asked. `known`: it is one,
-    and not merely how far was asked.
+    and not merely how far was asked. `sweep`: whether it is being raised as in a range test.
     """
 
     last: float | None = None
@@ -34,6 +36,7 @@ class Course:
     lowest: float = math.inf
     restart: float = -1.0
     known: bool = False
+    sweep: Sweep = lr_sweep.NONE
 
 
 @shared
@@ -41,7 +44,7 @@ def advance(context: RunContext, course: Course, reading: Reading) -> tuple[Cour
     """Return the course after a record, and whether a cycle begins anew there, by the LR reported or by the schedule.
 
     A restart raises the LR at least twofold, after it had fallen to half, and not above where it has been: what lies
-    higher than ever is no cycle.
+    higher than ever is no cycle. Where a range test ends, the training begins.
     """
     lr = reading.record.metrics.get(LR)
     if lr is None or not math.isfinite(lr):
@@ -50,6 +53,9 @@ def advance(context: RunContext, course: Course, reading: Reading) -> tuple[Cour
         return _declared(context, course, place_of(reading.record))
     if lr == course.last:
         return course, False
+    sweep = lr_sweep.follow(course.sweep, lr)
+    if course.sweep.is_test and not sweep.is_test and lr < course.sweep.last:
+        return Course(lr, lr, lr, course.restart, course.known, sweep), True
     low, high = _BACK
     restarts = (
         course.lowest <= _FELL * course.highest
@@ -57,7 +63,7 @@ def advance(context: RunContext, course: Course, reading: Reading) -> tuple[Cour
         and low * course.highest <= lr <= high * course.highest
     )
     lowest = lr if restarts or lr > course.highest else min(course.lowest, lr)
-    return Course(lr, max(course.highest, lr), lowest, course.restart, course.known), restarts
+    return Course(lr, max(course.highest, lr), lowest, course.restart, course.known, sweep), restarts
 
 
 def _declared(context: RunContext, course: Course, here: Place) -> tuple[Course, bool]:
@@ -114,10 +120,10 @@ def share_of_peak(context: RunContext, course: Course, here: Place, peak: float)
 def dump_course(course: Course) -> list[Any]:
     """Return the course as JSON values."""
     lowest = course.lowest if math.isfinite(course.lowest) else None
-    return [course.last, course.highest, lowest, course.restart, course.known]
+    return [course.last, course.highest, lowest, course.restart, course.known, lr_sweep.dump(course.sweep)]
 
 
 def load_course(data: Sequence[Any]) -> Course:
     """Undo `dump_course`."""
-    last, highest, lowest, restart, known = data
-    return Course(last, highest, math.inf if lowest is None else lowest, restart, known)
+    last, highest, lowest, restart, known, sweep = data
+    return Course(last, highest, math.inf if lowest is None else lowest, restart, known, lr_sweep.load(sweep))

@@ -15,7 +15,8 @@ straight out of the network, look at the loss and the gradient norm of the same 
 
 **Defaults.** In 7 of 299 healthy public runs a side column was NaN, so that it is no more than information; no accuracy
 stayed so, and the warning came in none of 185. At most 20 metrics are named. It resolves once each of them was finite
-three times in a row; one that goes to and fro is not told of again.
+three times in a row; one that goes to and fro is not told of again. A PSNR of plus infinity is what identical images
+have, and is not noted.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any, Final
 from trackside_service.domain.findings import Cleared, Finding, Outcome, Severity
 from trackside_service.domain.metrics import ACCURACIES, GRAD_NORM, LOSSES, LR, VAL_ACC
 from trackside_service.domain.numbers import from_wire, to_wire
+from trackside_service.rules import scores
 from trackside_service.rules.base import Reading, Rule, RunContext
 from trackside_service.rules.places import Place, is_summary, place_from, place_of, position, say
 
@@ -100,6 +102,8 @@ def check(
             noted[name] = replace(one, good=0, bad=0 if bad_losses else one.bad + 1)
             if name not in grave and name in known and noted[name].bad >= _patience(parameters, name, here):
                 grave, news = (*grave, name), True
+        elif value == math.inf and scores.in_decibels(name):
+            continue  # of identical images
         elif name not in _OTHERS and not name.startswith("lr/") and len(noted) < _MOST:
             noted[name], news = Noted(value, here, bad=0 if bad_losses else 1), True
     if news:

@@ -232,6 +232,7 @@ RULE = Rule(
     parameters=Parameters,
     start=start,
     check=check,
+    state_version=2,
     dump=dump,
     load=load,
 )

@@ -17,7 +17,8 @@ by over 65 % between two records, and in 33 it ends at exactly 0. So only a hund
 five points, and a 0 only where it is known not to be the end. What is normal without a
 declaration is no news: a fall no larger than three times the movement before it (the last step of a linear decay), one
 by the factor by which the LR fell before (milestones), a 0 that is such a step rounded by the log's decimals, and a 0
-reached gradually in the last tenth of the run. So set it raised nothing on 185 healthy public runs, neither as they are
+reached gradually in the last tenth of the run. Nor is the end of a range test (twenty points and more by one factor, a
+thousand times in all). So set it raised nothing on 185 healthy public runs, neither as they are
 nor with their number of epochs declared. It resolves when the LR is back within ten times of what it was.
 """
 
@@ -50,5 +51,5 @@ RULE = Rule(
     check=check,
     dump=dump,
     load=load,
-    state_version=2,
+    state_version=3,
 )

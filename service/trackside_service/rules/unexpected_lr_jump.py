@@ -46,5 +46,5 @@ RULE = Rule(
     check=check,
     dump=dump,
     load=load,
-    state_version=2,
+    state_version=3,
 )

@@ -1,0 +1,92 @@
+"""Losses that rise because what they ask for has become harder."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from tests.rules.support import alerts_of, epochs, reloaded, report_of, steps
+
+LOG_OF_KEYS = math.log(65536)
+
+
+def queue(count: int = 300, *, noise: float = 0.008, top: float = 9.3, seed: int = 0) -> list[float]:
+    """The loss of a contrast with a queue that fills: from 2 to its top within some dozens of records."""
+    rng = random.Random(seed)
+    return [(top - (top - 2) * math.exp(-place / 20)) * math.exp(noise * rng.gauss(0, 1)) for place in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_contrast_climbs_to_the_logarithm_of_its_keys(seed: int) -> None:
+    assert not report_of(steps(10, train_loss=queue(seed=seed))).alerts
+    slowly = [value - 2.5 * place / 300 for place, value in enumerate(queue(seed=seed))]
+    assert not report_of(steps(10, train_loss=slowly)).alerts
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_thrown_there_trembles(seed: int) -> None:
+    (alert,) = alerts_of(steps(10, train_loss=queue(noise=0.05, seed=seed)), "LOSS002")
+    assert alert.severity == "critical"
+
+
+def test_no_such_loss_is_higher_than_that() -> None:
+    assert not report_of(steps(10, train_loss=queue(top=LOG_OF_KEYS - 0.2))).alerts
+    assert alerts_of(steps(10, train_loss=queue(top=14.0)), "LOSS002")
+    later = [*queue(), *[30.0] * 40]
+    assert alerts_of(steps(10, train_loss=later), "LOSS002")
+
+
+def test_what_had_been_learned_is_lost_however_smoothly() -> None:
+    learned = [2.3 - 0.01 * place for place in range(100)]
+    assert alerts_of(steps(10, train_loss=[*learned, *queue()]), "LOSS002")
+
+
+def test_another_metric_that_is_worse_tells() -> None:
+    log = steps(10, train_loss=queue(), val_loss=[1.1 * value for value in queue()])
+    assert alerts_of(log, "LOSS002")
+
+
+def summed(sizes: list[float]) -> list[float]:
+    """A loss of a half a token and less, summed over the tokens of a sequence."""
+    return [size * (0.3 + 1.7 * 0.9**place) for place, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("name", ["seq_len", "train/sequence_length", "batch_size", "resolution", "margin"])
+def test_a_size_that_grows_has_the_loss_measured_anew(name: str) -> None:
+    sizes = [32.0] * 15 + [128.0] * 15 + [512.0] * 15
+    told: dict[str, Any] = {name: sizes}
+    assert alerts_of(epochs(train_loss=summed(sizes)), "LOSS002")
+    assert not report_of(epochs(train_loss=summed(sizes), **told)).alerts
+    longer: dict[str, Any] = {name: [*sizes, *[512.0] * 5]}
+    assert alerts_of(epochs(train_loss=[*summed(sizes), *[1e4] * 5], **longer), "LOSS002")
+    gradual: dict[str, Any] = {name: [32.0 + 8 * place for place in range(60)]}
+    assert not report_of(epochs(train_loss=summed(gradual[name]), **gradual)).alerts
+
+
+@pytest.mark.parametrize("name", ["num_tokens", "samples_seen", "step_time", "gpu_temperature"])
+def test_what_grows_anyway_explains_nothing(name: str) -> None:
+    sizes = [32.0] * 15 + [128.0] * 15 + [512.0] * 15
+    told: dict[str, Any] = {name: sizes}
+    assert alerts_of(epochs(train_loss=summed(sizes), **told), "LOSS002")
+
+
+def test_a_last_batch_that_is_smaller_has_nothing_measured_anew() -> None:
+    loss, sizes = [2.3 * 0.98**place + 0.4 for place in range(200)], [64.0, 64.0, 64.0, 64.0, 17.0] * 48
+    log = steps(10, train_loss=[*loss, *[6.0] * 40], batch_size=sizes)
+    assert alerts_of(log, "LOSS002")
+
+
+def test_the_state_is_kept_as_json() -> None:
+    sizes = [32.0] * 15 + [128.0] * 15
+    log = epochs(train_loss=[*summed(sizes), *[1e4] * 5], seq_len=[*sizes, *[128.0] * 5])
+    assert reloaded("LOSS002", log) == [("Finding", "train_loss")]
+
+
+def test_a_size_that_is_not_finite_is_none() -> None:
+    sizes: list[Any] = ["NaN", "Infinity", *[32.0] * 13, *[128.0] * 15]
+    log = epochs(train_loss=summed([32.0] * 15 + [128.0] * 15), seq_len=sizes)
+    assert not reloaded("LOSS002", log)
+    assert {alert.code for alert in report_of(log).alerts} == {"LOSS008"}
