@@ -111,7 +111,7 @@ def test_stopping_does_not_wait_for_a_database_that_is_away(
         receiver.wait(1)
         one.stop(timeout_s=0.2)
         with one._changed:  # its thread gives up at once, not at the end of the lease
-            assert one._changed.wait_for(lambda: not one._busy.total(), 5)
+            assert one._changed.wait_for(lambda: not one._busy.total(), PATIENCE_S)
     assert refusals.made >= 1
     assert "could not be settled" in caplog.text
 
