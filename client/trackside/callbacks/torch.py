@@ -8,7 +8,8 @@ gradient scaler skips is not counted as one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from trackside import _gradients, _optimizers, _wire, _wrappers
@@ -49,11 +50,11 @@ class TorchCallback(Run):
             return
         if grad_norm:
             try:
-                self._norm_hook = optimizer.register_step_pre_hook(self._measure)
+                self._norm_hook = optimizer.register_step_pre_hook(_uncompiled(self._measure))
             except Exception:
                 self._notices.tell("grad_norm", "this optimizer has no hook before its step; no grad_norm is reported.")
         try:
-            self._hook = optimizer.register_step_post_hook(self._note)  # torch 2.0 and later
+            self._hook = optimizer.register_step_post_hook(_uncompiled(self._note))  # torch 2.0 and later
             self._read_lr = self._last_used
         except Exception:
             self._notices.tell("hook", "this optimizer has no hook after its step: call log before scheduler.step().")
@@ -79,3 +80,12 @@ class TorchCallback(Run):
                 with contextlib.suppress(Exception):
                     hook.remove()
         super().finish(status, reason)
+
+
+def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook that `torch.compile` does not trace where a step is compiled: reading a rate would cut its graph.
+
+    Making an optimizer imports dynamo, so where it is not there nothing is compiled.
+    """
+    disable = getattr(sys.modules.get("torch._dynamo"), "disable", None)
+    return hook if disable is None else disable(hook)
