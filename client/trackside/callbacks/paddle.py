@@ -91,17 +91,23 @@ class _Fit(Loop):
         options = dict(self._options)
         if isinstance(steps, int) and steps > 0:
             self._steps = options.setdefault("steps_per_epoch", steps)
+        by_step = options["scheduler_unit"] == "step"
+        most, ticks = getattr(self.model, "num_iters", None), None
+        if isinstance(most, int):  # `fit` ends in the midst of an epoch, and counts the batches of evaluations too
+            ticks = most if by_step else epochs
+            evaluates = getattr(self.model, "_test_dataloader", None) is not None
+            epochs = most // self._steps if self._steps and not (evaluates or most % self._steps) else None
         if isinstance(epochs, int) and epochs > 0:
             options.setdefault("total_epochs", epochs)
         self._optimizer = getattr(self.model, "_optimizer", None)
         # A scheduler that was stepped before is that far into its schedule, and so are this run's counts.
         done = int(getattr(_optimizers.scheduler_within(self._optimizer), "last_epoch", 0) or 0)
-        if options["scheduler_unit"] == "step":
+        if by_step:
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
         self._with_params(options, accumulate_grad_batches=getattr(self.model, "_accumulate", None))
-        self.run = _FitRun(self._url, optimizer=self._optimizer, **options)
+        self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, **options)
         if self._grad_norm and self._optimizer is not None:
             self._undo = _gradients.before_updates(self._optimizer, self._measure)
 
