@@ -231,6 +231,27 @@ def test_what_has_no_length_is_refused_with_the_reason() -> None:
         schedules.torch(exponential, unit="batch", length=5)
 
 
+def test_a_scheduler_whose_place_another_will_take_is_not_declared_to_last() -> None:
+    """As in torch's own example of averaged weights: from an epoch on the SWALR is stepped in the scheduler's place."""
+    optimizer = optimizer_of(0.1)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+    assert schedules.torch(scheduler, unit="epoch")["class"] == "CosineAnnealingLR"
+    own = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05, anneal_epochs=3)
+    for one in (scheduler, lr_scheduler.ReduceLROnPlateau(optimizer)):
+        with pytest.raises(schedules.UnreadableScheduleError, match=r"an SWALR takes the place .* schedule="):
+            schedules.torch(one, unit="epoch")
+    assert schedules.torch(own, unit="epoch", length=10)["kind"] == "table"
+
+
+def test_one_scheduler_after_the_other_holds_the_averaging_too() -> None:
+    optimizer = optimizer_of(0.1)
+    first = lr_scheduler.ExponentialLR(optimizer, 0.9)
+    own = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05, anneal_epochs=3)
+    both = lr_scheduler.SequentialLR(optimizer, [first, own], milestones=[4])
+    declared = schedules.torch(both, unit="epoch", length=10)
+    assert declared["values"] == [rate for (rate,) in rates(both, 10)]
+
+
 def test_a_rate_held_in_a_tensor_is_read_and_not_touched() -> None:
     rate = torch.tensor(0.1)
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], lr=rate)
