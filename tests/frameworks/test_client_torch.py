@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -344,6 +345,20 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
     assert found == [0.1, *used]
     assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use", "exact": True}
     assert not optimizer._optimizer_step_post_hooks
+
+
+def test_a_cell_that_is_run_again_leaves_no_hook_of_its_first_run(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)  # the sign of a prompt
+    optimizer: Any = optimizer_of(0.1)
+    for _ in range(3):  # the optimizer is of another cell
+        run = TorchCallback(receiver.url, name="cell", optimizer=optimizer, grad_norm=True)
+    assert (len(optimizer._optimizer_step_pre_hooks), len(optimizer._optimizer_step_post_hooks)) == (1, 1)
+    run.finish()
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not optimizer._optimizer_step_post_hooks
+    assert sorted(end["status"] for end in receiver.ends.values()) == ["finished", "killed", "killed"]
 
 
 def test_what_accelerate_wraps_is_read_as_the_frameworks_own(receiver: Receiver) -> None:

@@ -24,11 +24,12 @@ class PaddleRun(Run):
     gradients that the last update used, before the optimizer clips them.
     """
 
+    _undo: Callable[[], None] | None = None  # a signal may end the run while it is made
+
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         options.setdefault("framework", "paddle")
         super().__init__(url, optimizer=optimizer, **options)
         self._norm: Any = None
-        self._undo: Callable[[], None] | None = None
         if grad_norm and self._sender is not None:
             self._optimizer = optimizer
             self._read_rate, self._read_lr = self._read_lr, self._rate_and_norm
@@ -41,12 +42,12 @@ class PaddleRun(Run):
         found = {} if self._read_rate is None else self._read_rate()
         return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
 
-    def finish(self, status: str = "finished", reason: str | None = None) -> None:
-        """End the run as `Run.finish` does, and leave the optimizer as it was."""
+    def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
+        """Leave the optimizer as it was, whoever ends the run."""
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
-        super().finish(status, reason)
+        return super()._begin_end(status, reason, within_s)
 
 
 class _FitRun(FitRun):

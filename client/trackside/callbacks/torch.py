@@ -38,14 +38,14 @@ class TorchCallback(Run):
     """
 
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use"}
+    _hook: Any = None  # a signal may end the run while it is made
+    _norm_hook: Any = None
 
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)
         self._optimizer = optimizer = _wrappers.own_optimizer(optimizer)
         self._used: dict[str, Any] | None = None
         self._norm: Any = None
-        self._hook: Any = None
-        self._norm_hook: Any = None
         if self._sender is None:
             return
         if grad_norm:
@@ -72,14 +72,14 @@ class TorchCallback(Run):
         found = _optimizers.from_groups(self._optimizer) if used is None else used
         return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
 
-    def finish(self, status: str = "finished", reason: str | None = None) -> None:
-        """End the run as `Run.finish` does, and take the hooks off the optimizer."""
+    def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
+        """Take the hooks off the optimizer, whoever ends the run: a cell that is run again may keep the optimizer."""
         hooks, self._hook, self._norm_hook = (self._hook, self._norm_hook), None, None
         for hook in hooks:
             if hook is not None:
                 with contextlib.suppress(Exception):
                     hook.remove()
-        super().finish(status, reason)
+        return super()._begin_end(status, reason, within_s)
 
 
 def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
