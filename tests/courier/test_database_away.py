@@ -92,7 +92,7 @@ def test_settling_is_given_up_before_the_lease_ends(
     refusals = Refusals(engine, inf)
     with pytest.raises(StorageUnavailableError):
         courier(engine).run_once(NOW)
-    assert 2 <= refusals.made <= 60
+    assert 1 <= refusals.made <= 60  # on a busy machine the time is over after the first
     assert outcomes(engine, channel_id) == [("pending", [])]
     refusals.left = 0
     assert courier(engine).run_once(after(60)) == 1
