@@ -82,6 +82,20 @@ def paddle_values(scheduler: Any, length: int | None) -> list[float]:
     return rates[:length]
 
 
+def refuse_successor(scheduler: Any) -> None:
+    """Raise `UnreadableScheduleError` where an SWALR was made for the optimizer and is no part of the scheduler: from
+    some epoch on, which only the loop knows, that is what sets the rates.
+    """
+    groups = getattr(scheduler.optimizer, "param_groups", None) or []
+    if any("swa_lr" in group for group in groups) and not any(
+        base.__name__ == "SWALR" for part in _parts(scheduler) for base in type(part).__mro__
+    ):
+        raise UnreadableScheduleError(
+            f"an SWALR takes the place of the {type(scheduler).__name__} at an epoch that the loop decides; pass its "
+            "rates as schedule=trackside.schedules.table([...], unit=...), or SequentialLR([...]) of both as scheduler="
+        )
+
+
 def _checked(scheduler: Any, length: int | None) -> int:
     for part in _parts(scheduler):
         if any(base.__name__ in _REACTS for base in type(part).__mro__):

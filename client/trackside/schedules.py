@@ -95,8 +95,10 @@ def torch(
     values; any other as a table of the first group's values over `length` ticks, made by stepping a copy over a
     stand-in optimizer. ReduceLROnPlateau and transformers' GreedyLR are read by their constructors' values, too;
     `metric` names the reported metric that they are stepped with, such as "val_loss". Raises `UnreadableScheduleError`
-    (a `ValueError`) where neither is possible, and where `metric` is given for a scheduler that follows none.
+    (a `ValueError`) where neither is possible, where `metric` is given for a scheduler that follows none, and where an
+    SWALR waits to take the scheduler's place.
     """
+    _tables.refuse_successor(scheduler)
     plateau = _plateaus.torch_plateau(scheduler)
     if plateau is not None:
         return _following(_placed(plateau, unit, steps_per_epoch, reporting), metric)

@@ -60,7 +60,7 @@ def is_open(operation: dict[str, Any]) -> bool:
 def keyless(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Iterator[httpx.Client]:
     path = tmp_path_factory.mktemp("keyless") / "trackside.db"
     path.write_bytes(sqlite_template.read_bytes())
-    with service(f"sqlite:///{path}", max_body_bytes=4096) as url, httpx.Client(base_url=url) as client:
+    with service(f"sqlite:///{path}", max_body_bytes=4096) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
@@ -68,13 +68,13 @@ def keyless(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> I
 def keyed(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Iterator[httpx.Client]:
     path = tmp_path_factory.mktemp("keyed") / "trackside.db"
     path.write_bytes(sqlite_template.read_bytes())
-    with service(f"sqlite:///{path}", admin_key=KEY) as url, httpx.Client(base_url=url) as client:
+    with service(f"sqlite:///{path}", admin_key=KEY) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def without_database() -> Iterator[httpx.Client]:
-    with service(UNREACHABLE) as url, httpx.Client(base_url=url) as client:
+    with service(UNREACHABLE) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
@@ -261,7 +261,7 @@ def test_what_nobody_foresaw(tmp_path: Any, sqlite_template: Any, caplog: pytest
 
     context = replace(open_context(Settings(database_url=f"sqlite:///{path}")), now=broken_clock)
     with running(context) as url:
-        answer = httpx.put(f"{url}/v1/runs/{uuid4()}", json={"project": "p", "name": "n"})
+        answer = httpx.put(f"{url}/v1/runs/{uuid4()}", json={"project": "p", "name": "n"}, timeout=30)
     body = assert_problem(answer, 500, "internal_error")
     assert SENTINEL not in json.dumps(body)
     (line,) = [record for record in caplog.records if record.exc_info and SENTINEL in str(record.exc_info[1])]
@@ -292,7 +292,7 @@ def test_too_much_at_once(tmp_path: Any, sqlite_template: Any) -> None:
         first = writer.submit(slow, run_id)
         assert begun.wait(30)
         second = writer.submit(lambda _: None, run_id)
-        answer = httpx.put(f"{url}/v1/runs/{run_id}", json={"project": "p", "name": "n"})
+        answer = httpx.put(f"{url}/v1/runs/{run_id}", json={"project": "p", "name": "n"}, timeout=30)
         hold.set()
         first.result(30)
         second.result(30)

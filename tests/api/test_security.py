@@ -24,7 +24,7 @@ def basic(user: str, password: str) -> str:
 def keyed(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[httpx.Client]:
     path = tmp_path_factory.mktemp("keyed") / "trackside.db"
     path.write_bytes(sqlite_template.read_bytes())
-    with service(f"sqlite:///{path}", admin_key=KEY) as url, httpx.Client(base_url=url) as client:
+    with service(f"sqlite:///{path}", admin_key=KEY) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 

@@ -46,8 +46,8 @@ def test_a_client_that_leaves_in_its_body_is_no_error_of_the_service(caplog: pyt
 
 def test_a_database_without_tables_is_alive_but_not_ready(empty_database_url: str) -> None:
     with service(empty_database_url) as url:
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        answer = httpx.get(f"{url}/readyz")
+        assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
+        answer = httpx.get(f"{url}/readyz", timeout=30)
         assert "trackside migrate" in assert_problem(answer, 503, "storage_unavailable")["detail"]
         assert "retry-after" in answer.headers
 
@@ -59,7 +59,7 @@ def test_a_probe_with_head_is_answered_as_one_with_get(api: httpx.Client, empty_
         assert probed.headers["content-type"] == asked.headers["content-type"]
         assert api.post(path).headers["allow"] == "GET, HEAD"
     with service(empty_database_url) as url:
-        assert httpx.head(f"{url}/readyz").status_code == 503
+        assert httpx.head(f"{url}/readyz", timeout=30).status_code == 503
 
 
 def test_meters_count_what_was_done_and_name_no_run(api: httpx.Client) -> None:
@@ -99,7 +99,7 @@ def test_meters_show_channels_that_are_off_and_what_is_not_delivered(api: httpx.
 
 
 def test_meters_answer_without_a_database(empty_database_url: str) -> None:
-    with service(empty_database_url) as url, httpx.Client(base_url=url) as api:
+    with service(empty_database_url) as url, httpx.Client(base_url=url, timeout=30) as api:
         now = meters(api)
         assert math.isnan(now["trackside_deliveries_waiting"])
         assert now["trackside_writer_queue_depth"] == 0

@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 import trackside
-from tests.bench.processes import databases, free_port, service
+from tests.bench.processes import databases, service
+from tests.support.ports import free_port
 
 CALLS = 2_000
 

@@ -85,7 +85,7 @@ def test_no_header_takes_a_status_back(receiver: Receiver) -> None:
 def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:
     receiver.behave("/", HANG)
     assert refusal(outbound(read_s=0.2), receiver.url()).reason == "the receiver took too long"
-    assert len(receiver.received) == 1
+    assert len(receiver.wait(1)) == 1
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "])
@@ -96,7 +96,7 @@ def test_a_receiver_that_dribbles_its_answer_is_left(receiver: Receiver, head: b
 
 def test_a_receiver_that_dribbles_its_text_has_answered(receiver: Receiver) -> None:
     receiver.behave("/", Dribble(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"))
-    answer = outbound(total_s=0.4).post(request(receiver.url()), NOW)
+    answer = outbound(total_s=3).post(request(receiver.url()), NOW)
     assert answer.status_code == 200
     assert set(answer.text) <= {"x"}
 

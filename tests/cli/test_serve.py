@@ -29,7 +29,7 @@ def test_sqlite_migrates_itself_and_sigterm_ends_cleanly(tmp_path: Path) -> None
         assert (line["level"], line["workers"]) == ("info", 1)
         assert httpx.get(f"{service.url}/readyz", timeout=30).json() == {"status": "ready"}
         path = f"{service.url}/v1/runs/{uuid4()}"
-        assert httpx.put(path, json={"project": "p", "name": "n"}).status_code == 201
+        assert httpx.put(path, json={"project": "p", "name": "n"}, timeout=30).status_code == 201
         assert service.stop() == 0
         assert service.lines[-1]["event"] == "stopped"
     assert (tmp_path / "trackside.db").is_file()
@@ -48,7 +48,9 @@ def test_a_post_that_was_begun_is_answered_before_the_end(tmp_path: Path, how: s
             service.process.send_signal(how)
             yield b'"name": "n"}'
 
-        answer = httpx.put(service.url + path, content=slow_body(), headers={"Content-Type": "application/json"})
+        answer = httpx.put(
+            service.url + path, content=slow_body(), headers={"Content-Type": "application/json"}, timeout=30
+        )
         assert answer.status_code == 201
         assert service.stop(how) == 0
     with running("serve", "--port", "0", folder=tmp_path) as service:
@@ -81,7 +83,7 @@ def test_a_key_is_asked_for_and_never_logged(tmp_path: Path) -> None:
         service.wait_for("listening")
         url = service.url.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{url}/v1/runs", timeout=30).status_code == 401
-        assert httpx.get(f"{url}/v1/runs", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+        assert httpx.get(f"{url}/v1/runs", headers={"Authorization": f"Bearer {KEY}"}, timeout=30).status_code == 200
         assert service.stop() == 0
         assert KEY not in json.dumps(service.lines)
 
@@ -157,9 +159,9 @@ def test_another_process_delivers(tmp_path: Path) -> None:
         channel = {"kind": "webhook", "name": "ours", "url": receiver.url("/hook")}
         assert httpx.post(f"{one.url}/v1/channels", json=channel, timeout=30).status_code == 201
         path = f"{one.url}/v1/runs/{uuid4()}"
-        httpx.put(path, json={"project": "p", "name": "n"}).raise_for_status()
+        httpx.put(path, json={"project": "p", "name": "n"}, timeout=30).raise_for_status()
         records = {"records": [{"step": 1, "metrics": {"loss": "NaN"}}]}
-        httpx.post(f"{path}/records", json=records).raise_for_status()
+        httpx.post(f"{path}/records", json=records, timeout=30).raise_for_status()
         with running("deliver", folder=tmp_path, environ=environ) as other:
             other.wait_for("delivering")
             assert [each.json["type"] for each in receiver.wait(1)] == ["alert.opened"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import textwrap
@@ -12,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import trackside
-from tests.client.environment import clean
+from tests.client.environment import PATIENCE_S, clean
+from tests.support.ports import free_port
+
+__all__ = ["CLIENT", "SMALL_FILES", "Process", "free_port", "spooled_records"]
 
 CLIENT = Path(trackside.__file__).parents[1]
 
@@ -52,7 +54,7 @@ class Process:
             env=self.environment(**variables),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE_S,
             check=False,
         )
 
@@ -72,13 +74,6 @@ class Process:
         finally:
             child.kill()
             child.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def spooled_records(file: Path) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.client.environment import PATIENCE_S
+
 
 @dataclass
 class Request:
@@ -99,7 +101,7 @@ class Receiver:
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
         if reply.fault == "hang":
-            self._stopped.wait(60)
+            self._stopped.wait(2 * PATIENCE_S)
             return
         content = (
             reply.raw if reply.raw is not None else json.dumps(reply.body if reply.body is not None else {}).encode()
@@ -148,7 +150,7 @@ class Receiver:
         with self._changed:
             return [life[seq] for (run, _), life in self.records.items() if run == run_id for seq in sorted(life)]
 
-    def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout: float = PATIENCE_S) -> None:
         """Return when `condition` holds; it is looked at after each request. Fails after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         with self._changed:

@@ -120,13 +120,13 @@ def test_a_disk_that_hangs_at_a_waiting_file_keeps_no_process(process: Process, 
         _spool.claim = claim
         run = trackside.Run(sys.argv[1])
         run.log(step=0, train_loss=1.0)
-        assert reached.wait(10)
+        assert reached.wait(60)
         begun = time.monotonic()
         run.finish()
         print(time.monotonic() - begun)
     """
     done = process(script, receiver.url, TRACKSIDE_EXIT_TIMEOUT="0.3")
-    assert float(done.stdout) < 2.0
+    assert float(done.stdout) < 8  # it would be for ever
 
 
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG], ids=errno.errorcode.get)

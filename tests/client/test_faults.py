@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 import trackside
+from tests.client.environment import PATIENCE_S
 from tests.client.processes import free_port
 from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _delivery
@@ -127,7 +128,7 @@ def test_retry_after_is_honoured(receiver: Receiver) -> None:
     run.log(step=0, train_loss=1.0)
     receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1)
     run.finish()
-    assert 1.0 <= times[1] - times[0] < 2.5
+    assert 1.0 <= times[1] - times[0] < 20
 
 
 def test_the_waits_grow_to_a_limit_and_never_undercut_retry_after() -> None:
@@ -148,10 +149,7 @@ def refusing(bad: set[int], status: int = 422) -> Any:
 
 
 @pytest.mark.parametrize("bad", [{0}, {399}, {7, 250, 251}])
-def test_a_bad_record_costs_itself_only(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], bad: set[int]
-) -> None:
-    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "60")  # on a busy machine the many requests take their time
+def test_a_bad_record_costs_itself_only(receiver: Receiver, capfd: pytest.CaptureFixture[str], bad: set[int]) -> None:
     receiver.behave = refusing(bad)
     with trackside.Run(receiver.url) as run:
         for step in range(400):
@@ -196,25 +194,24 @@ def test_after_a_long_outage_the_end_tries_at_once_and_leaves_early(
         receiver.behave = None if comes_back else (lambda _: Reply(503))
         started = time.monotonic()
         run.finish()
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < PATIENCE_S / 3
         assert len(receiver.stored(run.id)) == int(comes_back)
     assert len(list(environment.glob("*.jsonl"))) == 1
 
 
 def test_a_wait_that_the_service_asked_for_beyond_the_end_is_not_sat_out(receiver: Receiver, environment: Path) -> None:
-    receiver.behave = lambda _: Reply(429, headers={"Retry-After": "30"})
+    receiver.behave = lambda _: Reply(429, headers={"Retry-After": str(2 * PATIENCE_S)})
     run = trackside.Run(receiver.url)
     run.log(step=0, train_loss=1.0)
     receiver.wait_for(lambda: bool(receiver.requests))
     started = time.monotonic()
     run.finish()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < PATIENCE_S / 3
     assert len(receiver.requests) == 1
     assert len(list(environment.glob("*.jsonl"))) == 1
 
 
-def test_a_batch_that_is_too_large_is_halved(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRACKSIDE_EXIT_TIMEOUT", "60")
+def test_a_batch_that_is_too_large_is_halved(receiver: Receiver) -> None:
     receiver.behave = lambda request: Reply(413) if len(request.body.get("records", [])) > 60 else None
     with trackside.Run(receiver.url) as run:
         for step in range(400):
@@ -297,7 +294,7 @@ def test_log_costs_the_same_while_the_service_hangs(receiver: Receiver, monkeypa
         took.append(time.perf_counter() - before)
     before = time.monotonic()
     run.finish()
-    assert time.monotonic() - before < 1.5
+    assert time.monotonic() - before < 8  # for an answer ten seconds are waited
     assert sorted(took)[1000] < 50e-6  # the target is 10 us on a quiet machine; `make bench` measures it
 
 
@@ -311,7 +308,7 @@ def test_an_end_that_is_not_answered_waits_no_longer_than_set(
     run.log(step=0, train_loss=1.0)
     before = time.monotonic()
     run.finish()
-    assert time.monotonic() - before < 1.5
+    assert time.monotonic() - before < 8  # for an answer ten seconds are waited
     assert len(list(environment.glob("*.jsonl"))) == 1
 
 
@@ -322,7 +319,7 @@ def test_a_full_queue_drops_counts_and_tells_once(
     gate = threading.Event()
 
     def behave(request: Request) -> Reply | None:
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
         return None
 
     receiver.behave = behave
@@ -361,5 +358,5 @@ def test_the_scripts_own_log_shows_none_of_our_requests(receiver: Receiver, capl
         with trackside.Run(receiver.url) as run:
             run.log(step=0, train_loss=1.0)
         assert caplog.records == []
-        httpx.put(f"{receiver.url}/v1/runs/{run.id}", json={})
+        httpx.put(f"{receiver.url}/v1/runs/{run.id}", json={}, timeout=30)
         assert any(record.name == "httpx" for record in caplog.records)

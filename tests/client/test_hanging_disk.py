@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.environment import PATIENCE_S
 from tests.client.processes import Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply
 
@@ -35,7 +36,7 @@ HANGING = """
             began = time.monotonic()
             run.log(step=step, train_loss=1.0)
             took = max(took, time.monotonic() - began)
-        assert took < 0.5, took
+        assert took < 5, took     # it would be for ever
         ended = time.monotonic()
         return run
 """
@@ -45,12 +46,16 @@ ENDS = {
     "raises": ("run = train()\n    raise RuntimeError('no memory')", 1),
     "leaves with": ("with train(): pass", 0),
     "finishes": (
-        "train().finish(); assert time.monotonic() - ended < 2.2; time.sleep(0.1); ended = time.monotonic()",
+        "train().finish(); assert time.monotonic() - ended < 6; time.sleep(0.1); ended = time.monotonic()",
         0,
     ),
     "is terminated": ("run = train(); os.kill(os.getpid(), 15)", -signal.SIGTERM),
 }
 NO_ANSWER = "trackside: 100 records could not be sent and may be lost: the disk does not answer."
+
+
+# A disk that goes on gets ten seconds after the time of the end, and one that hangs a second, on a machine with time.
+GIVEN_UP_S = 5.5
 
 
 def exit_time(output: str) -> float:
@@ -72,7 +77,7 @@ def test_a_disk_that_hangs_from_the_start_keeps_no_process(
     script = HANGING + "    hang(); train()"
     done = process(script, receiver.url, fifo, operation, TRACKSIDE_EXIT_TIMEOUT="0.5")
     assert done.returncode == 0, done.stderr
-    assert exit_time(done.stdout) < 0.5 + 1.7
+    assert exit_time(done.stdout) < 0.5 + GIVEN_UP_S
     assert done.stderr.splitlines()[-1] == NO_ANSWER
 
 
@@ -85,10 +90,10 @@ def test_a_disk_that_hangs_at_the_last_write_keeps_no_process(
     last, code = ENDS[end]
     script = HANGING + f"    hang()\n    {last}"
     with process.started(script, receiver.url, fifo, "fsync", TRACKSIDE_EXIT_TIMEOUT=timeout) as child:
-        output, errors = child.communicate(timeout=20)
+        output, errors = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == code, errors
     if code >= 0:
-        assert exit_time(output) < float(timeout) + 1.7
+        assert exit_time(output) < float(timeout) + GIVEN_UP_S
     assert NO_ANSWER in errors.splitlines()
     # what reached the file is not lost: whoever comes next sees that nobody has it any more
     (file,) = process.spool.glob("*")
@@ -110,7 +115,7 @@ def test_while_the_disk_hangs_what_the_service_takes_is_there(
     operations = () if waiting == "a FIFO" else OPERATIONS
     done = process(script, receiver.url, fifo, *operations)
     assert done.returncode == 0
-    assert exit_time(done.stdout) < 3
+    assert exit_time(done.stdout) < GIVEN_UP_S
     assert done.stderr == ""
     (run_id,) = receiver.runs
     assert len(receiver.stored(run_id)) == 100
@@ -137,10 +142,10 @@ def test_while_the_disk_hangs_and_the_service_is_away_memory_keeps_what_it_can(p
         assert child.stderr.readline().startswith("trackside: the service cannot be reached")
         back = Receiver(port=port)
         try:
-            back.wait_for(lambda: len(back.stored(run_id)) == 100, timeout=30)
-            output, errors = child.communicate("\n", timeout=20)
+            back.wait_for(lambda: len(back.stored(run_id)) == 100)
+            output, errors = child.communicate("\n", timeout=PATIENCE_S)
             assert (child.returncode, errors) == (0, "")
-            assert exit_time(output) < 2
+            assert exit_time(output) < GIVEN_UP_S
             assert [record["step"] for record in back.stored(run_id)] == list(range(101))
             assert back.ends[run_id] == {"status": "finished"}
         finally:
@@ -152,7 +157,7 @@ def test_many_runs_and_a_disk_that_hangs(process: Process, fifo: str) -> None:
     script = HANGING + "    hang(); runs = [train() for _ in range(10)]"
     done = process(script, f"http://127.0.0.1:{free_port()}", fifo, "fsync", TRACKSIDE_EXIT_TIMEOUT="0.5")
     assert done.returncode == 0
-    assert exit_time(done.stdout) < 0.5 + 1.7 + 9 * 0.4
+    assert exit_time(done.stdout) < 9  # a second each would be more
     assert done.stderr.splitlines().count(NO_ANSWER) == 10
 
 

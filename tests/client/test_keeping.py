@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import trackside
+from tests.client.environment import PATIENCE_S
 from tests.client.processes import SMALL_FILES, Process, free_port, spooled_records
 from tests.client.receiver import Receiver, Reply, Request, problem
 from trackside import _config, _delivery, _inbox, _keeper, _say, _sender
@@ -50,17 +51,19 @@ def killed(child: subprocess.Popen[str]) -> int:
         times.append(time.monotonic())
     child.send_signal(signal.SIGKILL)
     ended = time.monotonic()
-    child.wait(10)
+    child.wait(PATIENCE_S)
     return sum(when < ended - 1.0 for when in times)
 
 
 @contextlib.contextmanager
 def silent_port() -> Iterator[int]:
     """A port that takes connections and never says a word."""
+    port = free_port()
     with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.0.1", port))
         silent.listen(64)
-        yield silent.getsockname()[1]
+        yield port
 
 
 @pytest.mark.parametrize("away", ["dead", "hanging"])
@@ -101,10 +104,10 @@ def test_what_a_living_process_holds_is_no_other_ones(process: Process, receiver
         import sys, trackside
         run = trackside.Run(sys.argv[1], name="old", params={"old": 1})
         run.log({"old": 1.0}, step=0)
-        __import__("time").sleep(30)
+        __import__("time").sleep(600)
     """
     with process.started(script, receiver.url):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not list(process.spool.glob("*.live")) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert process(NEXT, receiver.url, "0.5").returncode == 0
@@ -127,7 +130,7 @@ def test_a_long_copy_that_is_under_way_at_the_end_is_completed_by_it(
     run = trackside.Run(f"http://127.0.0.1:{free_port()}")
     for step in range(19_000):
         run.log(step=step, train_loss=1.0)
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     run.finish()
     (file,) = environment.glob("*.jsonl")
     assert spooled_records(file) == 19_000
@@ -155,7 +158,8 @@ def test_a_copy_that_is_gone_is_made_anew(process: Process, what: str, ends: str
             spool.rmdir()
         run.log(step=10, train_loss=1.0)
         if sys.argv[3] == "kill":
-            time.sleep(1.0)
+            while not any(b'"step":10' in path.read_bytes() for path in spool.glob("*.live")):
+                time.sleep(0.02)
             os.kill(os.getpid(), signal.SIGKILL)
         run.finish()
     """
@@ -218,7 +222,7 @@ def log_with_room(run: trackside.Run, step: int, most: int) -> None:
     """Log as soon as at most so many records wait in memory: on a busy machine the sender may be late."""
     assert run._sender is not None
     inbox = run._sender._inbox
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while inbox.waiting + len(inbox.pending) > most and time.monotonic() < deadline:
         time.sleep(0.001)
     run.log(step=step, train_loss=1.0)
@@ -236,7 +240,7 @@ def test_while_the_service_is_away_memory_is_relieved_by_the_disk_and_the_order_
     for step in range(1000):
         log_with_room(run, step, 80)
     receiver.behave = None
-    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1000, timeout=30)
+    receiver.wait_for(lambda: len(receiver.stored(run.id)) == 1000)
     run.log(step=1000, train_loss=1.0)
     run.finish()
     arrived = [r["step"] for request in receiver.requests for r in request.body.get("records", ()) if "step" in r]
@@ -338,7 +342,7 @@ def test_a_service_that_does_not_ask_for_the_loss_gets_the_rest(
 
 def test_a_record_that_is_refused_when_it_is_replayed_counts_as_lost(process: Process) -> None:
     port = free_port()
-    script = SMALL_FILES.replace("resource.setrlimit", "# ")
+    script = SMALL_FILES.replace("resource.setrlimit", "sys.setswitchinterval(60)  # ")  # all in one go
     # a full memory beside it: what the process lost itself is in the file, and these come on top
     queue = {"TRACKSIDE_QUEUE_SIZE": "90"}
     runs = [process(script, f"http://127.0.0.1:{port}", "0", **more).stdout.strip() for more in ({}, queue)]

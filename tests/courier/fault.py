@@ -27,8 +27,9 @@ from uuid import UUID
 
 import httpx
 import sqlalchemy as sa
-from tests.bench.processes import databases, free_port
+from tests.bench.processes import databases
 from tests.support.outbox import add_channel, outbound, secrets
+from tests.support.ports import free_port
 from tests.support.receiver import CLOSE, HANG, Behaviour, Dribble, Hold, Received, Receiver, Reply
 
 from trackside_service.courier import send_test

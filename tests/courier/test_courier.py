@@ -73,7 +73,7 @@ def test_every_answer_has_its_consequence(engine: sa.Engine, receiver: Receiver)
         receiver.behave(path, behaviour)
         ids[path], _ = add_channel(engine, receiver.url(path))
     tell(engine, make_alert())
-    assert courier(engine, outbound=outbound(read_s=0.3, total_s=0.6)).run_once(NOW) >= len(behaviours)
+    assert courier(engine, outbound=outbound(read_s=1, total_s=2)).run_once(NOW) >= len(behaviours)
     found = {path: of_channel(engine, channel_id)[0] for path, channel_id in ids.items()}
     assert {path: each.status for path, each in found.items()} == {
         "/ok": "delivered",

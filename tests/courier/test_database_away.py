@@ -92,7 +92,7 @@ def test_settling_is_given_up_before_the_lease_ends(
     refusals = Refusals(engine, inf)
     with pytest.raises(StorageUnavailableError):
         courier(engine).run_once(NOW)
-    assert 2 <= refusals.made <= 60
+    assert 1 <= refusals.made <= 60  # on a busy machine the time is over after the first
     assert outcomes(engine, channel_id) == [("pending", [])]
     refusals.left = 0
     assert courier(engine).run_once(after(60)) == 1
@@ -111,7 +111,7 @@ def test_stopping_does_not_wait_for_a_database_that_is_away(
         receiver.wait(1)
         one.stop(timeout_s=0.2)
         with one._changed:  # its thread gives up at once, not at the end of the lease
-            assert one._changed.wait_for(lambda: not one._busy.total(), 5)
+            assert one._changed.wait_for(lambda: not one._busy.total(), PATIENCE_S)
     assert refusals.made >= 1
     assert "could not be settled" in caplog.text
 

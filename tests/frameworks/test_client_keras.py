@@ -132,6 +132,29 @@ def test_a_scheduler_under_way_is_read_where_it_looks_at_the_epoch_only(
     assert ("is not known any more" in capfd.readouterr().err) is not readable
 
 
+@pytest.mark.parametrize(("recursive", "readable"), [(False, True), (True, False)])
+@pytest.mark.parametrize("other", ["a plateau", "another scheduler"])
+def test_of_several_callbacks_that_set_the_rate_the_one_that_has_the_last_word_is_declared(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str], other: str, recursive: bool, readable: bool
+) -> None:
+    """One that goes on from the rate before it, which another one changes, cannot be known beforehand."""
+    made = keras.callbacks
+    halved = (lambda epoch, lr: lr * (0.5 if epoch else 1.0)) if recursive else (lambda epoch: 0.1 / (1 + epoch))
+    change = (
+        made.ReduceLROnPlateau(factor=0.5, patience=1, min_delta=1.0)
+        if other == "a plateau"
+        else made.LearningRateScheduler(lambda epoch: 0.2 + epoch)
+    )
+    used = Used()
+    fit(KerasCallback(receiver.url, lr_every=1), change, made.LearningRateScheduler(halved), used, epochs=6)
+    run_id, body = only_run(receiver)
+    assert list(rates(receiver, run_id).values()) == used.lrs
+    assert ("schedule" in body) is readable
+    assert ("another callback changes that" in capfd.readouterr().err) is not readable
+    if readable:
+        assert used.lrs == pytest.approx(preview(body["schedule"], steps=range(36), total=None, metric=None)[0])
+
+
 class Noam(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     def __call__(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32") + 1

@@ -22,10 +22,11 @@ from trackside_service.schedules import preview
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 lr_scheduler = torch.optim.lr_scheduler
 BATCHES = 8
-# what Lightning itself warns of: few workers, a folder with files, and what it asks of torch
+# what Lightning itself warns of: few workers, a folder with files, a swapped scheduler, and what it asks of torch
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
     pytest.mark.filterwarnings("ignore:.*exists and is not empty"),
+    pytest.mark.filterwarnings("ignore:SWA is currently only supported every epoch"),
     pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*is deprecated"),
 ]
 
@@ -143,6 +144,36 @@ def test_a_frequency_that_no_table_holds_is_told(
     _, body = only_run(receiver)
     assert "schedule" not in body
     assert "stepped every 3 steps only" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("course", [("epoch", 6, 3), ("step", 6, 0.5), ("step", 3, 9)])
+def test_where_weights_are_averaged_the_schedule_is_that_of_both_schedulers(
+    url: str, tmp_path: Path, course: tuple[str, int, Any], strategy: Any
+) -> None:
+    """`StochasticWeightAveraging` puts a scheduler of its own in the place of the module's."""
+    interval, epochs, start = course
+    averaging = pl.callbacks.StochasticWeightAveraging(
+        swa_lrs=0.03, swa_epoch_start=start, annealing_epochs=2, annealing_strategy=strategy
+    )
+    module = module_of(pl, lambda o: lr_scheduler.ExponentialLR(o, gamma=0.97), interval=interval)
+    callback = LightningCallback(url, lr_every=1)
+    trainer_of(tmp_path, averaging, callback, max_epochs=epochs).fit(module, loader(), loader())
+    run = newest(url)
+    wanted = preview(run["declaration"]["schedule"], steps=range(8 * epochs), total=None, metric=None)[0]
+    assert module.used == pytest.approx(wanted, rel=1e-9)
+    assert judged(url, run["id"]) == ("on_schedule", [], [])
+
+
+def test_a_scheduler_that_cannot_be_followed_to_the_averaging_is_told(
+    receiver: Receiver, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    averaging = pl.callbacks.StochasticWeightAveraging(swa_lrs=0.03, swa_epoch_start=2)
+    module = module_of(pl, lambda o: lr_scheduler.StepLR(o, 2), frequency=2)
+    trainer_of(tmp_path, averaging, LightningCallback(receiver.url)).fit(module, loader(), loader())
+    _, body = only_run(receiver)
+    assert "schedule" not in body
+    assert "StochasticWeightAveraging takes the scheduler's place" in capfd.readouterr().err
 
 
 def test_a_resume_goes_on_with_the_run(receiver: Receiver, tmp_path: Path) -> None:

@@ -192,14 +192,24 @@ def test_tensors_are_reported_as_they_were(receiver: Receiver) -> None:
     assert record["metrics"] == {"scalar": 0.5, "one": 0.25, "nan": "NaN"}
 
 
-def fit(callback: Any, *, scheduler: Any, epochs: int = 3, extra: tuple[Any, ...] = (), before: bool = False) -> Any:
+def fit(
+    callback: Any,
+    *,
+    scheduler: Any,
+    epochs: int = 3,
+    extra: tuple[Any, ...] = (),
+    before: bool = False,
+    evaluates: bool = True,
+    **options: Any,
+) -> Any:
     paddle.seed(0)
     model = paddle.Model(Digits())
     optimizer = paddle.optimizer.SGD(scheduler, parameters=model.parameters())
     model.prepare(optimizer, paddle.nn.CrossEntropyLoss(), paddle.metric.Accuracy())
     dataset = paddle.io.TensorDataset([paddle.to_tensor(part) for part in data(64)])
     callbacks = [*extra, callback] if before else [callback, *extra]
-    model.fit(dataset, dataset, batch_size=16, epochs=epochs, verbose=0, shuffle=False, callbacks=callbacks)
+    options = {"batch_size": 16, "epochs": epochs, "verbose": 0, "shuffle": False, **options}
+    model.fit(dataset, dataset if evaluates else None, callbacks=callbacks, **options)
     return model
 
 
@@ -246,6 +256,25 @@ def test_fit_with_a_scheduler_of_epochs(receiver: Receiver, before: bool) -> Non
     assert body["schedule"]["unit"] == "epoch"
     found = [(r["step"], r["metrics"]["lr"]) for r in receiver.stored(run_id) if "lr" in r["metrics"]]
     assert found == [(0, 0.1), (3, 0.1), (4, 0.05), (7, 0.05), (8, 0.025), (11, 0.025)]
+
+
+@pytest.mark.parametrize(("most", "evaluates", "epochs"), [(10, False, None), (12, False, 3), (12, True, None)])
+def test_a_fit_of_so_many_iterations_is_as_long_as_that(
+    receiver: Receiver, most: int, evaluates: bool, epochs: int | None
+) -> None:
+    """Paddle makes epochs of them, one too many where they come out even, and counts what an evaluation takes."""
+    fit(
+        PaddleCallback(receiver.url, lr_every=1),
+        scheduler=lr.ExponentialDecay(0.1, gamma=0.9),
+        num_iters=most,
+        evaluates=evaluates,
+    )
+    run_id, body = only_run(receiver)
+    assert (body.get("total_epochs"), body["steps_per_epoch"]) == (epochs, 4)
+    found = [r["metrics"]["lr"] for r in receiver.stored(run_id) if "lr" in r["metrics"]]
+    assert len(body["schedule"]["values"]) == most
+    assert body["schedule"]["values"][: len(found)] == pytest.approx(found, rel=1e-12)
+    assert receiver.ends[run_id] == {"status": "finished"}
 
 
 class Break(paddle.callbacks.Callback):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -231,6 +232,27 @@ def test_what_has_no_length_is_refused_with_the_reason() -> None:
         schedules.torch(exponential, unit="batch", length=5)
 
 
+def test_a_scheduler_whose_place_another_will_take_is_not_declared_to_last() -> None:
+    """As in torch's own example of averaged weights: from an epoch on the SWALR is stepped in the scheduler's place."""
+    optimizer = optimizer_of(0.1)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+    assert schedules.torch(scheduler, unit="epoch")["class"] == "CosineAnnealingLR"
+    own = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05, anneal_epochs=3)
+    for one in (scheduler, lr_scheduler.ReduceLROnPlateau(optimizer)):
+        with pytest.raises(schedules.UnreadableScheduleError, match=r"an SWALR takes the place .* schedule="):
+            schedules.torch(one, unit="epoch")
+    assert schedules.torch(own, unit="epoch", length=10)["kind"] == "table"
+
+
+def test_one_scheduler_after_the_other_holds_the_averaging_too() -> None:
+    optimizer = optimizer_of(0.1)
+    first = lr_scheduler.ExponentialLR(optimizer, 0.9)
+    own = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05, anneal_epochs=3)
+    both = lr_scheduler.SequentialLR(optimizer, [first, own], milestones=[4])
+    declared = schedules.torch(both, unit="epoch", length=10)
+    assert declared["values"] == [rate for (rate,) in rates(both, 10)]
+
+
 def test_a_rate_held_in_a_tensor_is_read_and_not_touched() -> None:
     rate = torch.tensor(0.1)
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], lr=rate)
@@ -323,6 +345,20 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
     assert found == [0.1, *used]
     assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use", "exact": True}
     assert not optimizer._optimizer_step_post_hooks
+
+
+def test_a_cell_that_is_run_again_leaves_no_hook_of_its_first_run(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)  # the sign of a prompt
+    optimizer: Any = optimizer_of(0.1)
+    for _ in range(3):  # the optimizer is of another cell
+        run = TorchCallback(receiver.url, name="cell", optimizer=optimizer, grad_norm=True)
+    assert (len(optimizer._optimizer_step_pre_hooks), len(optimizer._optimizer_step_post_hooks)) == (1, 1)
+    run.finish()
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not optimizer._optimizer_step_post_hooks
+    assert sorted(end["status"] for end in receiver.ends.values()) == ["finished", "killed", "killed"]
 
 
 def test_what_accelerate_wraps_is_read_as_the_frameworks_own(receiver: Receiver) -> None:

@@ -49,7 +49,7 @@ def call(*command: str | Path, environment: dict[str, str] | None = None) -> str
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, (
         f"{command} ended with {done.returncode}:\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"

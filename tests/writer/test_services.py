@@ -61,7 +61,7 @@ def test_what_everybody_says_at_once_and_again_is_told_once(
 ) -> None:
     urls = [one.url for one in services]
     body = {"kind": "webhook", "name": "w", "url": receiver.url("/hook")}
-    httpx.post(f"{urls[0]}/v1/channels", json=body).raise_for_status()
+    httpx.post(f"{urls[0]}/v1/channels", json=body, timeout=30).raise_for_status()
     runs = [str(uuid4()) for _ in range(RUNS)]
     alive = list(urls)
     with ThreadPoolExecutor(16) as pool:
@@ -88,12 +88,14 @@ def test_what_everybody_says_at_once_and_again_is_told_once(
                 message = {"records": records, **({"process": process} if process else {})}
                 everywhere("POST", f"/v1/runs/{run}/records", message)
     for run in runs:
-        items = httpx.get(f"{urls[0]}/v1/alerts", params={"run_id": run}).json()["items"]
+        items = httpx.get(f"{urls[0]}/v1/alerts", params={"run_id": run}, timeout=30).json()["items"]
         assert sorted((one["code"], one["episode"], one["state"]) for one in items) == [
             ("LOSS001", 1, "resolved"),
             ("LOSS001", 2, "resolved"),
         ]
-        stored = httpx.get(f"{urls[0]}/v1/runs/{run}/records", headers={"Accept": "application/x-ndjson"}).text
+        stored = httpx.get(
+            f"{urls[0]}/v1/runs/{run}/records", headers={"Accept": "application/x-ndjson"}, timeout=30
+        ).text
         assert len(stored.splitlines()) == 2 * len(LOSSES)
     # Delivery is at least once: a repetition, after a service died, is under its own id.
     wanted = RUNS * 2 * 2

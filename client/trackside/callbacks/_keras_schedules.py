@@ -13,6 +13,7 @@ _CLASSES = (
     *("ExponentialDecay", "PiecewiseConstantDecay", "PolynomialDecay", "InverseTimeDecay"),
     *("CosineDecay", "CosineDecayRestarts"),
 )
+_SETTING = ("LearningRateScheduler", "ReduceLROnPlateau")
 _MOST_CALLS = 10_000  # a schedule's values are asked for one by one, and each may take 0.1 ms
 
 
@@ -80,12 +81,16 @@ def of_callbacks(
 
     `begun`: the epochs done before. `names`: the run's `metric_names`.
     """
-    for each in found:
-        kind = type(each).__name__ if _is_of_keras(each) else None
-        if kind == "LearningRateScheduler":
-            return schedules.table(_walked(each.schedule, lr, epochs, begun), unit="epoch", **place)
-        if kind == "ReduceLROnPlateau":
-            return _plateau(each, lr, place, names)
+    setting = [each for each in found if _is_of_keras(each) and type(each).__name__ in _SETTING]
+    walking = [each for each in setting if type(each).__name__ == "LearningRateScheduler"]
+    if walking:
+        # the last that is asked at an epoch's begin has the last word, whatever is asked at its end
+        rates = _walked(walking[-1].schedule, lr, epochs, begun, alone=len(setting) == 1)
+        return schedules.table(rates, unit="epoch", **place)
+    if len(setting) > 1:
+        raise schedules.UnreadableScheduleError("several ReduceLROnPlateau change the rate")
+    if setting:
+        return _plateau(setting[0], lr, place, names)
     if all(each is own or (_is_of_keras(each) and type(each).__name__ != "LambdaCallback") for each in found):
         return schedules.constant(lr)
     return None
@@ -96,8 +101,11 @@ def _is_of_keras(instance: Any) -> bool:
     return type(instance).__module__.partition(".")[0] == "keras"
 
 
-def _walked(schedule: Any, lr: float, epochs: int | None, begun: int) -> list[float]:
-    """The rates that a LearningRateScheduler sets, epoch by epoch, each given the one before."""
+def _walked(schedule: Any, lr: float, epochs: int | None, begun: int, *, alone: bool) -> list[float]:
+    """The rates that a LearningRateScheduler sets, epoch by epoch, each given the one before.
+
+    `alone`: no other callback changes the rate that it is given.
+    """
     if epochs is None or epochs > _MOST_CALLS:
         raise schedules.UnreadableScheduleError(f"the epochs of the LearningRateScheduler are not known: {epochs}")
 
@@ -112,7 +120,12 @@ def _walked(schedule: Any, lr: float, epochs: int | None, begun: int) -> list[fl
         return rates
 
     rates = walk(lr)
-    if begun and rates != walk(lr / 2):
+    follows = (begun or not alone) and rates != walk(lr / 2)
+    if follows and not alone:
+        raise schedules.UnreadableScheduleError(
+            "the LearningRateScheduler goes on from the rate before, and another callback changes that"
+        )
+    if follows:
         raise schedules.UnreadableScheduleError(
             "the LearningRateScheduler goes on from the rate before, and that of the first epoch is not known any more"
         )

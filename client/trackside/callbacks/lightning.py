@@ -11,7 +11,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trackside import _config, _exit, _gradients, _optimizers, _say, _tables, _wire, schedules
+from trackside import _config, _exit, _gradients, _optimizers, _say, _wire, schedules
+from trackside.callbacks import _lightning_schedules
 from trackside.callbacks._loop import FitRun, Loop, broken
 
 __all__ = ["LightningCallback"]  # noqa: F822 - made by __getattr__
@@ -98,9 +99,9 @@ class _Fit(Loop):
             options.setdefault("scheduler_unit", config.interval)
             if config.reduce_on_plateau and config.monitor is not None:
                 options.setdefault("scheduler_metric", config.monitor)
-            if config.frequency != 1:
-                options["schedule"] = _stretched(trainer, config, options, *self._done)
-                scheduler = None
+            found, scheduler = _changed(trainer, config, scheduler, options, self._done)
+            if found is not None:
+                options["schedule"] = found
         ticks = _ticks(trainer, options.get("scheduler_unit", "epoch"), *self._done)
         self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, scheduler=scheduler, **options)
         self._run_id = self.run.id
@@ -249,25 +250,37 @@ def _place(trainer: Any, options: dict[str, Any], epochs_before: int, updates_be
         options.setdefault("total_epochs", epochs)
 
 
-def _stretched(
-    trainer: Any, config: Any, options: Mapping[str, Any], epochs_before: int, updates_before: int
-) -> dict[str, Any] | None:
-    """A scheduler that Lightning steps every so many epochs or batches only (`frequency`), as a table of its rates."""
-    every, unit = config.frequency, options["scheduler_unit"]
-    length = _ticks(trainer, unit, epochs_before, updates_before)
-    # Lightning counts the batches of each epoch anew.
-    even = trainer.accumulate_grad_batches == 1 and options.get("steps_per_epoch", 1) % every == 0
+def _changed(
+    trainer: Any, config: Any, scheduler: Any, options: Mapping[str, Any], done: tuple[int, int]
+) -> tuple[dict[str, Any] | None, Any]:
+    """What the trainer makes of a scheduler, and the scheduler where it is left to itself; neither where that is told
+    to be no schedule that could be known.
+    """
+    unit = options["scheduler_unit"]
+    length = _ticks(trainer, unit, *done)
+    place = {"steps_per_epoch": options.get("steps_per_epoch"), "reporting": _FitRun._reporting}
+    swa = _lightning_schedules.averaging(trainer)
     try:
-        if unit != config.interval or length is None or (unit == "step" and not even):
-            raise schedules.UnreadableScheduleError(f"it is stepped every {every} {config.interval}s only")
-        rates = _tables.torch_values(config.scheduler, -(-length // every))
-        values = [rate for rate in rates for _ in range(every)][:length]
-        return schedules.table(
-            values, unit=unit, steps_per_epoch=options.get("steps_per_epoch"), reporting=_FitRun._reporting
-        )
+        if swa is not None:
+            found = _lightning_schedules.averaged(
+                swa,
+                config,
+                unit=unit,
+                length=length,
+                epochs_before=done[0],
+                most_epochs=int(trainer.max_epochs),
+                place=place,
+            )
+        elif config.frequency != 1:
+            # Lightning counts the batches of each epoch anew.
+            even = trainer.accumulate_grad_batches == 1 and options.get("steps_per_epoch", 1) % config.frequency == 0
+            found = _lightning_schedules.stretched(config, unit=unit, length=length, even=even, place=place)
+        else:
+            found = None
     except schedules.UnreadableScheduleError as error:
         _say.line(f"the schedule is not reported, and so the LR not compared with it: {error}.")
-        return None
+        return None, None
+    return found, scheduler if found is None else None
 
 
 def _loss(outputs: Any, trainer: Any) -> Any:

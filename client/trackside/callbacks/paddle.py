@@ -24,11 +24,12 @@ class PaddleRun(Run):
     gradients that the last update used, before the optimizer clips them.
     """
 
+    _undo: Callable[[], None] | None = None  # a signal may end the run while it is made
+
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         options.setdefault("framework", "paddle")
         super().__init__(url, optimizer=optimizer, **options)
         self._norm: Any = None
-        self._undo: Callable[[], None] | None = None
         if grad_norm and self._sender is not None:
             self._optimizer = optimizer
             self._read_rate, self._read_lr = self._read_lr, self._rate_and_norm
@@ -41,12 +42,12 @@ class PaddleRun(Run):
         found = {} if self._read_rate is None else self._read_rate()
         return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
 
-    def finish(self, status: str = "finished", reason: str | None = None) -> None:
-        """End the run as `Run.finish` does, and leave the optimizer as it was."""
+    def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
+        """Leave the optimizer as it was, whoever ends the run."""
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
-        super().finish(status, reason)
+        return super()._begin_end(status, reason, within_s)
 
 
 class _FitRun(FitRun):
@@ -91,17 +92,23 @@ class _Fit(Loop):
         options = dict(self._options)
         if isinstance(steps, int) and steps > 0:
             self._steps = options.setdefault("steps_per_epoch", steps)
+        by_step = options["scheduler_unit"] == "step"
+        most, ticks = getattr(self.model, "num_iters", None), None
+        if isinstance(most, int):  # `fit` ends in the midst of an epoch, and counts the batches of evaluations too
+            ticks = most if by_step else epochs
+            evaluates = getattr(self.model, "_test_dataloader", None) is not None
+            epochs = most // self._steps if self._steps and not (evaluates or most % self._steps) else None
         if isinstance(epochs, int) and epochs > 0:
             options.setdefault("total_epochs", epochs)
         self._optimizer = getattr(self.model, "_optimizer", None)
         # A scheduler that was stepped before is that far into its schedule, and so are this run's counts.
         done = int(getattr(_optimizers.scheduler_within(self._optimizer), "last_epoch", 0) or 0)
-        if options["scheduler_unit"] == "step":
+        if by_step:
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
         self._with_params(options, accumulate_grad_batches=getattr(self.model, "_accumulate", None))
-        self.run = _FitRun(self._url, optimizer=self._optimizer, **options)
+        self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, **options)
         if self._grad_norm and self._optimizer is not None:
             self._undo = _gradients.before_updates(self._optimizer, self._measure)
 

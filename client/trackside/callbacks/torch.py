@@ -8,7 +8,8 @@ gradient scaler skips is not counted as one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from trackside import _gradients, _optimizers, _wire, _wrappers
@@ -37,23 +38,23 @@ class TorchCallback(Run):
     """
 
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use"}
+    _hook: Any = None  # a signal may end the run while it is made
+    _norm_hook: Any = None
 
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)
         self._optimizer = optimizer = _wrappers.own_optimizer(optimizer)
         self._used: dict[str, Any] | None = None
         self._norm: Any = None
-        self._hook: Any = None
-        self._norm_hook: Any = None
         if self._sender is None:
             return
         if grad_norm:
             try:
-                self._norm_hook = optimizer.register_step_pre_hook(self._measure)
+                self._norm_hook = optimizer.register_step_pre_hook(_uncompiled(self._measure))
             except Exception:
                 self._notices.tell("grad_norm", "this optimizer has no hook before its step; no grad_norm is reported.")
         try:
-            self._hook = optimizer.register_step_post_hook(self._note)  # torch 2.0 and later
+            self._hook = optimizer.register_step_post_hook(_uncompiled(self._note))  # torch 2.0 and later
             self._read_lr = self._last_used
         except Exception:
             self._notices.tell("hook", "this optimizer has no hook after its step: call log before scheduler.step().")
@@ -71,11 +72,20 @@ class TorchCallback(Run):
         found = _optimizers.from_groups(self._optimizer) if used is None else used
         return found if self._norm is None else {**found, "grad_norm": _wire.freeze(self._norm)}
 
-    def finish(self, status: str = "finished", reason: str | None = None) -> None:
-        """End the run as `Run.finish` does, and take the hooks off the optimizer."""
+    def _begin_end(self, status: str, reason: str | None, within_s: float) -> bool:
+        """Take the hooks off the optimizer, whoever ends the run: a cell that is run again may keep the optimizer."""
         hooks, self._hook, self._norm_hook = (self._hook, self._norm_hook), None, None
         for hook in hooks:
             if hook is not None:
                 with contextlib.suppress(Exception):
                     hook.remove()
-        super().finish(status, reason)
+        return super()._begin_end(status, reason, within_s)
+
+
+def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook that `torch.compile` does not trace where a step is compiled: reading a rate would cut its graph.
+
+    Making an optimizer imports dynamo, so where it is not there nothing is compiled.
+    """
+    disable = getattr(sys.modules.get("torch._dynamo"), "disable", None)
+    return hook if disable is None else disable(hook)
