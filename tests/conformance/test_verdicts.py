@@ -224,9 +224,9 @@ def test_a_level_change_is_no_constant_factor() -> None:
     assert verdict.first_off is not None
     assert (verdict.first_off.index, verdict.first_off.epoch) == (10, 11)
     assert verdict.first_off.expected == pytest.approx(0.0018)
-    assert [cause.cause for cause in verdict.causes] == ["manual_override", "param_mismatch"]
-    assert "From epoch 11 on" in verdict.causes[0].statement
-    assert verdict.causes[1].params["actual"]["value"] == 0.1
+    assert [cause.cause for cause in verdict.causes] == ["param_mismatch", "manual_override"]  # at the schedule's step
+    assert verdict.causes[0].params["actual"]["value"] == 0.1
+    assert "From epoch 11 on" in verdict.causes[1].statement
 
 
 def test_where_nothing_fits_it_is_said_plainly() -> None:

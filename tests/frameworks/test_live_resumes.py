@@ -104,3 +104,32 @@ def test_the_half_that_was_not_restored_is_named(name: str, restore: Any, cause:
     assert answer.causes[0].cause == cause
     assert answer.causes[0].params["at_tick"]["value"] == place
     assert len(answer.causes) <= 3
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "polynomial"])
+def test_more_epochs_on_resume_are_told_from_the_old_totals_last_lr(name: str) -> None:
+    from transformers import get_scheduler
+
+    def build(total: int) -> tuple[Any, Any]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=BASE)
+        return optimizer, get_scheduler(name, optimizer, num_warmup_steps=3, num_training_steps=total)
+
+    (optimizer, scheduler), lrs = build(TICKS), []
+    for tick in range(2 * TICKS):
+        if tick == TICKS:
+            saved, other = copy.deepcopy((optimizer.state_dict(), scheduler.state_dict()))
+            optimizer, scheduler = build(2 * TICKS)
+            optimizer.load_state_dict(saved)
+            scheduler.load_state_dict(other)
+        lrs.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    params = {"name": name, "num_warmup_steps": 3, "num_training_steps": 2 * TICKS}
+    own = {"framework": "transformers", "class": "get_scheduler", "params": params, "base_lr": BASE, "unit": "step"}
+    reporting = {"when": "in_use", "step_base": 0, "exact": True}
+    schedule = compile_schedule({**own, "reporting": reporting})
+    for since in (0, TICKS):
+        answer = explain(schedule, [LrPoint(lr, step=tick) for tick, lr in enumerate(lrs)][since:])
+        (cause,) = answer.causes
+        assert (cause.cause, cause.params["total"]["value"]) == ("total_changed_on_resume", TICKS)
+        assert cause.params["at_tick"]["low"] == TICKS

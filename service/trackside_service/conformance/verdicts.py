@@ -27,12 +27,15 @@ from trackside_service.conformance.printing import FULL_TOLERANCE, PrintFormat, 
 from trackside_service.conformance.strides import may_be_cut
 from trackside_service.conformance.tracker import TrackerState, absorb, start
 from trackside_service.schedules.compiled import CompiledSchedule
+from trackside_service.schedules.curve import FloatArray
 from trackside_service.schedules.driving import driver_of
 
 BATCH_SERIES = 4096
 """Points that the diagnosis of a finished log looks at; a longer log is thinned."""
 _LITTLE: Final = MOST_WORK // 20
 """What the search under the prints' own digits may cost: as much as usual logs take."""
+_MOSTLY: Final = 0.9
+"""Share of the LRs that are no higher than what their noise is measured by."""
 _COARSER: Final = 2.5
 """Times as far as the log's format allows, from which on a print's own digits are another way of reading it."""
 
@@ -219,7 +222,7 @@ def _evidence(
     points = [known[index] for index in sorted(known)]
     prints = tuple(read_print(point.lr, point.text) for point in points)
     values = np.array([each.value for each in prints], dtype=np.float64)
-    halves, own = manner.shown.widest(np.nan_to_num(values), state.peak), None
+    halves, own = manner.shown.widest(np.nan_to_num(values), _size(state.peak, values)), None
     if manner.ways:
         reaches = [OwnPrint(each, state.prints, state.peak).reach() for each in prints]
         own = np.array([max(reach.below, reach.above) for reach in reaches])
@@ -246,6 +249,12 @@ def _evidence(
         work=Work(_LITTLE if manner.ways else MOST_WORK),
     )
     return readings, evidence.with_views()
+
+
+def _size(peak: float, values: FloatArray) -> float:
+    """Return what the LRs' noise is relative to: the declared peak, or the run's own, but for a few, if higher."""
+    known = np.abs(values[np.isfinite(values)])
+    return max(peak, float(np.quantile(known, _MOSTLY))) if len(known) else peak
 
 
 def explain(schedule: CompiledSchedule, points: Sequence[LrPoint], *, run_updates: int | None = None) -> Explanation:

@@ -265,7 +265,8 @@ class Fit:
     """A cause that explains every point, under a convention.
 
     `free`: how many numbers were fitted to the log. `changes`: whether something is supposed to have changed on the
-    way. `far_fetched`: to be named only where nothing else explains the log.
+    way. `far_fetched`: to be named only where nothing else explains the log. `behind`: causes that say the same more
+    simply where they explain the log too.
     """
 
     cause: Cause
@@ -273,6 +274,7 @@ class Fit:
     free: int = 0
     changes: bool = False
     far_fetched: bool = False
+    behind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,15 @@ def _fit(view: View, params: dict[str, Any], what: str) -> Fit:
         f"From {at(view, tick)} on {what}: {why}.",
         advice,
     )
-    return Fit(cause, view.convention, 1, changes=True)
+    # An LR that changes by hand exactly where the schedule has a step is that step by another factor.
+    behind = frozenset({"param_mismatch"}) if _at_a_step(view) else frozenset()
+    return Fit(cause, view.convention, 1, changes=True, behind=behind)
+
+
+def _at_a_step(view: View) -> bool:
+    """Say whether the declared LR is flat on either side of the change, and another behind it."""
+    around = view.expected[max(view.first - 2, 0) : view.first + 2]
+    return len(around) == 4 and bool(around[0] == around[1] != around[2] == around[3])
 
 
 LEVEL_CHANGE = CauseSpec("level_change", search)

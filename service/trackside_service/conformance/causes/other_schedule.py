@@ -37,8 +37,10 @@ _IDENTIFYING: Final = 3_000_000
 
 
 def search(evidence: Evidence) -> Sequence[Fit]:
-    """Return the constant LR that explains every point: no scheduler ran."""
-    return _first(evidence, (_constant,))
+    """Return the constant LR that explains every point, from the start or behind the warm-up: no scheduler ran, or none
+    that decays.
+    """
+    return _first(evidence, (_constant, _undecayed))[:1]
 
 
 def search_curves(evidence: Evidence) -> Sequence[Fit]:
@@ -70,6 +72,26 @@ def _constant(view: View, peak: float) -> Fit | None:
         words(view.schedule, "different_curve", shape="a constant LR").advice,
     )
     return Fit(cause, view.convention, 1, far_fetched=True)
+
+
+def _undecayed(view: View, peak: float) -> Fit | None:
+    """Search the declared warm-up and then the LR that it leads to, to the end."""
+    del peak
+    warmup, schedule = layout_of(view.schedule).warmup, view.schedule
+    behind = view.ticks >= warmup
+    if not warmup or int(behind.sum()) < _FEWEST or behind.all():
+        return None
+    top = float(schedule.lrs(np.array([float(warmup)]))[0])
+    if not bool(view.allows(np.where(behind, top, view.expected))):
+        return None
+    cause = Cause(
+        "different_schedule",
+        "other_schedule",
+        {"shape": "constant", "lr": top, "after": warmup},
+        f"The LR stays at {top:.6g} behind its warm-up, where {called(schedule)} was declared: nothing decays.",
+        words(schedule, "different_curve", shape="a constant LR behind the warm-up").advice,
+    )
+    return Fit(cause, view.convention)
 
 
 def _parameter(view: View, peak: float) -> Fit | None:

@@ -221,7 +221,7 @@ def _jumped(view: View) -> Fit | None:
     if view.length - first < 3:
         return None
     most = min(max(2 * view.last_tick, 64), _MOST_JUMPS)
-    jumps = np.concatenate([np.arange(2.0, most), -np.arange(2.0, min(view.ticks[first], most) + 1.0)])
+    jumps = np.concatenate([np.arange(-min(view.ticks[first], most), -1.0), np.arange(2.0, most)])
     begin = view.ticks[first]
 
     def predict(jump: FloatArray, ticks: FloatArray) -> FloatArray:
@@ -230,7 +230,7 @@ def _jumped(view: View) -> Fit | None:
     found = view.survivors(jumps, predict)
     if not len(found):
         return None
-    jump = stretch(np.sort(found), float(min(found, key=abs)))
+    jump = stretch(found, float(min(found, key=abs)))
     place = Interval(float(begin), float(view.ticks[first - 1]) + 1.0 if first else 0.0, float(begin))
     ahead = f"{abs(jump.value):g} {tick(view.schedule, abs(jump.value))} {'ahead of' if jump.value > 0 else 'behind'}"
     where = at(view, begin)

@@ -31,19 +31,24 @@ _PLENTY_FULL: Final = 4
 
 _LARGE: Final = 9
 """Times a total or a clock from which on they meet a flat line by accident."""
+_LARGEST: Final = 64
+"""Times a total at most that somebody may have counted: by processes, or micro-batches."""
 
 
 def diagnose(evidence: Evidence, causes: Sequence[CauseSpec]) -> tuple[Fit, ...]:
     """Return the fits to name, simplest first. A family whose search raises is logged by its name and left out."""
     found = [_searched(spec, spec.search, evidence) for spec in causes]
-    if not _settled(evidence, found):
-        for fits, spec in zip(found, causes, strict=True):
-            if spec.deep is None or (spec is not causes[-1] and any(not fit.changes for fit in fits)):
-                continue
-            if spec is causes[-1] and sum(map(len, found)) >= _ENOUGH:
-                continue
-            named = {fit.cause.cause for fit in fits}
-            fits += [fit for fit in _searched(spec, spec.deep, evidence) if fit.cause.cause not in named]
+    settled = _settled(evidence, found)
+    standing = {fit.cause.family for fits in found for fit in fits if _stands(fit)}
+    for fits, spec in zip(found, causes, strict=True):
+        if spec.deep is None or (spec is not causes[-1] and any(_stands(fit) for fit in fits)):
+            continue
+        if settled and not (spec.family == "warmup" and standing == {"total"}):  # a longer warm-up looks like both
+            continue
+        if spec is causes[-1] and sum(map(len, found)) >= _ENOUGH:
+            continue
+        named = {fit.cause.cause for fit in fits}
+        fits += [fit for fit in _searched(spec, spec.deep, evidence) if fit.cause.cause not in named]
     return _few([fit for fits in found for fit in fits])
 
 
@@ -61,7 +66,12 @@ def _settled(evidence: Evidence, found: Sequence[Sequence[Fit]]) -> bool:
     """Say whether something that did not change on the way explains more points than could be chance."""
     off = max((_telling(view) for view in evidence.views), default=0)
     plenty = off >= (_PLENTY_FULL if evidence.format.style == "full" else _PLENTY)
-    return plenty and any(not fit.changes for fits in found for fit in fits)
+    return plenty and any(_stands(fit) for fits in found for fit in fits)
+
+
+def _stands(fit: Fit) -> bool:
+    """Say whether the fit explains the log by what held from the start on, and was likely."""
+    return not fit.changes and not fit.far_fetched
 
 
 def _telling(view: View) -> int:
@@ -74,8 +84,15 @@ def _few(fits: Sequence[Fit]) -> tuple[Fit, ...]:
     near = [fit for fit in fits if not fit.far_fetched] or list(fits)
     if near and near[0].cause.cause == "never_stepped":
         near = _beside_frozen(near)
-    near = [fit for fit in near if not _back_to_the_start(fit, near)]
+    near = _in_order([fit for fit in near if not _back_to_the_start(fit, near)])
     return tuple(sorted(near, key=lambda fit: _odd(fit) and any(not other.free for other in near)))[:MOST]
+
+
+def _in_order(fits: Sequence[Fit]) -> list[Fit]:
+    """Return the fits, each behind those that say the same more simply."""
+    last = {fit.cause.cause: place for place, fit in enumerate(fits)}
+    behind = [max((last.get(name, -1) for name in fit.behind), default=-1) for fit in fits]
+    return [fits[place] for place in sorted(range(len(fits)), key=lambda at: (max(at, behind[at]), behind[at] > at))]
 
 
 def _beside_frozen(fits: Sequence[Fit]) -> list[Fit]:
@@ -84,9 +101,18 @@ def _beside_frozen(fits: Sequence[Fit]) -> list[Fit]:
     accidents = {*_ALSO_FLAT}
     if "double_step" not in names:
         accidents |= {"accelerate_num_processes", "grad_accum_micro_step"}
-    if not any(fit.cause.params.get("accumulation", {}).get("low", _LARGE) < _LARGE for fit in fits):
-        accidents |= {"wrong_total", "grad_accum_total", "world_size_total"}
+    times = min((_times(fit) for fit in fits if fit.cause.cause == "wrong_total"), default=math.inf)
+    if times >= _LARGE:
+        accidents |= {"grad_accum_total", "world_size_total"}
+    if times > _LARGEST:
+        accidents |= {"wrong_total"}
     return [fit for fit in fits if fit.cause.cause not in accidents and "jump" not in fit.cause.params]
+
+
+def _times(fit: Fit) -> float:
+    """Return how many times the declared total a wrong total is at least."""
+    params = fit.cause.params
+    return float(params["total"]["low"] / params["declared"])
 
 
 def _back_to_the_start(fit: Fit, fits: Sequence[Fit]) -> bool:

@@ -22,6 +22,8 @@ from trackside_service.schedules.curve import FloatArray
 _FASTEST = 4096
 _FEW, _SMALL = 4, 8
 _LARGEST_EPOCH = 200_000
+_COUNTS = np.array([*range(2, 65), *range(64, 513, 8), 640, 768, 1024, 2048, 4096], dtype=np.float64)
+"""Processes, and micro-batches of an update, that somebody may have."""
 _ACCELERATE = ("torch", "transformers", None)
 """Whose schedulers accelerate prepares: torch's LRScheduler. timm's are told the epoch: no steps are multiplied."""
 
@@ -114,7 +116,6 @@ def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
         plain = view.survivors(factors, lambda k, ticks: schedule.lrs(k * ticks))
         end = np.inf if schedule.refused_after is None else float(schedule.refused_after)
         held = plain if end == np.inf else view.survivors(factors, _frozen_at(schedule, end))
-        plain, held = _plausible(view, plain), _plausible(view, held)
         # A run that takes half as many updates as the schedule has ticks was meant to step twice an update.
         meant = schedule.unit == "step" and _ratio(evidence) == 0.5
         twice = _double(view, plain) if not meant else ()
@@ -124,12 +125,19 @@ def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
     return ()
 
 
-def _plausible(view: View, factors: FloatArray) -> FloatArray:
-    """Return the factors that are no accident: a large one, with few points off, meets any periodic curve somewhere."""
-    if view.off.sum() > _FEW:
-        return factors
-    horizon = view.schedule.horizon or 64 * view.last_tick
-    return factors[(factors <= _SMALL) | (factors * view.last_tick <= 2 * horizon)]
+def _usual_first(view: View, factors: FloatArray) -> tuple[FloatArray, bool]:
+    """Return the factors that are no accident, and True; where there are none, those that some machine has, and False.
+
+    A large one, with few points off, meets any periodic curve somewhere; and nobody has 1,799 processes.
+    """
+    usual = factors[np.isin(factors, _COUNTS)]
+    likely = factors if len(usual) else factors[:0]
+    if view.off.sum() <= _FEW:
+        horizon = view.schedule.horizon or 64 * view.last_tick
+        likely = likely[(likely <= _SMALL) | (likely * view.last_tick <= 2 * horizon)]
+    if len(likely):
+        return likely, True
+    return (usual if len(usual) else factors), False
 
 
 def _frozen_at(schedule: CompiledSchedule, end: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
@@ -139,27 +147,30 @@ def _frozen_at(schedule: CompiledSchedule, end: float) -> Callable[[FloatArray, 
 def _double(view: View, found: FloatArray) -> Sequence[Fit]:
     """Two calls; or as many as it takes, where neither processes nor micro-batches would explain them."""
     only = view.schedule.framework not in _ACCELERATE and view.schedule.unit == "epoch"
+    found, likely = _usual_first(view, found)
     if not len(found) or (2.0 not in found and not only):
         return ()
     times = 2.0 if 2.0 in found else _usual(found).value
     cause = _too_fast(view, "double_step", Interval(times, times, times), {"factor": int(times)})
-    return (Fit(cause, view.convention),)
+    return (Fit(cause, view.convention, far_fetched=not likely),)
 
 
 def _processes(view: View, found: FloatArray) -> Sequence[Fit]:
+    found, likely = _usual_first(view, found)
     if not len(found) or view.schedule.framework not in _ACCELERATE:
         return ()
     count = _usual(found)
     cause = _too_fast(view, "accelerate_num_processes", count, {"num_processes": count.as_param()})
-    return (Fit(cause, view.convention, 1),)
+    return (Fit(cause, view.convention, 1, far_fetched=not likely),)
 
 
 def _micro_batches(view: View, found: FloatArray) -> Sequence[Fit]:
+    found, likely = _usual_first(view, found)
     if not len(found) or view.schedule.unit == "epoch":
         return ()
     count = _usual(found)
     cause = _too_fast(view, "grad_accum_micro_step", count, {"accumulation": count.as_param()})
-    return (Fit(cause, view.convention, 1),)
+    return (Fit(cause, view.convention, 1, far_fetched=not likely),)
 
 
 def _usual(found: FloatArray) -> Interval:

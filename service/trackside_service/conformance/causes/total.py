@@ -56,7 +56,8 @@ def search_totals(evidence: Evidence) -> Sequence[Fit]:
     found = [fit for view in evidence.views if (fit := _from_the_start(view, layout, run)) is not None][:1]
     if found:
         return (*found, *_perhaps_on_resume(evidence.views[0], found[0]))
-    return [fit for view in evidence.views if (fit := _on_resume(view, layout)) is not None][:1]
+    changed = [fit for view in evidence.views if (fit := _on_resume(view, layout)) is not None]
+    return (changed or [fit for view in evidence.views if (fit := _until_resume(view, layout)) is not None])[:1]
 
 
 def run_ticks(evidence: Evidence) -> int | None:
@@ -221,8 +222,10 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
     assert layout.total is not None
     first, declared = view.first, layout.total
     # The LR of the resumed update itself is still the old one: the point before may follow the change.
+    held = view.schedule.framework == "transformers"
     alone = view.length - first < 2
-    if first < 2 or (alone and view.schedule.framework != "transformers"):
+    begins = first == 1 and held and view.ticks[0] > 0.0  # the log of the resumed process, with that update first
+    if (first < 2 and not begins) or (alone and (not held or begins)):
         return None
     tail = _tail(view)
     before = view.ticks[first - 1]
@@ -255,6 +258,47 @@ def _on_resume(view: View, layout: Layout) -> Fit | None:
         if change is not None:
             return replace(change, far_fetched=True)  # their state keeps the total
     return None
+
+
+def _until_resume(view: View, layout: Layout) -> Fit | None:
+    """Search the total that held until a resume with the declared one, the update of the resume included: it takes the
+    LR that the checkpoint holds.
+    """
+    assert layout.total is not None
+    last = int(np.flatnonzero(view.off)[-1])
+    # Of a single point off, any total would do: unless it is the first of a process that was resumed.
+    if view.schedule.framework != "transformers" or view.length - last <= 2 or not (last or view.ticks[0] > 0.0):
+        return None
+    head, declared = view.of(np.arange(view.length) <= last), layout.total
+    least = max(float(view.ticks[last]), 1.0)  # the process before did not go on past its end
+    most = max(float(declared), least)
+    grid = np.unique(
+        np.concatenate([np.geomspace(least, most * 64.0, _SAMPLES), np.linspace(least, most * 4.0, _SAMPLES)])
+    )
+    for predict in _variants(layout):
+        found = solve(head, predict, grid, integer=True, avoid=float(declared))
+        if found is not None and found.high >= least:
+            low = max(found.low, least)
+            return _changed_until(view, declared, Interval(max(found.value, low), low, found.high), last)
+    return None
+
+
+def _changed_until(view: View, declared: int, total: Interval, last: int) -> Fit:
+    until, unit = view.ticks[last], tick(view.schedule, 2)
+    why, advice = words(view.schedule, "total_changed_on_resume")
+    cause = Cause(
+        "total_changed_on_resume",
+        "total",
+        {
+            "total": total.as_param(),
+            "declared": declared,
+            "at_tick": {"value": until, "low": until, "high": view.ticks[last + 1] - 1.0},
+        },
+        f"Up to {at(view, until)} the schedule followed a total of {total} {unit}, and behind it the declared "
+        f"{declared}: {why}. The first update after the resume still takes the checkpoint's LR.",
+        advice,
+    )
+    return Fit(cause, view.convention, 1, changes=True)
 
 
 def _still_to_come(view: View, declared: int, total: Interval, before: float) -> Fit | None:

@@ -13,7 +13,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Final, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -23,7 +22,6 @@ from trackside_service.schedules.curve import Curve, FloatArray, Plain
 MOST_TICKS: Final = 1_000_000
 """Ticks that are followed at most; the LRs after them are not known. Following so many takes tenths of a second."""
 _ONE_BY_ONE: Final = 16_384
-_ROW: Final = 1_024
 _FEW: Final = 512
 """Maps that do more than multiply, as a cosine's turn does, up to which the others are multiplied at once."""
 
@@ -289,20 +287,27 @@ def _applied(scale: FloatArray, shift: FloatArray, first: float) -> FloatArray:
     adding = np.flatnonzero(shift != 0.0)
     if len(adding) <= _FEW:
         return _multiplied(scale, shift, first, adding.tolist())
-    maps = zip(scale[:_ONE_BY_ONE].tolist(), shift[:_ONE_BY_ONE].tolist(), strict=True)
-    lrs = [*accumulate(maps, lambda lr, each: each[0] * lr + each[1], initial=first)]
+    lrs = _one_by_one(scale[:_ONE_BY_ONE], shift[:_ONE_BY_ONE], first)
     left = len(scale) - _ONE_BY_ONE
     if left <= 0:
         return np.array(lrs)
-    rows = -(-left // _ROW)
-    a = np.concatenate([scale[_ONE_BY_ONE:], np.ones(rows * _ROW - left)]).reshape(rows, _ROW).T.copy()
-    b = np.concatenate([shift[_ONE_BY_ONE:], np.zeros(rows * _ROW - left)]).reshape(rows, _ROW).T.copy()
-    for place in range(1, _ROW):
+    long = max(math.isqrt(left), 1)  # as many rows as there are maps in one
+    rows = -(-left // long)
+    a = np.concatenate([scale[_ONE_BY_ONE:], np.ones(rows * long - left)]).reshape(rows, long).T.copy()
+    b = np.concatenate([shift[_ONE_BY_ONE:], np.zeros(rows * long - left)]).reshape(rows, long).T.copy()
+    for place in range(1, long):
         b[place] += a[place] * b[place - 1]
         a[place] *= a[place - 1]
-    ends = zip(a[-1].tolist(), b[-1].tolist(), strict=True)
-    begins = np.array([*accumulate(ends, lambda lr, each: each[0] * lr + each[1], initial=lrs[-1])][:-1])
+    begins = np.array(_one_by_one(a[-1], b[-1], lrs[-1])[:-1])
     return np.concatenate([lrs, (a * begins + b).T.ravel()[:left]])
+
+
+def _one_by_one(scale: FloatArray, shift: FloatArray, first: float) -> list[float]:
+    lr, lrs = first, [first]
+    for a, b in zip(scale.tolist(), shift.tolist(), strict=True):
+        lr = a * lr + b
+        lrs.append(lr)
+    return lrs
 
 
 def _multiplied(scale: FloatArray, shift: FloatArray, first: float, adding: Sequence[int]) -> FloatArray:
@@ -337,7 +342,8 @@ class Recursion(Plain):
         clock = np.floor(np.asarray(ticks, dtype=np.float64))
         most = int(np.max(clock, initial=0.0, where=clock <= MOST_TICKS))
         if not self._known or len(self._known[0]) <= most:
-            self._known[:] = [self._follow(min(max(1024, most + most // 4), MOST_TICKS))]
+            ahead = most // 4 if self._known else 0  # who asks again will ask for more
+            self._known[:] = [self._follow(min(max(1024, most + ahead), MOST_TICKS))]
         values = self._known[0]
         place = np.minimum(clock, len(values) - 1).astype(np.int64)
         return np.where(clock <= most, values[place], np.nan)
