@@ -11,7 +11,10 @@ from starlette.routing import Match
 from tests.api.test_runs import opened
 from tests.support.problems import assert_problem
 
+from trackside_service.api.app import create_app
 from trackside_service.api.routers.records import DIRECT
+from trackside_service.cli.assemble import open_context
+from trackside_service.settings import Settings
 
 RUN = UUID("0b0c7a1e-52c5-4d3c-9a61-0d8f6b1c2d3e")
 USUAL = {"type": "http", "method": "POST", "query_string": b"", "path": f"/v1/runs/{RUN}/records", "root_path": ""}
@@ -38,6 +41,13 @@ def test_it_takes_the_usual_form_with_the_id() -> None:
 )
 def test_it_leaves_the_rest(other: dict[str, Any]) -> None:
     assert DIRECT.matches({**USUAL, **other})[0] is Match.NONE
+
+
+def test_the_service_asks_it_first_and_keeps_the_ordinary_one_behind_it() -> None:
+    app = create_app(open_context(Settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")))
+    found = [route for route in app.router.routes if route.matches({**USUAL, "app": app})[0] is Match.FULL]
+    assert found[0] is DIRECT
+    assert len(found) == 2
 
 
 def test_both_ways_store_and_refuse_alike(api: httpx.Client) -> None:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,21 @@ def logs(draw: st.DrawFn) -> tuple[dict[str, Any], list[LrPoint]]:
         epoch = float(index) if where in ("epoch", "both") or (where == "mixed" and not index % 2) else None
         points.append(LrPoint(float(shown), step, epoch, shown if text else None))
     return declaration, points
+
+
+@pytest.mark.parametrize("place", ["step", "epoch"])
+def test_an_infinite_lr_is_off_even_where_the_schedule_overflows(place: str) -> None:
+    declaration = {"framework": "torch", "class": "ExponentialLR", "params": {"gamma": 10.0}, "unit": "step"}
+    schedule = compile_schedule({**declaration, "base_lr": 0.1, "steps_per_epoch": 4})
+    points = [
+        LrPoint(math.inf, tick if place == "step" else None, tick / 4 if place == "epoch" else None)
+        for tick in range(320, 324)
+    ]
+    state = start(schedule)
+    for point in points:
+        state = advance(schedule, state, point)
+    assert state == absorb(schedule, start(schedule), points)
+    assert judge(schedule, state).verdict == "off_schedule"
 
 
 @settings(max_examples=50, deadline=None)

@@ -35,7 +35,7 @@ RUN = make_run()  # resnet-7 of vision, with the tag "nightly"
     ],
 )
 def test_every_matcher_that_is_given_has_to_fit(matchers: dict[str, Any], expected: bool) -> None:
-    assert Matchers(**matchers).match(ALERT, RUN) is expected
+    assert Matchers(**matchers).match(ALERT, RUN.spec) is expected
 
 
 def test_a_silence_of_everything_is_refused() -> None:
@@ -50,5 +50,5 @@ def test_the_last_of_several_counts() -> None:
         return Silence(UUID(int=hours), Matchers(code=(code,)), NOW + timedelta(hours=hours), NOW)
 
     silences = [silence(2), silence(5), silence(3), silence(9, "LOSS")]
-    assert silenced_until(silences, ALERT, RUN, NOW) == NOW + timedelta(hours=5)
-    assert silenced_until(silences, ALERT, RUN, NOW + timedelta(hours=5)) is None
+    assert silenced_until(silences, ALERT, RUN.spec, NOW) == NOW + timedelta(hours=5)
+    assert silenced_until(silences, ALERT, RUN.spec, NOW + timedelta(hours=5)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,7 +16,7 @@ from trackside_service.domain.runs import RuleSetting, Run, RunSpec
 from trackside_service.monitor import memory as kept
 from trackside_service.monitor.memory import KEPT_FOR, MEMORY, Known, Memory
 from trackside_service.rules import RULES
-from trackside_service.storage.engine import write_transaction
+from trackside_service.storage.engine import read_transaction, write_transaction
 from trackside_service.storage.metrics import Metric
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -100,3 +101,59 @@ def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, monkeyp
             for run_id in ids:
                 monitor.record(connection, run_id, None, [Record({"train_loss": 1.0}, step=step)], now=NOW)
     assert reads == []
+
+
+def test_what_a_rollback_undid_is_still_known_as_it_was(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of posts that is begun again would otherwise read every run of it, at thirty times the posts' cost."""
+    MEMORY.clear()
+    ids = [UUID(int=number + 1) for number in range(3)]
+    with write_transaction(engine) as connection:
+        for run_id in ids:
+            monitor.open_run(connection, run_id, SPEC, process=None, now=NOW)
+    reads: list[UUID] = []
+    read = kept._read
+
+    def counted(connection: sa.Connection, run_id: UUID) -> Known:
+        reads.append(run_id)
+        return read(connection, run_id)
+
+    def post(connection: sa.Connection, steps: Iterable[int]) -> None:
+        for run_id in ids:
+            for step in steps:
+                result = monitor.record(connection, run_id, None, [Record({"lr": 0.1}, step=step)], now=NOW)
+                assert (result.accepted, result.duplicates) == (1, 0)
+
+    monkeypatch.setattr(kept, "_read", counted)
+    with write_transaction(engine) as connection:
+        post(connection, [0])
+    for _ in range(2):  # the second time begins where the first did
+        with engine.connect() as connection:
+            post(connection, [1, 2, 3])
+            connection.rollback()
+    with write_transaction(engine) as connection:
+        post(connection, [1, 2, 3])
+    assert reads == []
+    MEMORY.clear()
+    with engine.connect() as connection:
+        post(connection, [4])
+        connection.rollback()
+    with write_transaction(engine) as connection:  # read by the first, and known to the second
+        post(connection, [4])
+    assert reads == ids
+
+
+def test_who_reads_meanwhile_sees_what_is_committed_and_takes_nothing_away(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MEMORY.clear()
+    run_id = UUID(int=1)
+    with write_transaction(engine) as connection:
+        monitor.open_run(connection, run_id, SPEC, process=None, now=NOW)
+    monkeypatch.setattr(kept, "_read", lambda *_: pytest.fail("read anew"))
+    for step in (0, 1):
+        with write_transaction(engine) as connection:
+            monitor.record(connection, run_id, None, [Record({"lr": 0.1}, step=step)], now=NOW)
+            with read_transaction(engine) as other:
+                seen = kept.look(other, run_id)
+            assert len(seen.metrics) == step
+    assert seen.metrics["lr"].step == 0

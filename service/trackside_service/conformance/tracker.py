@@ -310,14 +310,14 @@ def _key(schedule: CompiledSchedule, ticks: _Ticks, own: OwnPrint) -> _Judged | 
         expected = _expected(schedule, first)
         if math.isnan(expected):
             return None
-        if expected == value:
+        if expected == value and math.isfinite(value):
             return _NEVER, NEVER
         key = deviation(value, expected, peak)
         return key, NEVER if key == _NEVER else own.ways(expected)
     lrs = _sorted(schedule, first, last) if last - first < _NARROW else lrs_within(schedule, first, last)
     if lrs is None:
         return None
-    if lrs[0] == value == lrs[-1]:
+    if lrs[0] == value == lrs[-1] and math.isfinite(value):
         return _NEVER, NEVER
     above = bisect_left(lrs, value)
     nearest = lrs[max(above - 1, 0) : above + 1]

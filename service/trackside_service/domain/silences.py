@@ -10,7 +10,7 @@ from uuid import UUID
 
 from trackside_service.domain.alerts import Alert
 from trackside_service.domain.findings import Severity
-from trackside_service.domain.runs import Run
+from trackside_service.domain.runs import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Matchers:
         if not any(getattr(self, name) for name in FIELDS):
             raise ValueError(f"at least one matcher is needed: {', '.join(FIELDS)}")
 
-    def match(self, alert: Alert, run: Run) -> bool:
-        """Whether they match an alert of a run."""
+    def match(self, alert: Alert, run: RunSpec) -> bool:
+        """Whether they match an alert of a run that is declared so."""
         return (
-            one_of(self.project, [run.spec.project])
-            and one_of(self.run, [str(run.id), run.spec.name])
-            and one_of(self.tag, run.spec.tags)
+            one_of(self.project, [run.project])
+            and one_of(self.run, [str(alert.run_id), run.name])
+            and one_of(self.tag, run.tags)
             and names_code(self.code, alert.code)
             and one_of(self.severity, [alert.severity])
         )
@@ -60,7 +60,7 @@ class Silence:
             raise ValueError("times must carry their zone")
 
 
-def silenced_until(silences: Iterable[Silence], alert: Alert, run: Run, now: datetime) -> datetime | None:
+def silenced_until(silences: Iterable[Silence], alert: Alert, run: RunSpec, now: datetime) -> datetime | None:
     """Return when the last of the silences that match an alert at `now` expires; None where none does."""
     matching = [one.until for one in silences if one.until > now and one.matchers.match(alert, run)]
     return max(matching, default=None)

@@ -37,7 +37,7 @@ def digest_of(connection: sa.Connection, one: DueDigest, now: datetime) -> Diges
         for alert in listed
         if (run := run_of(alert)) is not None
         and one.route.covers(alert, run)
-        and silenced_until(silenced, alert, run, now) is None
+        and silenced_until(silenced, alert, run.spec, now) is None
     ]
     return Digest(
         since=one.since,

@@ -1,7 +1,8 @@
 """What a process knows of a run between two posts, so that the second need not read it all again.
 
 It is kept under the version of the run's row, which every write of the run draws anew. Under the run's lock the version
-says whether what is kept still holds; another process's write, or a rollback of our own, makes it another one.
+says whether what is kept still holds; another process's write makes it another one. What a transaction of our own
+found is kept beside what it made of it, so that after a rollback it is there again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 from uuid import UUID
+from weakref import ref
 
 import sqlalchemy as sa
 
@@ -31,7 +33,7 @@ from trackside_service.storage import alerts, lives, metrics, runs
 from trackside_service.storage.metrics import Metric
 
 # Runs in turn beyond this limit would each be read anew at every post, which costs ten times the post itself. What is
-# kept of a usual one takes some 80 kB, so that a service with fewer runs takes less; one with hundreds of metrics, or a
+# kept of a usual one takes some 90 kB, so that a service with fewer runs takes less; one with hundreds of metrics, or a
 # schedule that is a long table, counts as many.
 MAX_RUNS: Final = 2_048
 _METRICS: Final = 80
@@ -107,6 +109,22 @@ def _numbers(value: object) -> int:
     return 1
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A run at its latest version. `before`: what the latest transaction found, `during` whose connection it was."""
+
+    version: int
+    known: Known
+    weight: int
+    before: tuple[int, Known] | None = None
+    during: ref[sa.Connection] | None = None
+
+    def at(self, version: int) -> Known | None:
+        if self.version == version:
+            return self.known
+        return self.before[1] if self.before is not None and self.before[0] == version else None
+
+
 class Memory:
     """The runs that were written last, each under its version: up to `limit` by their weight, the latest in any case,
     and of those that were heard of no later than `kept_for` before the newest (None: of all). Safe to use from several
@@ -116,7 +134,7 @@ class Memory:
     def __init__(self, limit: int = MAX_RUNS, kept_for: timedelta | None = None) -> None:
         self._limit = limit
         self._kept_for = kept_for
-        self._kept: OrderedDict[UUID, tuple[int, Known, int]] = OrderedDict()
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
         self._weight = 0
         self._lock = Lock()
 
@@ -124,26 +142,41 @@ class Memory:
         """Return what is known of a run at this version."""
         with self._lock:
             found = self._kept.get(run_id)
-            if found is None or found[0] != version:
-                return None
-            self._kept.move_to_end(run_id)
-            return found[1]
+            known = None if found is None else found.at(version)
+            if known is not None:
+                self._kept.move_to_end(run_id)
+            return known
+
+    def begin(self, run_id: UUID, version: int, connection: sa.Connection) -> Known | None:
+        """Return what is known of a run whose row `connection` has locked at this version. What its transaction finds
+        first stays, beside what it keeps, until another transaction has begun: this one may yet be rolled back.
+        """
+        known = self.recall(run_id, version)
+        with self._lock:
+            found = self._kept.get(run_id)
+            if known is not None and found is not None and (found.during is None or found.during() is not connection):
+                found.before, found.during = (version, known), ref(connection)
+        return known
 
     def keep(self, run_id: UUID, version: int, known: Known) -> None:
         """Keep what is known of a run, in place of what was."""
         with self._lock:
-            _, was, before = self._kept.pop(run_id, (0, None, 0))
-            same = was is not None and was.context is known.context and len(was.metrics) == len(known.metrics)
-            weight = before if same else weight_of(known)
-            self._kept[run_id] = version, known, weight
-            self._weight += weight - before
+            was = self._kept.pop(run_id, None)
+            if was is None:
+                kept = _Kept(version, known, weight_of(known))
+                self._weight += kept.weight
+            else:
+                same = was.known.context is known.context and len(was.known.metrics) == len(known.metrics)
+                kept = _Kept(version, known, was.weight if same else weight_of(known), was.before, was.during)
+                self._weight += kept.weight - was.weight
+            self._kept[run_id] = kept
             while (self._weight > self._limit and len(self._kept) > 1) or self._is_old(known):
-                _, (_, _, gone) = self._kept.popitem(last=False)
-                self._weight -= gone
+                _, gone = self._kept.popitem(last=False)
+                self._weight -= gone.weight
 
     def _is_old(self, newest: Known) -> bool:
         """Whether what was kept or recalled longest ago is old beside the newest."""
-        seen = next(iter(self._kept.values()))[1].run.last_seen_at
+        seen = next(iter(self._kept.values())).known.run.last_seen_at
         now = newest.run.last_seen_at
         return self._kept_for is not None and seen is not None and now is not None and now - seen > self._kept_for
 
@@ -178,7 +211,11 @@ def known_of(connection: sa.Connection, locked: runs.Locked) -> Known:
 
     Before anything else, the caller lets `judge` see what is `overdue`.
     """
-    known = MEMORY.recall(locked.run_id, locked.version) or _read(connection, locked.run_id)
+    known = MEMORY.begin(locked.run_id, locked.version, connection)
+    if known is None:
+        known = _read(connection, locked.run_id)
+        MEMORY.keep(locked.run_id, locked.version, known)
+        MEMORY.begin(locked.run_id, locked.version, connection)
     return _seen(known, locked.last_seen_at, locked.watch.limit_s)
 
 

@@ -95,7 +95,7 @@ def silencing(connection: sa.Connection, run: Run, now: datetime) -> Callable[[A
     def until(alert: Alert) -> datetime | None:
         if not read:
             read.append(silences.active(connection, now, hold=True))
-        return silenced_until(read[0], alert, run, now)
+        return silenced_until(read[0], alert, run.spec, now)
 
     return until
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -113,6 +113,15 @@ def get(connection: sa.Connection, run_id: UUID) -> Run | None:
     """Return a run."""
     row = connection.execute(sa.select(runs).where(runs.c.run_id == run_id)).one_or_none()
     return None if row is None else _run(row)
+
+
+def told_apart(connection: sa.Connection, run_ids: Collection[UUID]) -> dict[UUID, RunSpec]:
+    """Return of each run's declaration what runs are told apart by: project, name and tags. The rest is not read: it
+    may hold a schedule of a million values.
+    """
+    query = sa.select(runs.c.run_id, runs.c.project, runs.c.name, runs.c.declaration["tags"].label("tags"))
+    found = connection.execute(query.where(runs.c.run_id.in_(run_ids)))
+    return {row.run_id: RunSpec(row.project, row.name, tags=tuple(row.tags or ())) for row in found}
 
 
 def version(connection: sa.Connection, run_id: UUID) -> tuple[int, datetime, float | None] | None:
