@@ -107,6 +107,10 @@ class _Fit(Loop):
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
+        if ticks is None and isinstance(epochs, int) and "total_epochs" not in self._options:
+            ticks = epochs if not by_step else epochs * self._steps if self._steps else None
+        if ticks is not None:
+            ticks += done
         self._with_params(options, accumulate_grad_batches=getattr(self.model, "_accumulate", None))
         self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, **options)
         if self._grad_norm and self._optimizer is not None:
