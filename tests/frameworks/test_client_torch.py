@@ -358,6 +358,23 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
     assert not optimizer._optimizer_step_post_hooks
 
 
+@pytest.mark.parametrize("configured", [True, False])
+@pytest.mark.parametrize("adapter", [trackside.Run, TorchCallback])
+def test_a_run_that_is_kept_after_its_end_keeps_no_optimizer(
+    receiver: Receiver, adapter: Callable[..., trackside.Run], configured: bool
+) -> None:
+    optimizer: Any = optimizer_of(0.1)
+    run = adapter(receiver.url if configured else None, optimizer=optimizer)
+    run.log(step=0, train_loss=1.0)
+    run.finish()
+    left = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert left() is None
+    run.log(step=1, train_loss=1.0)
+    assert len(receiver.stored(run.id)) == configured
+
+
 def test_a_cell_that_is_run_again_leaves_no_hook_of_its_first_run(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
