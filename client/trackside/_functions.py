@@ -1,8 +1,8 @@
 """Schedule functions of the user's own, which are asked beforehand for the rates that the training will ask them for.
 
 The training must not notice. One that counts its calls, takes from an iterator, draws at random or writes somewhere
-would go on from where the asking left it, so it is not asked. What it does is seen in its code; that of a library that
-only computes is not looked into.
+would go on from where the asking left it, so it is not asked; nor is one that reads the rate in use, which is to come.
+What a function does is seen in its code; that of a library that only computes is not looked into.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _CHANGES = frozenset(
 )
 _TELLS = frozenset(("logging", "random", "secrets", "subprocess", "wandb", "mlflow", "aim", "clearml", "trackside"))
 _COMPUTES = frozenset(("math", "cmath", "bisect", "builtins", "numpy", "torch", "paddle", "keras", "tensorflow", "jax"))
+_TRAINED = frozenset(("Module", "Layer", "Optimizer"))
+_RATES = frozenset(("optimizer", "param_groups", "learning_rate", "lr", "get_lr", "iterations"))
 _MOST = 50  # functions that are looked at
 
 
@@ -85,6 +87,8 @@ def _noticed(function: types.FunctionType) -> str | None:
         for name, value in _reached(each, loaded):
             if hasattr(type(value), "__next__"):
                 return name
+            if names & _RATES and any(base.__name__ in _TRAINED for base in type(value).__mro__):
+                return name  # what it reads there is as it is now, and not as it will be
             if isinstance(value, types.ModuleType):
                 package = value.__name__.partition(".")[0]
                 if package in _TELLS:

@@ -32,7 +32,14 @@ class Settings:
         return epoch / self.asked
 
 
+class Optimizer:
+    """As a framework's is called."""
+
+    lr = 0.1
+
+
 SETTINGS = Settings()
+OPTIMIZER = Optimizer()
 
 
 def warmed(epoch: int) -> float:
@@ -104,6 +111,7 @@ def test_one_that_computes_is_asked(function: Callable[[int], float], rate: floa
         (SETTINGS.counting, "asked"),
         (lambda epoch: SETTINGS.counting(epoch) * 1, "asked"),
         (functools.partial(of_a_closure()), "asked"),
+        (lambda epoch: OPTIMIZER.lr * 0.5**epoch, "OPTIMIZER"),
     ],
 )
 def test_one_that_would_go_on_from_there_is_not(function: Any, named: str) -> None:
