@@ -38,23 +38,41 @@ def paddle_norm(parameters: Iterable[Any]) -> Any | None:
 
 
 def before_updates(optimizer: Any, note: Callable[[], None]) -> Callable[[], None]:
-    """Have `note` called before each update of a Paddle optimizer, which has no hook for it. Returns what undoes it."""
-    own = [name for name in ("step", "minimize") if name not in vars(optimizer)]
-    for name in own:
-        setattr(optimizer, name, _noting(getattr(optimizer, name), note))
+    """Have `note` called before each update of a Paddle optimizer, which has no hook for it. Returns what undoes it.
+
+    Several runs may watch one optimizer: what stands in the place of `step` is there once, until the last is undone.
+    """
+    watched = []
+    for name in ("step", "minimize"):
+        standing = vars(optimizer).get(name)
+        if not isinstance(standing, _Noting):
+            standing = _Noting(getattr(optimizer, name), own=standing)
+            setattr(optimizer, name, standing)
+        standing.notes = (*standing.notes, note)
+        watched.append((name, standing))
 
     def undo() -> None:
-        for name in own:
-            with contextlib.suppress(AttributeError):
-                delattr(optimizer, name)
+        for name, standing in watched:
+            standing.notes = tuple(each for each in standing.notes if each != note)
+            if not standing.notes and vars(optimizer).get(name) is standing:  # else others stand around it
+                if standing.own is None:
+                    delattr(optimizer, name)
+                else:
+                    setattr(optimizer, name, standing.own)
 
     return undo
 
 
-def _noting(update: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
-    def noting(*arguments: Any, **options: Any) -> Any:
-        with contextlib.suppress(Exception):
-            note()
-        return update(*arguments, **options)
+class _Noting:
+    """An optimizer's method which is noted before it is called. `own`: what stood in the place of the class's."""
 
-    return noting
+    def __init__(self, update: Callable[..., Any], own: Any) -> None:
+        self._update = update
+        self.own = own
+        self.notes: tuple[Callable[[], None], ...] = ()
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        for note in self.notes:
+            with contextlib.suppress(Exception):
+                note()
+        return self._update(*arguments, **options)

@@ -8,12 +8,13 @@ numbers only, and tensors, modules and what methods are bound to are shared, not
 from __future__ import annotations
 
 import copy
+import functools
 import types
 import warnings
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from trackside import _wire
+from trackside import _functions, _wire
 
 MAX_VALUES = 100_000
 _REACTS = ("ReduceLROnPlateau", "ReduceOnPlateau", "GreedyLR")
@@ -86,7 +87,7 @@ def refuse_successor(scheduler: Any) -> None:
     """Raise `UnreadableScheduleError` where an SWALR was made for the optimizer and is no part of the scheduler: from
     some epoch on, which only the loop knows, that is what sets the rates.
     """
-    groups = getattr(scheduler.optimizer, "param_groups", None) or []
+    groups = getattr(getattr(scheduler, "optimizer", None), "param_groups", None) or []
     if any("swa_lr" in group for group in groups) and not any(
         base.__name__ == "SWALR" for part in _parts(scheduler) for base in type(part).__mro__
     ):
@@ -128,6 +129,13 @@ def _parts(scheduler: Any) -> list[Any]:
     return found
 
 
+def copied(schedule: Any) -> Any:
+    """Return a schedule function, or an object that is called, that can be asked for rates while the one that the
+    training asks stays as it is. Raises `UnreadableScheduleError`.
+    """
+    return _copy(schedule, {})
+
+
 def _copy(scheduler: Any, replaced: dict[int, Any]) -> Any:
     memo = dict(replaced)
     _share(scheduler, memo, depth=0)
@@ -145,9 +153,12 @@ def _share(value: Any, memo: dict[int, Any], depth: int) -> None:
         return
     if isinstance(value, types.MethodType):
         if not _is_scheduler(value.__self__):
+            memo[id(value)] = _separate(value)
             memo[id(value.__self__)] = value.__self__
         return
-    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
+    plain = value.func if isinstance(value, functools.partial) else value
+    if isinstance(plain, (types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        memo[id(value)] = _separate(value)
         return
     if any(base.__name__ in _HEAVY for base in type(value).__mro__):
         memo[id(value)] = value
@@ -160,6 +171,13 @@ def _share(value: Any, memo: dict[int, Any], depth: int) -> None:
         inner = list(getattr(value, "__dict__", {}).values())
     for item in inner:
         _share(item, memo, depth + 1)
+
+
+def _separate(function: Any) -> Any:
+    try:
+        return _functions.separate(function)
+    except ValueError as error:
+        raise UnreadableScheduleError(str(error)) from None
 
 
 def _is_scheduler(value: Any) -> bool:

@@ -105,7 +105,7 @@ class Run:
         self._sender: Sender | None = None
         self._stop_on = stop_on
         self._ended = False
-        self._read_lr = read_lr
+        self._read_lr: _optimizers.ReadLr | None = None
         self._exact = False
         self._lr_names = _LR_NAMES | {own for own, known in (metric_names or {}).items() if known in _LR_NAMES}
         if settings is None or not _reports(all_ranks):
@@ -128,6 +128,7 @@ class Run:
         except Exception as error:
             _say.line(f"httpx cannot be used ({type(error).__name__}), so this run is not reported.")
             return
+        self._read_lr = read_lr
         self._sender = Sender(settings, transport, run_id=self.id, body=body, notices=self._notices)
         self._exit_timeout_s = settings.exit_timeout_s
         _exit.register(self)
@@ -168,9 +169,10 @@ class Run:
                 step = _still(step)
             if epoch is not None and type(epoch) is not int:
                 epoch = _still(epoch)
-            if self._read_lr is not None and (self._lr_names.isdisjoint(values) or self._yields(values)):
+            read_lr = self._read_lr
+            if read_lr is not None and (self._lr_names.isdisjoint(values) or self._yields(values)):
                 try:
-                    read = self._read_lr()
+                    read = read_lr()
                     values = {**read, **values, **read}  # first: what is too much in one call is cut off at its end
                 except Exception as error:
                     refuse("lr", error, self._notices)
@@ -329,6 +331,7 @@ class Run:
         if sender is None or sender.handed_over or self._pid != os.getpid():
             return False
         self._ended = True
+        self._read_lr = None  # who keeps the run does not keep the model with it
         try:
             if status not in ("finished", "failed", "killed", ""):
                 self._notices.tell(

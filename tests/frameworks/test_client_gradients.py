@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,85 @@ class Reporting(torch.utils.data.Dataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> torch.Tensor:
         self.run.log(step=index, from_worker=1.0)
         return torch.zeros(1)
+
+
+def paddle_updates(optimizer: Any, model: Any, *runs: Any) -> None:
+    for step in range(2):
+        model(paddle.randn([16, 8])).square().mean().backward()
+        optimizer.step()
+        for run in runs:
+            run.log(step=step)
+        optimizer.clear_grad()
+
+
+def test_two_runs_on_one_paddle_optimizer_both_see_its_gradients(receiver: Receiver) -> None:
+    model = paddle.nn.Linear(8, 2)
+    optimizer = paddle.optimizer.SGD(0.1, parameters=model.parameters())
+    runs = [PaddleRun(receiver.url, optimizer=optimizer, grad_norm=True) for _ in range(2)]
+    paddle_updates(optimizer, model, *runs)
+    runs[0].finish()
+    paddle_updates(optimizer, model, runs[1])
+    runs[1].finish()
+    assert {"step", "minimize"}.isdisjoint(vars(optimizer))
+    found = [["grad_norm" in record["metrics"] for record in receiver.stored(run.id)] for run in runs]
+    assert found == [[True] * 2, [True] * 4]
+
+
+def test_what_stands_in_the_place_of_a_paddle_optimizers_step_is_there_after_the_run(receiver: Receiver) -> None:
+    model = paddle.nn.Linear(8, 2)
+    optimizer = paddle.optimizer.SGD(0.1, parameters=model.parameters())
+    own = optimizer.step
+    called = []
+
+    def before() -> None:
+        called.append("before")
+        own()
+
+    optimizer.step = before
+    run = PaddleRun(receiver.url, optimizer=optimizer, grad_norm=True)
+    between = optimizer.step
+
+    def after() -> None:
+        called.append("after")
+        between()
+
+    optimizer.step = after
+    paddle_updates(optimizer, model, run)
+    run.finish()
+    assert optimizer.step is after
+    paddle_updates(optimizer, model)
+    assert called == ["after", "before"] * 4
+    assert all("grad_norm" in record["metrics"] for record in receiver.stored(run.id))
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_cell_of_paddle_that_is_run_again_leaves_nothing_of_its_first_run(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, fits: bool
+) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)  # the sign of a prompt
+
+    class Interrupted(paddle.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
+            raise KeyboardInterrupt
+
+    model = paddle.Model(Digits())
+    optimizer = paddle.optimizer.SGD(0.1, parameters=model.parameters())
+    model.prepare(optimizer, paddle.nn.CrossEntropyLoss())
+    dataset = paddle.io.TensorDataset([paddle.to_tensor(part) for part in data(64)])
+    kept: list[Any] = []
+    for stopped in (True, True, False):
+        if fits:
+            kept.append(PaddleCallback(receiver.url, name="cell", lr_every=1, grad_norm=True))
+            extra = [Interrupted()] if stopped else []
+            with contextlib.suppress(KeyboardInterrupt):
+                model.fit(dataset, batch_size=16, verbose=0, callbacks=[kept[-1], *extra])
+        else:
+            kept.append(PaddleRun(receiver.url, name="cell", optimizer=optimizer, grad_norm=True))
+    if not fits:
+        assert len(vars(optimizer)["step"].notes) == 1
+        kept[-1].finish()
+    assert {"step", "minimize"}.isdisjoint(vars(optimizer))
+    assert sorted(end["status"] for end in receiver.ends.values()) == ["finished", "killed", "killed"]
+    if fits:
+        last = receiver.stored(next(each for each, end in receiver.ends.items() if end["status"] == "finished"))
+        assert sum("grad_norm" in record["metrics"] for record in last) == 4

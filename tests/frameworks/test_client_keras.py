@@ -155,6 +155,37 @@ def test_of_several_callbacks_that_set_the_rate_the_one_that_has_the_last_word_i
         assert used.lrs == pytest.approx(preview(body["schedule"], steps=range(36), total=None, metric=None)[0])
 
 
+class Counting:
+    """A schedule that goes on from one call to the next."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, epoch: int) -> float:
+        self.asked += 1
+        return 0.1 / self.asked
+
+
+def listed() -> Any:
+    rates = iter([0.1, 0.05, 0.02])
+    return lambda epoch: next(rates) * 0.5**epoch
+
+
+@pytest.mark.parametrize(("make", "readable"), [(Counting, True), (listed, False)])
+def test_a_schedule_that_counts_its_calls_goes_on_as_it_would_without(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str], make: Any, readable: bool
+) -> None:
+    alone, used = Used(), Used()
+    fit(keras.callbacks.LearningRateScheduler(make()), alone)
+    fit(KerasCallback(receiver.url), keras.callbacks.LearningRateScheduler(make()), used)
+    assert used.lrs == alone.lrs
+    _, body = only_run(receiver)
+    assert ("schedule" in body) is readable
+    assert ("would notice that it is asked beforehand" in capfd.readouterr().err) is not readable
+    if readable:
+        assert used.lrs == pytest.approx(preview(body["schedule"], steps=range(18), total=None, metric=None)[0])
+
+
 class Noam(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     def __call__(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32") + 1

@@ -277,6 +277,19 @@ def test_a_fit_of_so_many_iterations_is_as_long_as_that(
     assert receiver.ends[run_id] == {"status": "finished"}
 
 
+@pytest.mark.parametrize("options", [{}, {"num_iters": 10}])
+def test_the_table_of_another_fit_holds_what_came_before_it(receiver: Receiver, options: dict[str, Any]) -> None:
+    """The scheduler goes on where the first left it, and so do the steps: what began at 0 ended before them."""
+    scheduler = lr.ExponentialDecay(0.1, gamma=0.9)
+    for _ in range(2):
+        fit(PaddleCallback(receiver.url, lr_every=1), scheduler=scheduler, evaluates=False, **options)
+    _, (run_id, body) = receiver.runs.items()
+    most = options.get("num_iters", 12)
+    found = {r["step"]: r["metrics"]["lr"] for r in receiver.stored(run_id) if "lr" in r["metrics"]}
+    assert list(found) == list(range(most, 2 * most))
+    assert body["schedule"]["values"][most:] == pytest.approx(list(found.values()), rel=1e-12)
+
+
 class Break(paddle.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
         if step == 2:

@@ -230,6 +230,17 @@ def test_what_has_no_length_is_refused_with_the_reason() -> None:
         schedules.torch(exponential, unit="epoch", length=100_001)
     with pytest.raises(ValueError, match="unit"):
         schedules.torch(exponential, unit="batch", length=5)
+    for stranger in (object(), None):
+        with pytest.raises(schedules.UnreadableScheduleError, match="no scheduler of torch or Paddle"):
+            schedules.torch(stranger, unit="epoch", length=5)
+
+
+def test_a_function_that_goes_on_from_call_to_call_is_not_asked_beforehand() -> None:
+    factors = iter([1.0, 0.5, 0.25, 0.125, 0.1])
+    scheduler = lr_scheduler.LambdaLR(optimizer_of(0.1), lambda _: next(factors))
+    with pytest.raises(schedules.UnreadableScheduleError, match="would notice"):
+        schedules.torch(scheduler, unit="epoch", length=3)
+    assert rates(scheduler, 4) == [[0.1], [0.05], [0.025], [0.0125]]
 
 
 def test_a_scheduler_whose_place_another_will_take_is_not_declared_to_last() -> None:
@@ -345,6 +356,23 @@ def test_the_callback_knows_the_rate_in_use_wherever_log_is_called(receiver: Rec
     assert found == [0.1, *used]
     assert receiver.runs[run.id]["schedule"]["reporting"] == {"when": "in_use", "exact": True}
     assert not optimizer._optimizer_step_post_hooks
+
+
+@pytest.mark.parametrize("configured", [True, False])
+@pytest.mark.parametrize("adapter", [trackside.Run, TorchCallback])
+def test_a_run_that_is_kept_after_its_end_keeps_no_optimizer(
+    receiver: Receiver, adapter: Callable[..., trackside.Run], configured: bool
+) -> None:
+    optimizer: Any = optimizer_of(0.1)
+    run = adapter(receiver.url if configured else None, optimizer=optimizer)
+    run.log(step=0, train_loss=1.0)
+    run.finish()
+    left = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert left() is None
+    run.log(step=1, train_loss=1.0)
+    assert len(receiver.stored(run.id)) == configured
 
 
 def test_a_cell_that_is_run_again_leaves_no_hook_of_its_first_run(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trackside import _wire, schedules
+from trackside import _tables, _wire, schedules
 from trackside.callbacks._loop import own_or_canonical
 
 _CLASSES = (
@@ -101,7 +101,7 @@ def _is_of_keras(instance: Any) -> bool:
     return type(instance).__module__.partition(".")[0] == "keras"
 
 
-def _walked(schedule: Any, lr: float, epochs: int | None, begun: int, *, alone: bool) -> list[float]:
+def _walked(given: Any, lr: float, epochs: int | None, begun: int, *, alone: bool) -> list[float]:
     """The rates that a LearningRateScheduler sets, epoch by epoch, each given the one before.
 
     `alone`: no other callback changes the rate that it is given.
@@ -111,6 +111,7 @@ def _walked(schedule: Any, lr: float, epochs: int | None, begun: int, *, alone: 
 
     def walk(first: float) -> list[float]:
         rates, now = [], first
+        schedule = _tables.copied(given)
         for epoch in range(epochs):
             try:
                 now = number(schedule(epoch, now))

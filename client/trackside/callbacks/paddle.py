@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from trackside import _gradients, _optimizers, _wire
+from trackside._optimizers import ReadLr
 from trackside.callbacks._loop import FitRun, Loop
 from trackside.run import Run
 
@@ -25,6 +26,8 @@ class PaddleRun(Run):
     """
 
     _undo: Callable[[], None] | None = None  # a signal may end the run while it is made
+    _optimizer: Any = None  # while training lasts: a run that is kept must not keep a model
+    _read_rate: ReadLr | None = None
 
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         options.setdefault("framework", "paddle")
@@ -47,6 +50,7 @@ class PaddleRun(Run):
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
+        self._optimizer = self._read_rate = None
         return super()._begin_end(status, reason, within_s)
 
 
@@ -107,21 +111,30 @@ class _Fit(Loop):
             self._step = done
         else:
             self._epoch, self._step = done, done * (self._steps or 0)
+        if ticks is None and isinstance(epochs, int) and "total_epochs" not in self._options:
+            ticks = epochs if not by_step else epochs * self._steps if self._steps else None
+        if ticks is not None:
+            ticks += done
         self._with_params(options, accumulate_grad_batches=getattr(self.model, "_accumulate", None))
         self.run = _FitRun(self._url, ticks=ticks, optimizer=self._optimizer, **options)
         if self._grad_norm and self._optimizer is not None:
             self._undo = _gradients.before_updates(self._optimizer, self._measure)
 
     def _measure(self) -> None:
-        if self.run is not None and self.run.used:
+        if self.run is None or self.run._ended:  # by another one in its place: its cell was interrupted and run again
+            self._leave()
+        elif self.run.used:
             norm = _gradients.paddle_norm(self._optimizer._parameter_list)
             if norm is not None:
                 self.run.used["grad_norm"] = _wire.freeze(norm)
 
-    def _end(self, status: str = "finished", reason: str | None = None) -> None:
+    def _leave(self) -> None:
         undo, self._undo = getattr(self, "_undo", None), None
         if undo is not None:
             undo()
+
+    def _end(self, status: str = "finished", reason: str | None = None) -> None:
+        self._leave()
         super()._end(status, reason)
 
     def on_epoch_begin(self, epoch: Any = None, logs: Any = None) -> None:

@@ -40,14 +40,15 @@ class TorchCallback(Run):
     _reporting: ClassVar[Mapping[str, Any]] = {"when": "in_use"}
     _hook: Any = None  # a signal may end the run while it is made
     _norm_hook: Any = None
+    _optimizer: Any = None  # while training lasts: a run that is kept must not keep a model
 
     def __init__(self, url: str | None = None, *, optimizer: Any, grad_norm: bool = False, **options: Any) -> None:
         super().__init__(url, optimizer=optimizer, **options)
-        self._optimizer = optimizer = _wrappers.own_optimizer(optimizer)
         self._used: dict[str, Any] | None = None
         self._norm: Any = None
         if self._sender is None:
             return
+        self._optimizer = optimizer = _wrappers.own_optimizer(optimizer)
         if grad_norm:
             try:
                 self._norm_hook = optimizer.register_step_pre_hook(_uncompiled(self._measure))
@@ -79,6 +80,7 @@ class TorchCallback(Run):
             if hook is not None:
                 with contextlib.suppress(Exception):
                     hook.remove()
+        self._optimizer = None
         return super()._begin_end(status, reason, within_s)
 
 
