@@ -90,6 +90,22 @@ def test_a_warmup_that_nothing_decays_behind_is_told() -> None:
     assert told.params == {"shape": "constant", "lr": pytest.approx(5e-5), "after": 50}
 
 
+def test_an_lr_that_stays_where_the_warmup_led_it_was_set_by_no_hand() -> None:
+    schedule, at = transformers("linear", 45, 9), np.arange(45.0)
+    found = names(causes(schedule, at, transformers("constant_with_warmup", 45, 9).lrs(at), "%r"))
+    assert found == ["different_schedule", "manual_override"]
+    elsewhere = np.where(at > 12, schedule.lrs(np.array([12.0])), schedule.lrs(at))
+    assert names(causes(schedule, at, elsewhere, "%r"))[0] == "manual_override"
+
+
+@pytest.mark.parametrize("lr", [float("inf"), 1.7e308])
+@pytest.mark.parametrize("form", ["%.3f", "%.2e"])
+def test_the_largest_of_floats_is_told_without_a_warning(lr: float, form: str) -> None:
+    at = np.arange(6.0)
+    found = causes(declared("StepLR", step_size=3), at, np.where(at > 3, lr, 0.1), form)
+    assert names(found)
+
+
 def test_a_log_that_ends_in_a_longer_warmup_may_be_that_or_a_longer_total() -> None:
     def warmed(warmup: int) -> CompiledSchedule:
         ramp = {"class": "LinearLR", "params": {"start_factor": 0.1, "total_iters": warmup}}
