@@ -98,6 +98,27 @@ def test_an_lr_that_stays_where_the_warmup_led_it_was_set_by_no_hand() -> None:
     assert names(causes(schedule, at, elsewhere, "%r"))[0] == "manual_override"
 
 
+@pytest.mark.parametrize(("framework", "name"), [("paddle", "PiecewiseDecay"), ("keras", "PiecewiseConstantDecay")])
+@pytest.mark.parametrize("form", ["%r", "%.4f"])
+@pytest.mark.parametrize(("place", "level"), [(0, 0.5), (0, 0.3), (1, 0.02), (2, 0.003), (2, 0.0002), (2, 1.0)])
+def test_one_level_of_a_schedule_of_steps_may_be_another(
+    framework: str, name: str, form: str, place: int, level: float
+) -> None:
+    def stepped(*values: float) -> CompiledSchedule:
+        params = {"boundaries": [10, 20], "values": list(values)}
+        own = {"framework": framework, "class": name, "params": params, "unit": "step"}
+        return compile_schedule({**own, "reporting": STATED})
+
+    levels, at = [0.1, 0.01, 0.001], np.arange(30.0)
+    actual = [*levels[:place], level, *levels[place + 1 :]]
+    found = causes(stepped(*levels), at, stepped(*actual).lrs(at), form)
+    told = next(cause for cause in found if cause.cause == "param_mismatch")
+    assert told.params["path"] == f"/params/values/{place}"
+    assert told.params["actual"]["value"] == pytest.approx(level, rel=0.5 if form == "%.4f" else 1e-6)
+    assert f"`values[{place}]`" in told.statement
+    assert "manual_override" not in names(found)[: names(found).index("param_mismatch")]
+
+
 @pytest.mark.parametrize("lr", [float("inf"), 1.7e308])
 @pytest.mark.parametrize("form", ["%.3f", "%.2e"])
 def test_the_largest_of_floats_is_told_without_a_warning(lr: float, form: str) -> None:
