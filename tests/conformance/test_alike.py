@@ -50,6 +50,14 @@ def test_many_times_too_fast_is_named_where_nothing_likelier_explains_the_log() 
     assert found[0].params["num_processes"]["value"] == 16
 
 
+@pytest.mark.parametrize(("count", "points"), [(100, 60), (250, 60), (1000, 20), (73, 30)])
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_any_number_of_micro_batches_is_likely_that_somebody_may_have(name: str, count: int, points: int) -> None:
+    schedule, at = transformers(name, 20_000, 1_000), np.arange(0.0, 7.0 * points, 7.0)
+    found = names(causes(schedule, at, schedule.lrs(count * at), "%.2e"))
+    assert found[:2] == ["accelerate_num_processes", "grad_accum_micro_step"]
+
+
 def test_a_warmup_of_other_length_is_told_before_processes_that_nobody_has() -> None:
     at = np.arange(0.0, 14_000.0, 20.0)  # as often as this, 1,799 times too fast looks like too fast backwards
     found = names(causes(chained(3600), at, chained(7).lrs(at), "%.8f"))
