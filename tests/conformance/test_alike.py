@@ -50,6 +50,14 @@ def test_many_times_too_fast_is_named_where_nothing_likelier_explains_the_log() 
     assert found[0].params["num_processes"]["value"] == 16
 
 
+@pytest.mark.parametrize(("count", "points"), [(100, 60), (250, 60), (1000, 20), (73, 30)])
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_any_number_of_micro_batches_is_likely_that_somebody_may_have(name: str, count: int, points: int) -> None:
+    schedule, at = transformers(name, 20_000, 1_000), np.arange(0.0, 7.0 * points, 7.0)
+    found = names(causes(schedule, at, schedule.lrs(count * at), "%.2e"))
+    assert found[:2] == ["accelerate_num_processes", "grad_accum_micro_step"]
+
+
 def test_a_warmup_of_other_length_is_told_before_processes_that_nobody_has() -> None:
     at = np.arange(0.0, 14_000.0, 20.0)  # as often as this, 1,799 times too fast looks like too fast backwards
     found = names(causes(chained(3600), at, chained(7).lrs(at), "%.8f"))
@@ -88,6 +96,43 @@ def test_a_warmup_that_nothing_decays_behind_is_told() -> None:
     assert "different_schedule" in names(found)
     told = next(cause for cause in found if cause.cause == "different_schedule")
     assert told.params == {"shape": "constant", "lr": pytest.approx(5e-5), "after": 50}
+
+
+def test_an_lr_that_stays_where_the_warmup_led_it_was_set_by_no_hand() -> None:
+    schedule, at = transformers("linear", 45, 9), np.arange(45.0)
+    found = names(causes(schedule, at, transformers("constant_with_warmup", 45, 9).lrs(at), "%r"))
+    assert found == ["different_schedule", "manual_override"]
+    elsewhere = np.where(at > 12, schedule.lrs(np.array([12.0])), schedule.lrs(at))
+    assert names(causes(schedule, at, elsewhere, "%r"))[0] == "manual_override"
+
+
+@pytest.mark.parametrize(("framework", "name"), [("paddle", "PiecewiseDecay"), ("keras", "PiecewiseConstantDecay")])
+@pytest.mark.parametrize("form", ["%r", "%.4f"])
+@pytest.mark.parametrize(("place", "level"), [(0, 0.5), (0, 0.3), (1, 0.02), (2, 0.003), (2, 0.0002), (2, 1.0)])
+def test_one_level_of_a_schedule_of_steps_may_be_another(
+    framework: str, name: str, form: str, place: int, level: float
+) -> None:
+    def stepped(*values: float) -> CompiledSchedule:
+        params = {"boundaries": [10, 20], "values": list(values)}
+        own = {"framework": framework, "class": name, "params": params, "unit": "step"}
+        return compile_schedule({**own, "reporting": STATED})
+
+    levels, at = [0.1, 0.01, 0.001], np.arange(30.0)
+    actual = [*levels[:place], level, *levels[place + 1 :]]
+    found = causes(stepped(*levels), at, stepped(*actual).lrs(at), form)
+    told = next(cause for cause in found if cause.cause == "param_mismatch")
+    assert told.params["path"] == f"/params/values/{place}"
+    assert told.params["actual"]["value"] == pytest.approx(level, rel=0.5 if form == "%.4f" else 1e-6)
+    assert f"`values[{place}]`" in told.statement
+    assert "manual_override" not in names(found)[: names(found).index("param_mismatch")]
+
+
+@pytest.mark.parametrize("lr", [float("inf"), 1.7e308])
+@pytest.mark.parametrize("form", ["%.3f", "%.2e"])
+def test_the_largest_of_floats_is_told_without_a_warning(lr: float, form: str) -> None:
+    at = np.arange(6.0)
+    found = causes(declared("StepLR", step_size=3), at, np.where(at > 3, lr, 0.1), form)
+    assert names(found)
 
 
 def test_a_log_that_ends_in_a_longer_warmup_may_be_that_or_a_longer_total() -> None:

@@ -150,7 +150,8 @@ class PrintFormat:
             return np.full(values.shape, noise)
         fixed = np.full(values.shape, _HALF * 10.0 ** -min(self.decimals, 300))
         decade = _decade(values)
-        by_digits = _HALF * decade * 10.0 ** (1 - self.digits)
+        with np.errstate(over="ignore"):  # the largest floats reach past what a float holds
+            by_digits = _HALF * decade * 10.0 ** (1 - self.digits)
         if self.digits == 1 and toward is not None:
             by_digits = np.where(_below_power(values, decade, toward), by_digits * 0.1, by_digits)
         if self.style == "significant":

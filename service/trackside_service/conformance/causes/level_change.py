@@ -16,6 +16,7 @@ import numpy.typing as npt
 from trackside_service.conformance.causes.chaining import phases_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
 from trackside_service.conformance.causes.flat import common_lr
+from trackside_service.conformance.causes.layouts import layout_of
 from trackside_service.conformance.causes.scale import factor_bounds
 from trackside_service.conformance.causes.wording import at, words
 from trackside_service.conformance.explanation import Cause
@@ -90,7 +91,11 @@ def _held(view: View) -> Fit | None:
     level = common_lr(view, tail)
     if level is None or any(bool(view.allows(cut(view.expected, level.value))) for cut in (np.maximum, np.minimum)):
         return None  # a bound says it more simply
-    return _fit(view, {"lr": level.as_param()}, f"the LR stays at {level.value:.6g}")
+    fit = _fit(view, {"lr": level.as_param()}, f"the LR stays at {level.value:.6g}")
+    # An LR that stays where the warm-up led it needs no hand: nothing decays.
+    warmup = layout_of(view.schedule).warmup
+    top = float(view.schedule.lrs(np.array([float(warmup)]))[0]) if warmup else np.nan
+    return replace(fit, behind=fit.behind | {"different_schedule"}) if level.low <= top <= level.high else fit
 
 
 def _fit(view: View, params: dict[str, Any], what: str) -> Fit:

@@ -150,9 +150,10 @@ def _grid(parameter: Parameter, peak: float, view: View) -> FloatArray:
     if name in ("gamma", "start_factor", "end_factor", "pct_start", "phase_pct", "alpha", "min_lr_rate", "exp_gamma"):
         near = 1.0 - np.geomspace(1e-5, 0.5, _SAMPLES)
         return np.unique(np.concatenate([np.geomspace(1e-6, 0.5, _SAMPLES), near, [0.0, 1.0]]))
-    if "lr" in name or "eta" in name:
-        # A schedule that stays at 0 says nothing about the size of an LR: the log does.
-        size = peak or float(np.max(np.abs(view.values), initial=0.0, where=np.isfinite(view.values))) or 1.0
+    if "lr" in name or "eta" in name or name == "values":
+        # A schedule that stays at 0 says nothing about the size of an LR, nor one of steps about one above them all.
+        shown = float(np.max(np.abs(view.values), initial=0.0, where=np.isfinite(view.values)))
+        size = (max(peak, shown) if name == "values" else peak or shown) or 1.0
         return np.unique(np.concatenate([[0.0], np.geomspace(size * 1e-8, size * 2.0, 2 * _SAMPLES)]))
     return np.geomspace(max(value, 1.0) * 1e-2, max(value, 1.0) * 30.0, 2 * _SAMPLES)
 

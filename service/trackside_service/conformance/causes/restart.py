@@ -14,6 +14,8 @@ import numpy as np
 
 from trackside_service.conformance.causes.chaining import Chain, chain_of, phases_of
 from trackside_service.conformance.causes.evidence import CauseSpec, Evidence, Fit, View
+from trackside_service.conformance.causes.flat import common_lr
+from trackside_service.conformance.causes.shift import SKIPPED
 from trackside_service.conformance.causes.variants import class_of
 from trackside_service.conformance.causes.wording import at, tick, words
 from trackside_service.conformance.explanation import Cause
@@ -23,6 +25,8 @@ from trackside_service.schedules.curve import FloatArray
 
 _MOST_PLACES: Final = 200_000
 _MOST_JUMPS: Final = 4096
+_FEWEST: Final = 3
+"""Points behind a resume that is not in the log itself."""
 _RECENT: Final = 64
 Predict = Callable[[FloatArray, FloatArray], FloatArray]
 """Places of shape (k, 1) and ticks of shape (points,) to LRs of shape (k, points)."""
@@ -39,7 +43,7 @@ def search(evidence: Evidence) -> Sequence[Fit]:
         fits += [*_scheduler_only(view), *_last_epoch(view)]
         if fits:
             return fits
-    return ()
+    return [fit for view in evidence.views if (fit := _before_the_log(view)) is not None][:1]
 
 
 def search_jumps(evidence: Evidence) -> Sequence[Fit]:
@@ -83,6 +87,26 @@ def _no_state(view: View) -> Sequence[Fit]:
     why, advice = words(schedule, "resume_no_state")
     statement = f"At {at(view, place.value)} the schedule begins anew: {why}."
     return (_fit(view, "resume_no_state", place, {}, (statement, advice)),)
+
+
+def _before_the_log(view: View) -> Fit | None:
+    """Search a resume without state in front of a log that does not begin where the run does: at an epoch's end, or
+    behind more updates than are skipped otherwise.
+    """
+    lrs, begin = view.schedule.lrs, float(np.min(view.ticks))
+    counted = begin - (view.convention.when == "after_step")
+    if view.first or view.length < _FEWEST or counted < 1.0 or common_lr(view) is not None:
+        return None
+    places = np.arange(max(1.0, counted - _MOST_PLACES), counted + 1.0)
+    if view.schedule.unit == "step":
+        places = places[(places > SKIPPED) | (places % (view.schedule.steps_per_epoch or np.inf) == 0.0)]
+    found = view.survivors(places, lambda place, ticks: lrs(ticks - place))
+    if not len(found):
+        return None
+    place = _latest(found)
+    why, advice = words(view.schedule, "resume_no_state")
+    statement = f"At {at(view, place.value)}, before the log begins, the schedule began anew: {why}."
+    return _fit(view, "resume_no_state", place, {}, (statement, advice))
 
 
 def _optimizer_only(view: View) -> Sequence[Fit]:

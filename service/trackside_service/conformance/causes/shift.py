@@ -21,7 +21,7 @@ from trackside_service.conformance.intervals import stretch
 from trackside_service.schedules.curve import FloatArray
 
 _MOST = 200_000
-_FEW = 20
+SKIPPED = 20
 """Skipped ticks that are plausible where the whole log is skipped ticks."""
 
 
@@ -55,7 +55,7 @@ def _early(evidence: Evidence) -> Sequence[Fit]:
 def _late(evidence: Evidence) -> Sequence[Fit]:
     schedule = evidence.schedule
     for view in evidence.views:
-        most = view.last_tick - 1 if view.last_tick > _FEW else view.last_tick
+        most = view.last_tick - 1 if view.last_tick > SKIPPED else view.last_tick
         lags = np.arange(1, min(most, _MOST) + 1, dtype=np.float64)
         found = view.survivors(lags, lambda lag, ticks: schedule.lrs(np.maximum(ticks - lag, 0.0)))
         if len(found):

@@ -22,7 +22,9 @@ from trackside_service.schedules.curve import FloatArray
 _FASTEST = 4096
 _FEW, _SMALL = 4, 8
 _LARGEST_EPOCH = 200_000
-_COUNTS = np.array([*range(2, 65), *range(64, 513, 8), 640, 768, 1024, 2048, 4096], dtype=np.float64)
+_USUAL = (range(2, 65), range(64, 513, 8), (640, 768, 1024, 2048, 4096))
+_ROUND = (range(70, 201, 10), range(250, 1001, 50), range(1500, 4001, 500))
+_COUNTS = np.array([count for counts in (*_USUAL, *_ROUND) for count in counts], dtype=np.float64)
 """Processes, and micro-batches of an update, that somebody may have."""
 _ACCELERATE = ("torch", "transformers", None)
 """Whose schedulers accelerate prepares: torch's LRScheduler. timm's are told the epoch: no steps are multiplied."""
@@ -128,9 +130,11 @@ def _faster(evidence: Evidence, per_batch: bool) -> Sequence[Fit]:
 def _usual_first(view: View, factors: FloatArray) -> tuple[FloatArray, bool]:
     """Return the factors that are no accident, and True; where there are none, those that some machine has, and False.
 
-    A large one, with few points off, meets any periodic curve somewhere; and nobody has 1,799 processes.
+    A large one, with few points off, meets any periodic curve somewhere; and nobody has 1,799 processes. Within the
+    schedule's length nothing comes back, and any number is as good.
     """
-    usual = factors[np.isin(factors, _COUNTS)]
+    within = factors * view.last_tick <= (view.schedule.horizon or 0.0)
+    usual = factors[np.isin(factors, _COUNTS) | within]
     likely = factors if len(usual) else factors[:0]
     if view.off.sum() <= _FEW:
         horizon = view.schedule.horizon or 64 * view.last_tick

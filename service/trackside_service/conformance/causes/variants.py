@@ -189,9 +189,11 @@ _DEFAULTS: Final[Mapping[tuple[str, str], Mapping[str, float]]] = {
 
 
 def parameters_of(schedule: CompiledSchedule) -> list[Parameter]:
-    """Return the numeric parameters, those at their defaults too, without rates (`rate_paths`)."""
+    """Return the numeric parameters, those at their defaults too, without rates (`rate_paths`): but for the levels of a
+    schedule of steps, of which one may be another.
+    """
     found: list[Parameter] = []
-    rates = rate_paths(schedule)
+    rates = {path for path in rate_paths(schedule) if path[-2:-1] != ("values",)}
 
     def walk(node: Any, path: Path) -> None:
         if isinstance(node, Mapping):
