@@ -173,3 +173,11 @@ def test_a_score_that_never_got_better_refutes_nothing_by_chance() -> None:
     loss = [min(2.3 * 1.6**place, 80.0) for place in range(30)]
     scores = [90.0 * math.exp(0.02 * rng.gauss(0, 1)) for _ in range(30)]
     assert alerts_of(epochs(train_loss=loss, val_ppl=scores), "LOSS002")
+
+
+@pytest.mark.parametrize("calm", [3, 12, 40])
+def test_a_queue_is_not_full_at_once(calm: int) -> None:
+    rng = random.Random(calm)
+    log = [level * math.exp(0.008 * rng.gauss(0, 1)) for level in [*[2.2] * calm, *[8.0] * 100]]
+    (alert,) = alerts_of(steps(10, train_loss=log), "LOSS002")
+    assert alert.severity == "critical"

@@ -24,6 +24,7 @@ from trackside_service.rules.running import Series, improvement, jitter, jitter_
 _GROWN: Final = 1.05
 _KEYS: Final = math.log(2**17)  # the largest queue in use has 65536 keys; a batch beside it adds as many at most
 _UNTAUGHT: Final = (0.02, 2.0)  # of the start, and times its jitter: a loss that has come down by no more
+_GRADUAL: Final = 1.2  # times its best: what a climb has come to before it is above any limit, unless it is a jump
 _SMOOTH: Final = 0.035  # of the level: one that was thrown there by too large a step trembles by more
 _ROOM: Final = 1.3  # times a growth: what a loss may rise by beyond it, for its noise
 _NEAR: Final = 1.02  # the same for a small growth, beside its power of three halves
@@ -131,11 +132,14 @@ def climbs_to_its_keys(
     calm: Series, values: Sequence[float], others: Mapping[str, Series], *, settled: bool = False
 ) -> bool:
     """Say whether a loss, calm so far and with these last `values`, may be climbing to the logarithm of the number of
-    keys that it chooses among: nothing had been learned before, nothing else is told that could be worse, and it goes
-    as smoothly as before (which is not asked again once it has `settled` there), no higher than such a loss can be.
+    keys that it chooses among: nothing had been learned before, it came by and by, nothing else is told that could be
+    worse, and it goes as smoothly as before (which is not asked again once it has `settled` there), no higher than such
+    a loss can be.
     """
     if others or not values or calm.start is None or calm.best is None or calm.best < 0 or max(values) > _KEYS:
         return False
+    if calm.recent[-1] < _GRADUAL * calm.best:
+        return False  # it was thrown there at once, and a queue fills by and by
     share, times = _UNTAUGHT
     if improvement(calm) > max(share * calm.start, times * jitter(calm)):
         return False
