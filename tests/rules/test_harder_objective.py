@@ -181,3 +181,12 @@ def test_a_queue_is_not_full_at_once(calm: int) -> None:
     log = [level * math.exp(0.008 * rng.gauss(0, 1)) for level in [*[2.2] * calm, *[8.0] * 100]]
     (alert,) = alerts_of(steps(10, train_loss=log), "LOSS002")
     assert alert.severity == "critical"
+
+
+@pytest.mark.parametrize("pace", [1.5, 1.8, 2.5])
+def test_a_size_that_grows_slowly_lifts_the_loss_slowly(pace: float) -> None:
+    sizes = [32.0 + pace * place for place in range(45)]
+    loss = [size * (2.5 + 3.5 * math.exp(-place / 5.6)) for place, size in enumerate(sizes)]
+    told: dict[str, Any] = {"train_loss": loss, "val_loss": [1.05 * value for value in loss]}
+    assert alerts_of(epochs(**told), "LOSS002")
+    assert not report_of(epochs(**told, batch_size=sizes)).alerts

@@ -27,16 +27,16 @@ is lost: a score known by its name, of validation or training, whichever way it 
 best do, since images that are made to look sharp are less alike). A learning rate that is raised a thousand times by
 one factor a record is a range test: what explodes in it is no run's loss, and the training after it is measured from
 its own start. Where what the loss grows with is reported (the length of a sequence, a batch's or an image's size, a
-margin, a term's weight) and is higher than ever, the loss is measured anew where it rises with it by about as much;
-where a stage of a curriculum begins, also where it rises by more, up to where the run began. A loss by batches that has
-learned nothing yet, stands alone, and climbs smoothly, by no jump, to no more than ln 131072 may be that of a contrast
-with a queue of keys, which climbs so by nature (MoCo: to about 9): it is not told. A slow climb exceeds four times the
-loss's jitter, and is no single step; where losses are all that is told it is a quarter of the best, and where a
-penalty's weight is raised on the way (a `kl` or `beta` is reported beside a `recon` or `nll`) it is none as long as
-that part is as good as it was, nor while such a weight is told and higher than it was. After a climb that came back by
-itself the next has to be twice as long; where no learning rate is reported or declared, it has to last three fifths of
-the run before it, up to 24 epochs: it may be the rise of a rate that cycles. It resolves after four values in a row
-halfway back to the best, or once the training loss is back half of its climb.
+margin, a term's weight) and is higher than ever, the loss is measured anew where it rises with it by about as much (a
+slow climb wherever it grows); where a stage of a curriculum begins, also where it rises by more, up to where the run
+began. A loss by batches that has learned nothing yet, stands alone, and climbs smoothly, by no jump, to no more than ln
+131072 may be that of a contrast with a queue of keys, which climbs so by nature (MoCo: to about 9): it is not told. A
+slow climb exceeds four times the loss's jitter, and is no single step; where losses are all that is told it is a
+quarter of the best, and where a penalty's weight is raised on the way (a `kl` or `beta` is reported beside a `recon` or
+`nll`) it is none as long as that part is as good as it was, nor while such a weight is told and higher than it was.
+After a climb that came back by itself the next has to be twice as long; where no learning rate is reported or declared,
+it has to last three fifths of the run before it, up to 24 epochs: it may be the rise of a rate that cycles. It resolves
+after four values in a row halfway back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -130,7 +130,9 @@ def check(
         return State(fast, climb), ()
     parts = {} if reading.starts_life else state.parts
     begun = _begun(parameters, state.begun, reading)
-    if reading.starts_life or fast.begun != state.fast.begun:
+    # A size that goes on growing lifts the loss as slowly as it grows.
+    has_grown = fast.demand.highest is not state.fast.demand.highest
+    if reading.starts_life or fast.begun != state.fast.begun or has_grown:
         climb = Climb(limit=climb.limit, back=0 if reading.starts_life else climb.back)
     climb = slow_climb.advance(context, parameters, climb, fast, reading)
     state = State(fast, climb, begun, objective_parts.follow(parts, reading))

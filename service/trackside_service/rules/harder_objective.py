@@ -28,7 +28,7 @@ _GRADUAL: Final = 1.2  # times its best: what a climb has come to before it is a
 _SMOOTH: Final = 0.035  # of the level: one that was thrown there by too large a step trembles by more
 _ROOM: Final = 1.3  # times a growth: what a loss may rise by beyond it, for its noise
 _NEAR: Final = 1.02  # the same for a small growth, beside its power of three halves
-_RISES: Final = 1.05  # times the loss before: a rise
+_RISES: Final = 1.05  # times the loss before: a rise that is no noise; times the first: no higher than that
 _ANSWERS: Final = 2  # losses: the one beside a growth may still be that of before
 _STAGE: Final = 1.2  # times: a step to another stage, and no ramp
 _ANY: Final = 1e6  # times: no loss is asked for more
@@ -85,7 +85,7 @@ def follow(
     level = median(before) if before else None
     if level is not None and min(loss, level) > 0:
         rose, may = loss / level, min(demand.room * demand.grown, _NEAR * demand.grown**1.5)
-        explained = rose > _RISES and (
+        explained = rose > (_RISES if demand.bounded else 1) and (
             (rose <= may and not (demand.bounded and loss > _ROOM * first))
             or (demand.staged and loss <= _RISES * first)
         )
