@@ -27,15 +27,16 @@ is lost: a score known by its name, of validation or training, whichever way it 
 best do, since images that are made to look sharp are less alike). A learning rate that is raised a thousand times by
 one factor a record is a range test: what explodes in it is no run's loss, and the training after it is measured from
 its own start. Where what the loss grows with is reported (the length of a sequence, a batch's or an image's size, a
-margin, a term's weight), it is measured anew wherever that is higher than ever. A loss that has learned nothing yet,
-stands alone, and climbs smoothly to no more than ln 131072 may be that of a contrast with a queue of keys, which climbs
-so by nature (MoCo: to about 9): it is not told. A slow climb exceeds four times the loss's jitter, and is no single
-step; where losses are all that is told it is a quarter of the best, and where a penalty's weight is raised on the way
-(a `kl` or `beta` is reported beside a `recon` or `nll`) it is none as long as that part is as good as it was, nor while
-such a weight is told and higher than it was. After a climb that came back by itself the next has to be twice as long;
-where no learning rate is reported or declared, it has to last three fifths of the run before it, up to 24 epochs: it
-may be the rise of a rate that cycles. It resolves after four values in a row halfway back to the best, or once the
-training loss is back half of its climb.
+margin, a term's weight) and is higher than ever, the loss is measured anew where it rises with it by about as much (a
+slow climb wherever it grows); where a stage of a curriculum begins, also where it rises by more, up to where the run
+began. A loss by batches that has learned nothing yet, stands alone, and climbs smoothly, by no jump, to no more than ln
+131072 may be that of a contrast with a queue of keys, which climbs so by nature (MoCo: to about 9): it is not told. A
+slow climb exceeds four times the loss's jitter, and is no single step; where losses are all that is told it is a
+quarter of the best, and where a penalty's weight is raised on the way (a `kl` or `beta` is reported beside a `recon` or
+`nll`) it is none as long as that part is as good as it was, nor while such a weight is told and higher than it was.
+After a climb that came back by itself the next has to be twice as long; where no learning rate is reported or declared,
+it has to last three fifths of the run before it, up to 24 epochs: it may be the rise of a rate that cycles. It resolves
+after four values in a row halfway back to the best, or once the training loss is back half of its climb.
 """
 
 from __future__ import annotations
@@ -46,39 +47,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from trackside_service.domain.findings import Cleared, Finding, Outcome
-from trackside_service.domain.metrics import LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
+from trackside_service.domain.metrics import TRAIN_LOSS
 from trackside_service.domain.numbers import to_wire
-from trackside_service.rules import advice, loss_rises, objective_parts, scores
+from trackside_service.rules import advice, loss_rises, objective_parts, slow_climb
 from trackside_service.rules.base import Reading, Rule, RunContext
-from trackside_service.rules.epoch_values import EMPTY, Filling, dump_filling, gather, load_filling
 from trackside_service.rules.loss_rises import divergence_limit, level_of, watch
-from trackside_service.rules.places import Place, place_from, place_of, position, say, wire
+from trackside_service.rules.places import place_of, position, say, wire
 from trackside_service.rules.running import (
     NONE,
-    Better,
     Series,
     Streak,
     dump_series,
     dump_streak,
     extended,
-    follow,
-    improvement,
-    jitter,
-    level,
     load_series,
     load_streak,
 )
+from trackside_service.rules.slow_climb import Climb
 
 CODE = "LOSS002"
 _TWICE: Final = 2
 _TINY: Final = 1e-3  # what a loss begins at that has yet to get its size
-_NOISE: Final = 4.0  # times its jitter: how far a loss climbs that does not merely tremble
-_SCORED: Final = 0.05  # of its best: how far a loss climbs beside which an accuracy or a score tells
-_LONGEST: Final = 64  # epochs: a climb of so many is told of whatever came before
-# Of the epochs before: a rate that nobody reports or declares rises for half a cycle, of which one may have led there.
-_OF_CYCLE: Final = 0.6
-_CYCLE: Final = 24
-_AT_ONCE: Final = 0.7  # of a climb: what comes in one epoch is a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +95,6 @@ class Parameters:
             raise ValueError("epochs, records, least_records and clears_after are counts of 1 or more")
         if not 0 < self.share <= 1 or self.losses_alone < 0 or self.beyond <= 1:
             raise ValueError("share lies between 0 and 1, losses_alone is 0 or more, beyond is a ratio above 1")
-
-
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """The training loss by epochs, for what is slow: its values, for how many epochs it has been rising, from which
-    value (`base`) and where on, and the LR there. `setbacks`: epochs of them at which it fell, though not below half of
-    its climb; `largest`: its largest step. `back`: epochs of the longest climb that came back by itself. `worse`: how
-    many values in a row each other metric has been worse than its best. `limit`: what it falls below once an alert
-    about the climb is over (None: none is open).
-    """
-
-    filling: Filling = EMPTY
-    epochs: Series = field(default_factory=Series)
-    rises: int = 0
-    base: float = 0.0
-    since: Place | None = None
-    base_lr: float | None = None
-    worse: Mapping[str, int] = field(default_factory=dict)
-    limit: float | None = None
-    setbacks: int = 0
-    largest: float = 0.0
-    back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +130,11 @@ def check(
         return State(fast, climb), ()
     parts = {} if reading.starts_life else state.parts
     begun = _begun(parameters, state.begun, reading)
-    if reading.starts_life or fast.begun != state.fast.begun:
+    # A size that goes on growing lifts the loss as slowly as it grows.
+    has_grown = fast.demand.highest is not state.fast.demand.highest
+    if reading.starts_life or fast.begun != state.fast.begun or has_grown:
         climb = Climb(limit=climb.limit, back=0 if reading.starts_life else climb.back)
-    climb = _followed(context, parameters, climb, fast, reading)
+    climb = slow_climb.advance(context, parameters, climb, fast, reading)
     state = State(fast, climb, begun, objective_parts.follow(parts, reading))
     over = climb.limit is not None and climb.epochs.last is not None and climb.epochs.last < climb.limit
     if over:
@@ -178,7 +147,7 @@ def check(
         return replace(state, fast=loss_rises.opened(fast, limit)), [_away(context, state, limit, reading)]
     if (event == "ends" and state.climb.limit is None) or (over and not fast.open):
         return state, [Cleared(CODE, TRAIN_LOSS, reading.record.position)]
-    if fast.open or state.climb.limit is not None or not _climbs(context, parameters, climb, fast):
+    if fast.open or state.climb.limit is not None or not slow_climb.lasts(context, parameters, climb, fast):
         return state, ()
     if objective_parts.fits_still(state.parts):
         return state, ()
@@ -199,81 +168,6 @@ def _begun(parameters: Parameters, begun: Begun, reading: Reading) -> Begun:
         return begun
     far = value >= parameters.beyond * max(begun.first) and max(begun.first) >= _TINY
     return Begun(begun.first, extended(begun.beyond, far, place_of(reading.record)))
-
-
-def _followed(
-    context: RunContext, parameters: Parameters, climb: Climb, fast: loss_rises.State, reading: Reading
-) -> Climb:
-    values, here = reading.record.metrics, place_of(reading.record)
-    worse = climb.worse
-    for name, series in fast.others.items():
-        if name in values:
-            worse = {**worse, name: worse.get(name, 0) + 1 if _is_worse(series, name) else 0}
-    value = values.get(TRAIN_LOSS)
-    if value is None or not math.isfinite(value):
-        return climb if worse is climb.worse else replace(climb, worse=worse)
-    filling, done = gather(climb.filling, value, here, context.spec.steps_per_epoch)
-    if done is None:
-        if filling is climb.filling and worse is climb.worse:
-            return climb
-        course = (climb.rises, climb.base, climb.since, climb.base_lr)
-        return Climb(filling, climb.epochs, *course, worse, climb.limit, climb.setbacks, climb.largest, climb.back)
-    mean, at = done
-    before, series = climb.epochs.last, follow(climb.epochs, mean, at)
-    if before is None or (mean <= before and (climb.rises == 0 or 2 * mean <= climb.base + before)):
-        back = max(climb.back, climb.rises if climb.rises >= parameters.epochs else 0)
-        return Climb(filling, series, worse=worse, limit=climb.limit, back=back)
-    lr = values.get(LR, fast.course.last)
-    if climb.rises == 0:
-        return Climb(filling, series, 1, before, at, lr, worse, climb.limit, 0, mean - before, climb.back)
-    return replace(
-        climb,
-        filling=filling,
-        epochs=series,
-        rises=climb.rises + 1,
-        worse=worse,
-        setbacks=climb.setbacks + (mean <= before),
-        largest=max(climb.largest, mean - before),
-    )
-
-
-def _is_worse(series: Series, name: str) -> bool:
-    if series.best is None or series.last is None:
-        return False
-    return series.last > series.best if scores.better(name) == "lower" else series.last < series.best
-
-
-def _climbs(context: RunContext, parameters: Parameters, climb: Climb, fast: loss_rises.State) -> bool:
-    series = climb.epochs
-    epochs = max(parameters.epochs * (_TWICE if climb.setbacks else 1), min(_LONGEST, _TWICE * climb.back))
-    if context.schedule is None and fast.course.last is None:
-        epochs = max(epochs, min(_CYCLE, math.ceil(_OF_CYCLE * (series.points - climb.rises))))
-    if climb.rises < epochs or series.best is None or series.last is None:
-        return False
-    climbed = (min(series.last, level(series)) if climb.setbacks else series.last) - climb.base
-    least = _SCORED if any(name != VAL_LOSS for name in fast.others) else parameters.losses_alone
-    if climbed < max(parameters.share * improvement(series), least * abs(series.best), _NOISE * jitter(series)):
-        return False
-    if climb.largest > _AT_ONCE * climbed:
-        return False  # a step and no climb
-    if fast.course.last is not None and climb.base_lr is not None and fast.course.last > 1.05 * climb.base_lr:
-        return False
-    if VAL_LOSS not in fast.others and VAL_ACC not in fast.others:
-        return False
-    # Training accuracy by batch is noise, and says no more than the loss does.
-    names = [name for name in fast.others if name != TRAIN_ACC or not fast.batched]
-    return all(
-        climb.worse.get(name, 0) >= parameters.epochs - 1 and _far(parameters, fast.others[name], name)
-        for name in names
-    )
-
-
-def _far(parameters: Parameters, series: Series, name: str) -> bool:
-    """Whether a metric is worse than its best by a share of what it had gained, and by more than a little."""
-    assert series.best is not None
-    better: Better = scores.better(name) or "higher"
-    lost = (level(series) - series.best) * (1 if better == "lower" else -1)
-    return lost >= max(parameters.share * improvement(series, better), 0.01 * abs(series.best))
 
 
 def _fast(context: RunContext, fast: loss_rises.State, limit: float, reading: Reading) -> Finding:
@@ -369,28 +263,20 @@ def _advice(context: RunContext) -> str:
 
 def dump(state: State) -> dict[str, Any]:
     """State as JSON values."""
-    climb = state.climb
     return {
         "fast": loss_rises.dump(state.fast),
         "begun": [state.begun.first, dump_streak(state.begun.beyond)],
-        "filling": dump_filling(climb.filling),
-        "epochs": dump_series(climb.epochs),
-        "climb": [
-            *(climb.rises, climb.base, climb.since, climb.base_lr, climb.worse, climb.limit),
-            *(climb.setbacks, climb.largest, climb.back),
-        ],
+        **slow_climb.dump(state.climb),
         "parts": {name: dump_series(series) for name, series in state.parts.items()},
     }
 
 
 def load(data: Mapping[str, Any]) -> State:
     """Undo `dump`."""
-    rises, base, since, base_lr, worse, limit, *steps = data["climb"]
-    filling, epochs = load_filling(data["filling"]), load_series(data["epochs"])
-    climb = Climb(filling, epochs, rises, base, place_from(since), base_lr, worse, limit, *steps)
     first, beyond = data["begun"]
     parts = {name: load_series(series) for name, series in data["parts"].items()}
-    return State(loss_rises.load(data["fast"]), climb, Begun(tuple(first), load_streak(beyond)), parts)
+    begun = Begun(tuple(first), load_streak(beyond))
+    return State(loss_rises.load(data["fast"]), slow_climb.load(data), begun, parts)
 
 
 RULE = Rule(
@@ -398,7 +284,7 @@ RULE = Rule(
     name="diverging loss",
     summary="The training loss is far above where it began, or climbs epoch by epoch while all else is worse too.",
     severity="critical",
-    state_version=5,
+    state_version=6,
     page=__doc__ or "",
     parameters=Parameters,
     start=start,

@@ -221,7 +221,8 @@ def _is_explained(state: LastingRise, fast: loss_rises.State) -> bool:
         return True
     if fast.course.sweep.is_test:
         return True
-    if state.val.points == 0 and harder_objective.climbs_to_its_keys(fast.calm, state.recent, fast.others):
+    alone = fast.batched and state.val.points == 0
+    if alone and harder_objective.climbs_to_its_keys(fast.calm, state.recent, fast.others):
         return True
     return objective_parts.fits_still(state.parts)
 

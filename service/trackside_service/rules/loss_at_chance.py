@@ -40,28 +40,19 @@ from typing import Any, Final
 from trackside_service.domain.findings import Cleared, Finding, Outcome
 from trackside_service.domain.metrics import LOSSES, LR, TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.domain.numbers import to_wire
-from trackside_service.domain.runs import MetricUnit
-from trackside_service.rules import advice
+from trackside_service.rules import advice, guessing
 from trackside_service.rules.base import Reading, Rule, RunContext
-from trackside_service.rules.chance import accuracy_at, classes_of, loss_at
+from trackside_service.rules.chance import accuracy_at, loss_at
+from trackside_service.rules.guessing import ABOVE, Metric, Stuck
 from trackside_service.rules.lr_course import tick_of
 from trackside_service.rules.places import Place, by_batch, epoch_of, place_from, place_of, position, say
-from trackside_service.rules.running import WINDOW, Series, dump_series, follow, improvement, jitter, level, load_series
+from trackside_service.rules.running import WINDOW, dump_series, follow, load_series
 from trackside_service.rules.units import declared_unit, scale, show, unit_after
 
 CODE = "LOSS007"
-_MANY: Final = 50
-_ABOVE: Final = 1.08
-_FLAT: Final = 0.015
 _LEFT: Final = 0.03
 _IDLE_LR: Final = 1e-3
 _RISES: Final = 1e-6
-_DRIFTS: Final = 3  # times the pin: what a loss that is pinned has come down by over the whole window
-_TRAINS: Final = 0.1  # of its start: what a training loss has come down by in a run that learns
-_KNOWS: Final = 3  # times 1/k: the training accuracy of one
-_LAGS: Final = 3  # times as many evaluations
-_VOCABULARY: Final = 1000  # classes: as many and more are told by the level alone
-_BEGUN: Final = 1.1  # times ln k: from where a fresh model's loss comes at once
 _SOON: Final = (0.2, 0.4)  # of `step`: late enough for a vocabulary, where the learning rate is told and where not
 
 
@@ -99,20 +90,6 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """One loss or accuracy: its values, where they lie (of an accuracy the last one only), its unit, and whether there
-    are several an epoch. `peak`: the highest LR at its last value, and `settled`: values in a row since it last rose.
-    """
-
-    series: Series = field(default_factory=Series)
-    places: tuple[Place, ...] = ()
-    unit: MetricUnit | None = None
-    batched: bool = False
-    peak: float = 0.0
-    settled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """Losses and accuracies by name, the latest LR and the highest; the loss that the alert is about (None: none is
     open), its k, and values of it in a row since that have left.
@@ -124,17 +101,6 @@ class State:
     open: str | None = None
     classes: int = 0
     left: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """What was found: the number of classes, over how many values, and the accuracy that agrees (None: none is
-    reported).
-    """
-
-    classes: int
-    points: int
-    accuracy: str | None
 
 
 def start(_context: RunContext, _parameters: Parameters) -> State:
@@ -169,8 +135,8 @@ def check(
     if state.open is not None or _idle(state) or not (late or _is_soon(parameters, state, here)):
         return state, ()
     for name in LOSSES:
-        stuck = _stuck(context, parameters, state, name) if name in state.metrics else None
-        if stuck is not None and name == VAL_LOSS and _trains(parameters, state, stuck):
+        stuck = guessing.find(context, parameters, state.metrics, name) if name in state.metrics else None
+        if stuck is not None and name == VAL_LOSS and guessing.trains(parameters, state.metrics, stuck):
             continue
         if stuck is not None and not late and (stuck.accuracy is not None or stuck.points < WINDOW):
             continue
@@ -197,7 +163,7 @@ def _closing(parameters: Parameters, state: State, reading: Reading) -> tuple[St
     assert name is not None
     last = state.metrics[name].series.last
     chance = loss_at(state.classes)
-    away = last is not None and not (1 - _LEFT) * chance <= last <= (_ABOVE + _LEFT) * chance
+    away = last is not None and not (1 - _LEFT) * chance <= last <= (ABOVE + _LEFT) * chance
     state = replace(state, left=state.left + 1 if away else 0)
     if state.left < parameters.clears_after:
         return state, ()
@@ -233,129 +199,6 @@ def _warms_up(context: RunContext, state: State, name: str, points: int) -> bool
     if first is None or last is None:
         return False
     return float(schedule.lrs(last)) > float(schedule.lrs(first)) * (1 + _RISES)
-
-
-def _trains(parameters: Parameters, state: State, stuck: Stuck) -> bool:
-    """Whether the training learns meanwhile, so that the evaluation lags (a slow average of the weights) and has to be
-    at chance for longer.
-    """
-    if not (_has_come_down(state.metrics.get(TRAIN_LOSS)) or _knows(state.metrics.get(TRAIN_ACC), stuck.classes)):
-        return False
-    at_chance, within = 0, 3 * parameters.within * loss_at(stuck.classes)
-    for value in reversed(state.metrics[VAL_LOSS].series.recent):
-        if abs(value - loss_at(stuck.classes)) > within:
-            break
-        at_chance += 1
-    return at_chance < _LAGS * parameters.points
-
-
-def _has_come_down(loss: Metric | None) -> bool:
-    if loss is None or loss.series.start is None:
-        return False
-    return improvement(loss.series) >= _TRAINS * abs(loss.series.start)
-
-
-def _knows(accuracy: Metric | None, classes: int) -> bool:
-    if accuracy is None or accuracy.series.last is None:
-        return False
-    return level(accuracy.series) / scale(accuracy.unit) > _KNOWS * accuracy_at(classes)
-
-
-def _stuck(context: RunContext, parameters: Parameters, state: State, name: str) -> Stuck | None:
-    one, declared = state.metrics[name], context.spec.num_classes
-    last = one.series.last
-    if last is None or one.series.points < parameters.many_points:
-        return None
-    classes = classes_of(last, within=_ABOVE - 1, declared=declared)
-    if classes is None:  # most losses of most runs
-        return None
-    values = one.series.recent
-    few = values[-parameters.points :]
-    own = TRAIN_ACC if name == TRAIN_LOSS else VAL_ACC
-    accuracies = [each for each in ({own, VAL_ACC} if one.batched else {own}) if each in state.metrics]
-    if not accuracies:
-        if TRAIN_ACC in state.metrics or VAL_ACC in state.metrics:
-            return None
-        return _pinned(parameters, one.series, few, declared) or _hovers(parameters, one.series, declared)
-    classes = classes_of(median(few), within=3 * parameters.within, declared=declared)
-    if classes is None:
-        return None
-    if classes >= _MANY:
-        points = parameters.many_points if VAL_ACC in state.metrics else parameters.points
-        window, within = values[-points:], parameters.many_within * loss_at(classes)
-        at_chance = len(window) >= points and all(abs(each - loss_at(classes)) <= within for each in window)
-        if not at_chance or not all(_guesses(state.metrics[each], classes, points) for each in accuracies):
-            return None
-        return Stuck(classes, points, min(accuracies))
-    window, enough = (values, WINDOW) if one.batched else (few, parameters.points)
-    if not one.batched and all(_is_tight(parameters, state.metrics.get(each), classes) for each in LOSSES):
-        window, enough = few[-parameters.tight_points :], parameters.tight_points
-    if len(window) < enough:
-        return None
-    low, high, chance = (1 - parameters.within), _ABOVE, loss_at(classes)
-    middle = median(window) if one.batched else None
-    if not (low * chance <= (middle or min(window)) and (middle or max(window)) <= high * chance) or _falls(window):
-        return None
-    if not all(_near(state.metrics[each], classes, len(window)) for each in accuracies):
-        return None
-    return Stuck(classes, len(window), min(accuracies))
-
-
-def _is_tight(parameters: Parameters, loss: Metric | None, classes: int) -> bool:
-    """Whether a loss has hardly moved from ln k over its last values."""
-    values = () if loss is None else loss.series.recent[-parameters.tight_points :]
-    within = parameters.many_within * loss_at(classes)
-    return len(values) == parameters.tight_points and all(abs(each - loss_at(classes)) <= within for each in values)
-
-
-def _pinned(parameters: Parameters, series: Series, window: Sequence[float], declared: int | None) -> Stuck | None:
-    """Where no accuracy tells: every value the same to within the pin, and at ln k to within it."""
-    if len(window) < parameters.points or max(window) - min(window) > parameters.pin * max(window):
-        return None
-    if max(series.recent) - median(window) > _DRIFTS * parameters.pin * max(window):
-        return None  # on its way down through it
-    classes = classes_of(median(window), within=parameters.pin, declared=declared)
-    if classes is None or series.start is None or series.start > 1.02 * loss_at(classes):
-        return None  # a loss that came down and has converged may lie anywhere
-    return Stuck(classes, len(window), None)
-
-
-def _hovers(parameters: Parameters, series: Series, declared: int | None) -> Stuck | None:
-    """Where no accuracy tells and batches are noise: a loss that never left the ln k of a vocabulary, by its mean."""
-    values = series.recent
-    if len(values) < WINDOW or series.best is None or series.start is None:
-        return None
-    middle, half = sum(values) / WINDOW, WINDOW // 2
-    trembles = jitter(series)
-    classes = classes_of(middle, within=parameters.hover, declared=declared)
-    if classes is None or (declared is None and classes < _VOCABULARY) or trembles > parameters.within * middle:
-        return None
-    chance, fallen = loss_at(classes), (sum(values[:half]) - sum(values[half:])) / half
-    if series.start > _BEGUN * chance or series.best < chance - 3 * trembles - parameters.hover * chance:
-        return None  # it has come down from above, or was below
-    if fallen > max(2 * trembles * math.sqrt(2 / half), _DRIFTS * parameters.pin * middle):
-        return None  # on its way down through it
-    return Stuck(classes, WINDOW, None)
-
-
-def _guesses(one: Metric, classes: int, points: int) -> bool:
-    """Whether the accuracy of many classes is what guessing gives: of a batch it is mostly 0."""
-    return median(one.series.recent[-points:]) / scale(one.unit) <= 2 * accuracy_at(classes)
-
-
-def _near(one: Metric, classes: int, points: int) -> bool:
-    """Whether the accuracy of few classes is near 1/k and stays there."""
-    values = [value / scale(one.unit) for value in one.series.recent[-points:]]
-    chance = accuracy_at(classes)
-    limit = chance + min(0.5 * chance, 0.1)
-    if one.batched:
-        return median(values) <= limit
-    return len(values) >= points // 2 and max(values) <= limit
-
-
-def _falls(window: Sequence[float]) -> bool:
-    half = len(window) // 2
-    return median(window[half:]) < (1 - _FLAT) * median(window[:half])
 
 
 def _finding(context: RunContext, state: State, name: str, stuck: Stuck, reading: Reading) -> Finding:

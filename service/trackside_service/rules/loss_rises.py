@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol
 from trackside_service.domain.metrics import TRAIN_ACC, TRAIN_LOSS, VAL_ACC, VAL_LOSS
 from trackside_service.rules import harder_objective, scores
 from trackside_service.rules.base import Reading, RunContext
+from trackside_service.rules.harder_objective import Demand
 from trackside_service.rules.loss_meaning import moves_its_own_goal
 from trackside_service.rules.lr_course import Course, advance, dump_course, load_course
 from trackside_service.rules.places import Place, by_batch, place_from, place_of
@@ -30,6 +31,7 @@ from trackside_service.rules.running import (
     extended,
     follow,
     improvement,
+    jitter,
     load_series,
     load_streak,
     noise,
@@ -46,8 +48,10 @@ _BACK: Final = 0.5  # of the height of a rise: what has come down by so much is 
 _LEARNED: Final = 0.2  # of its best: what a metric has gained that tells of a model which has learned
 _GOOD: Final = 0.95  # of its best
 _OF_LIKENESS: Final = (0.05, 0.85)  # the same of how like images are: much at once, less where they are to look sharp
+_NEAR: Final = 8  # values: the level of batches
 _MOST: Final = 6  # metrics beside the loss
 _GOOD_LOSS: Final = 0.25  # of its improvement
+_OWN: Final[Mapping[str, Better]] = {VAL_LOSS: "lower", VAL_ACC: "higher", TRAIN_ACC: "higher"}
 _UNSEEN: Final = Series()
 _follow_calm: Final = shared(follow)  # LOSS002 and LOSS003 follow one loss, mostly alike
 
@@ -72,9 +76,8 @@ class State:
     at first, as soon as that is known.
 
     `batched`: several values an epoch. `others`: the metrics beside it. `meaningless`: this run's loss does not tell
-    how it does. `sizes`: the highest of what the loss grows with, where that is reported. `begun`: how often it was
-    measured anew. `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row
-    under it.
+    how it does. `demand`: what the loss grows with, where that is reported. `begun`: how often it was measured anew.
+    `limit`: what the loss falls below when an alert that is `open` is over; `good`: values in a row under it.
     """
 
     calm: Series = field(default_factory=Series)
@@ -86,7 +89,7 @@ class State:
     others: Mapping[str, Series] = field(default_factory=dict)
     course: Course = field(default_factory=Course)
     meaningless: bool = False
-    sizes: Mapping[str, float] = field(default_factory=dict)
+    demand: Demand = field(default_factory=Demand)
     begun: int = 0
     open: bool = False
     limit: float = 0.0
@@ -134,18 +137,22 @@ def watch(
         state = State(open=state.open, limit=state.limit, good=state.good)
     here = place_of(reading.record)
     course, restarts = advance(context, state.course, reading)
-    sizes, has_grown = harder_objective.grown(state.sizes, values)
-    if (restarts or has_grown) and not state.open:
-        begun = state.begun + 1
-        state = State(course=course, batched=state.batched, last_at=state.last_at, sizes=sizes, begun=begun)
-    others, refuted, doubted = _beside(state, values, here)
     value = values.get(TRAIN_LOSS)
-    if value is None or not math.isfinite(value):
-        if others is not state.others or course is not state.course:
-            state = replace(state, course=course, others=others, refuted=refuted, doubted=doubted, sizes=sizes)
+    if value is not None and not math.isfinite(value):
+        value = None
+    before = (state.values or state.calm.recent)[-_NEAR if state.batched else -1 :]
+    demand, is_harder = harder_objective.follow(state.demand, values, value, before)
+    # A rise that was there before explains itself by nothing that has grown since.
+    if (restarts or (is_harder and state.rise.count == 0)) and not state.open:
+        begun = state.begun + 1
+        state = State(course=course, batched=state.batched, last_at=state.last_at, demand=demand, begun=begun)
+    others, refuted, doubted = _beside(state, values, here)
+    if value is None:
+        if others is not state.others or course is not state.course or demand is not state.demand:
+            state = replace(state, course=course, others=others, refuted=refuted, doubted=doubted, demand=demand)
         return state, None
     batched = state.batched or by_batch(state.last_at, here, context.spec.steps_per_epoch)
-    around = (here, batched, others, course, False, sizes, state.begun)
+    around = (here, batched, others, course, False, demand, state.begun)
     if state.open:
         return _opened(thresholds, State(state.calm, state.rise, state.values, refuted, *around), state, value)
     calm = state.calm
@@ -161,7 +168,8 @@ def watch(
     if rise.count < enough or refuted or doubted or course.sweep.is_test or comes_down(recent, calm.best):
         return state, None
     settled = rise.count > _SETTLED * enough
-    return state, None if harder_objective.climbs_to_its_keys(calm, recent, others, settled=settled) else "rises"
+    keys = batched and harder_objective.climbs_to_its_keys(calm, recent, others, settled=settled)
+    return state, None if keys else "rises"
 
 
 def comes_down(values: Sequence[float], best: float) -> bool:
@@ -202,9 +210,16 @@ def _beside(state: State, values: Mapping[str, float], here: Place) -> tuple[Map
         return others, state.refuted, False
     refuted, doubted = state.refuted, state.doubted
     if new:
-        refuted = refuted or any(others[name].since_best == 0 and others[name].points > 3 for name in new)
+        refuted = refuted or any(_is_better_than_ever(others[name], name) for name in new)
         doubted = any(is_good(others[name], name) for name in new)
     return others, refuted, doubted
+
+
+def _is_better_than_ever(series: Series, name: str) -> bool:
+    """Say whether a metric is at a new best; of a score one that is more than chance in what never got better."""
+    if series.since_best or series.points <= _FAR_RECORDS:
+        return False
+    return name in _OWN or improvement(series, scores.better(name) or "higher") > jitter(series)
 
 
 @shared
@@ -222,8 +237,7 @@ def _with_others(
 
 @lru_cache(maxsize=1024)
 def _ways(names: tuple[str, ...]) -> tuple[tuple[str, Better], ...]:
-    own: tuple[tuple[str, Better], ...] = ((VAL_LOSS, "lower"), (VAL_ACC, "higher"), (TRAIN_ACC, "higher"))
-    return (*((name, way) for name, way in own if name in names), *scores.beside(names))
+    return (*((name, way) for name, way in _OWN.items() if name in names), *scores.beside(names))
 
 
 def is_good(series: Series, name: str) -> bool:
@@ -256,7 +270,7 @@ def dump(state: State) -> dict[str, Any]:
         "others": {name: dump_series(series) for name, series in state.others.items()},
         "course": dump_course(state.course),
         "last_at": state.last_at,
-        "sizes": dict(state.sizes),
+        "demand": harder_objective.dump(state.demand),
         "rest": [
             *(state.refuted, state.batched, state.meaningless, state.open, state.limit, state.good, state.doubted),
             *(state.height, state.begun),
@@ -276,7 +290,7 @@ def load(data: Mapping[str, Any]) -> State:
         batched=batched,
         others={name: load_series(series) for name, series in data["others"].items()},
         course=load_course(data["course"]),
-        sizes=data["sizes"],
+        demand=harder_objective.load(data["demand"]),
         meaningless=meaningless,
         open=is_open,
         limit=limit,

@@ -61,3 +61,8 @@ def parts_of(names: tuple[str, ...]) -> tuple[str, ...]:
 def weights_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of `names` that are the weight of a term of the objective: `beta`, `kl_weight`, `lambda`."""
     return tuple(name for name in names if _WEIGHT.fullmatch(name))
+
+
+def is_of_divergence(name: str) -> bool:
+    """Say whether the weight of this name is that of a divergence from a prior (`kl_weight`, `beta`)."""
+    return _KL.search(name) is not None
