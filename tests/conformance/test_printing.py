@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from trackside_service.conformance.printing import PrintFormat, PrintStats, deviations, read_print
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import PrintFormat, deviations, read_print
 
 
 def seen(values: Sequence[float], texts: Sequence[str | None] = ()) -> PrintStats:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from trackside_service.conformance.printing import FULL_TOLERANCE, Print, PrintStats
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import FULL_TOLERANCE, Print
 
 ROUNDED: Final = 1
 """The print explains its LR as a rounded one; `CUT`: as one that is cut off, which lies below its number."""

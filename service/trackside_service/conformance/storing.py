@@ -12,7 +12,7 @@ from trackside_service.conformance.epochs import EpochStats
 from trackside_service.conformance.fronts import Suspect
 from trackside_service.conformance.keeping import Keeping, Kept
 from trackside_service.conformance.observations import LrPoint
-from trackside_service.conformance.printing import PrintStats
+from trackside_service.conformance.print_stats import PrintStats
 from trackside_service.conformance.tracker import TrackerState
 
 

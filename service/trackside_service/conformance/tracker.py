@@ -32,14 +32,8 @@ from trackside_service.conformance.keeping import SERIES, Keeping, Kept
 from trackside_service.conformance.landings import Where, landings
 from trackside_service.conformance.observations import LrPoint, MetricPoint
 from trackside_service.conformance.own_print import NEVER, OwnPrint
-from trackside_service.conformance.printing import (
-    FULL_DIGITS,
-    MAX_DECIMALS,
-    PrintStats,
-    deviation,
-    deviations,
-    read_print,
-)
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import FULL_DIGITS, MAX_DECIMALS, deviation, deviations, read_print
 from trackside_service.schedules.compiled import CompiledSchedule, Reporting
 from trackside_service.schedules.driving import Driver, driver_of
 

@@ -24,7 +24,8 @@ from trackside_service.conformance.driven.trail import Trail
 from trackside_service.conformance.driven.worlds import lowered
 from trackside_service.conformance.explanation import Cause, FirstOff
 from trackside_service.conformance.intervals import Interval, between, whole
-from trackside_service.conformance.printing import PrintFormat, PrintStats, deviation
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import PrintFormat, deviation
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver, driver_of
 from trackside_service.schedules.kinds.greedy import Greedy

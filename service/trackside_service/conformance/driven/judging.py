@@ -11,7 +11,8 @@ from trackside_service.conformance.driven.state import Driven, usual_metrics
 from trackside_service.conformance.driven.worlds import World
 from trackside_service.conformance.explanation import Explanation, FirstOff
 from trackside_service.conformance.observations import GIVEN
-from trackside_service.conformance.printing import PrintFormat, PrintStats
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import PrintFormat
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver
 

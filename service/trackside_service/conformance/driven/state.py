@@ -11,7 +11,8 @@ from trackside_service.conformance.driven.following import Follower, When, begin
 from trackside_service.conformance.driven.worlds import Seen
 from trackside_service.conformance.observations import GIVEN, LrPoint, MetricPoint
 from trackside_service.conformance.own_print import OwnPrint
-from trackside_service.conformance.printing import PrintStats, read_print
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import read_print
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.driving import Driver
 

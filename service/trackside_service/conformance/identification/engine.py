@@ -22,7 +22,8 @@ from trackside_service.conformance.identification.wording import NAMES
 from trackside_service.conformance.identification.work import Work, WorkedOut
 from trackside_service.conformance.intervals import simplest
 from trackside_service.conformance.observations import LrPoint
-from trackside_service.conformance.printing import PrintStats, read_print
+from trackside_service.conformance.print_stats import PrintStats
+from trackside_service.conformance.printing import read_print
 from trackside_service.schedules.curve import FloatArray
 
 _LOOKED_AT: Final = 64
