@@ -18,6 +18,7 @@ from trackside_service.domain import lives
 from trackside_service.domain.alerts import Alert, AlertChange, under_causes
 from trackside_service.domain.declarations import ProcessSpec, with_canonical_names
 from trackside_service.domain.findings import Outcome
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.domain.records import Record
 from trackside_service.domain.runs import RunSpec
 from trackside_service.rules import Reading
@@ -85,7 +86,7 @@ def _as_they_stand(changes: Sequence[AlertChange]) -> list[Alert]:
 
 def _placed(spec: RunSpec, records: Sequence[Record], process: ProcessSpec | None) -> tuple[list[Reading], int]:
     """Place the records as a live run does, and return what the rules see, and how many were repetitions."""
-    progress, memory = lives.first_life(), lives.PlaceMemory()
+    progress, memory = lives.first_life(), PlaceMemory()
     if process is not None:
         resumed = lives.resumption(process.resumed_from_step, (), spec.epoch_length)
         progress = lives.first_life(process.id, resumed=resumed)

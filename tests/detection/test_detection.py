@@ -18,6 +18,7 @@ from tests.support import states
 from trackside_service import detection
 from trackside_service.domain import lives
 from trackside_service.domain.findings import Cleared, Finding, Outcome
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.domain.records import Record
 from trackside_service.errors import InvalidInputError, ScheduleError
 from trackside_service.rules import RULES, Reading, accuracy_collapse, nonfinite_loss
@@ -234,7 +235,7 @@ def test_no_lr_no_verdict() -> None:
 
 
 def test_a_placed_record_shows_only_what_is_new_at_its_place() -> None:
-    memory = lives.PlaceMemory()
+    memory = PlaceMemory()
     first = Record({"train_loss": 1.0}, epoch=1.0)
     placed = lives.place(lives.first_life(), first, memory)
     memory.add(first.position, placed)

@@ -18,6 +18,7 @@ from trackside_service.conformance.causes.selection import diagnose
 from trackside_service.domain import lives
 from trackside_service.domain.declarations import ProcessSpec
 from trackside_service.domain.findings import Cleared, Finding
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.domain.records import Record
 from trackside_service.schedules import compile_schedule
 
@@ -48,7 +49,7 @@ def watched(lived: Sequence[tuple[int | None, Sequence[Record]]], **declared: An
     for number, (told, records) in enumerate(lived):
         progress = lives.first_life(f"p{number}", number, lives.resumption(told, earlier, spec.epoch_length))
         for record in records:
-            placed = lives.place(progress, record, lives.PlaceMemory())
+            placed = lives.place(progress, record, PlaceMemory())
             progress = placed.progress
             seen = detection.inspect(context, state, [detection.reading_of(record, placed, index)])
             assert not seen.faults
@@ -219,7 +220,7 @@ def test_a_broken_resume_is_seen_where_the_counters_begin_again() -> None:
         ):
             progress = lives.first_life(f"p{number}", number, lives.resumption(step, earlier, None))
             for index, record in enumerate(records):
-                placed = lives.place(progress, record, lives.PlaceMemory())
+                placed = lives.place(progress, record, PlaceMemory())
                 progress = placed.progress
                 seen = detection.inspect(context, state, [detection.reading_of(record, placed, number * 1000 + index)])
                 state = seen.state

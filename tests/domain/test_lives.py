@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trackside_service.domain import lives
-from trackside_service.domain.lives import PlaceMemory, Placement, Progress, Seen
+from trackside_service.domain.lives import Placement, Progress, Seen
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.domain.records import Position, Record
 
 

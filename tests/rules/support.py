@@ -10,6 +10,7 @@ from trackside_service import detection, replay
 from trackside_service.domain import lives
 from trackside_service.domain.alerts import Alert
 from trackside_service.domain.declarations import parse_records, parse_run, with_canonical_names
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.rules import Reading, rule
 
 
@@ -62,7 +63,7 @@ def reloaded(code: str, records: Sequence[Mapping[str, Any]], **declared: Any) -
 def readings_of(records: Sequence[Mapping[str, Any]], **declared: Any) -> list[Reading]:
     """The records as the rules see them, placed as a replay places them; those that are behind are left out."""
     spec = spec_of(**declared)
-    progress, memory, readings = lives.first_life(None), lives.PlaceMemory(), list[Reading]()
+    progress, memory, readings = lives.first_life(None), PlaceMemory(), list[Reading]()
     for reported in parse_records(list(records)):
         record = with_canonical_names(reported, spec.metric_names)
         placed = lives.place(progress, record, memory, steps_per_epoch=spec.steps_per_epoch)

@@ -13,7 +13,6 @@ from trackside_service.detection import reading_of
 from trackside_service.domain.declarations import with_canonical_names
 from trackside_service.domain.lives import (
     MAX_LIVES,
-    PlaceMemory,
     Placement,
     Progress,
     Seen,
@@ -22,6 +21,7 @@ from trackside_service.domain.lives import (
     may_be_known,
     place,
 )
+from trackside_service.domain.place_memory import PlaceMemory
 from trackside_service.domain.records import Position, Record
 from trackside_service.errors import InvalidInputError
 from trackside_service.monitor.memory import Known
