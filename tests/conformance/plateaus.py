@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from trackside_service.conformance import Explanation, LrPoint, MetricPoint, absorb, conclude, start
+from trackside_service.conformance import Cause, Explanation, LrPoint, MetricPoint, absorb, conclude, start
 from trackside_service.schedules import compile_schedule
 
 DECLARED: dict[str, Any] = {
@@ -60,3 +60,25 @@ def together(
         LrPoint(lr, epoch=float(first + at), metrics=((name, value),))
         for at, (lr, value) in enumerate(zip(lrs, metric, strict=False))
     ]
+
+
+def assert_never_off(rng: random.Random, declaration: dict[str, Any], seed: int) -> None:
+    """Assert that a right run is not off, however it counts and prints, and on schedule where its metric is whole."""
+    metric = [math.nan if rng.random() < 0.02 else value for value in losses(80, seed)]
+    after, first = rng.choice([0, 1]), rng.choice([0, 1])
+    lrs = lrs_of(declaration, metric)[after:]
+    digits, places = rng.choice([17, 4, 3]), rng.choice([17, 4, 3, 2])
+    printed = [float(f"%.{digits}g" % lr) for lr in lrs]
+    name = rng.choice(["val_loss", "val_acc", "train_loss", "dice"])
+    for named in (declaration, {**declaration, "metric": name}):
+        points = together(printed, name=name, metric=[round(value, places) for value in metric], first=first)
+        found = verdict(named, points)
+        assert found.verdict != "off_schedule", (named, found)
+        if places == 17:
+            assert found.verdict == "on_schedule", (named, found)
+
+
+def first_cause(found: Explanation) -> Cause:
+    """The simplest cause of a run that is off."""
+    assert found.verdict == "off_schedule"
+    return found.causes[0]

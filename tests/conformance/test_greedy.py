@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.plateaus import GREEDY, greedy, losses, lrs_of, together, verdict
+from tests.conformance.plateaus import GREEDY, assert_never_off, first_cause, greedy, losses, lrs_of, together, verdict
 from tests.golden.draws import transformers_greedy
 
 from trackside_service.conformance import (
-    Cause,
-    Explanation,
     LrPoint,
     MetricPoint,
     absorb,
@@ -79,19 +77,7 @@ def test_what_the_real_class_made_of_a_metric_is_on_schedule(place: int) -> None
 @pytest.mark.parametrize("seed", range(60))
 def test_right_runs_are_never_off(seed: int) -> None:
     rng = random.Random(seed)
-    declaration = drawn(rng)
-    metric = [math.nan if rng.random() < 0.02 else value for value in losses(80, seed)]
-    after, first = rng.choice([0, 1]), rng.choice([0, 1])
-    lrs = lrs_of(declaration, metric)[after:]
-    digits, places = rng.choice([17, 4, 3]), rng.choice([17, 4, 3, 2])
-    printed = [float(f"%.{digits}g" % lr) for lr in lrs]
-    name = rng.choice(["val_loss", "val_acc", "train_loss", "dice"])
-    for named in (declaration, {**declaration, "metric": name}):
-        points = together(printed, name=name, metric=[round(value, places) for value in metric], first=first)
-        found = verdict(named, points)
-        assert found.verdict != "off_schedule", (named, found)
-        if places == 17:
-            assert found.verdict == "on_schedule", (named, found)
+    assert_never_off(rng, drawn(rng), seed)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -174,8 +160,8 @@ def test_it_starts_over_after_reductions_in_vain() -> None:
     assert any(lr == 0.1 and before == 0.05 for before, lr in pairwise(lrs))
     assert verdict(greedy(), together(lrs, metric=metric)).verdict == "on_schedule"
     wrong = verdict(greedy(reset_start=500), together(lrs, metric=metric))
-    assert first(wrong).params["parameter"] == "reset_start"
-    assert first(wrong).params["actual"] == {"value": 3, "low": 3, "high": 3}
+    assert first_cause(wrong).params["parameter"] == "reset_start"
+    assert first_cause(wrong).params["actual"] == {"value": 3, "low": 3, "high": 3}
 
 
 def test_groups_start_over_together() -> None:
@@ -186,11 +172,6 @@ def test_groups_start_over_together() -> None:
     assert lrs.count(0.05) > 20
     assert verdict(declared, together(lrs, metric=metric)).verdict == "on_schedule"
     assert verdict(greedy(), together(lrs, metric=metric)).verdict == "off_schedule"
-
-
-def first(found: Explanation) -> Cause:
-    assert found.verdict == "off_schedule"
-    return found.causes[0]
 
 
 @pytest.mark.parametrize("shown", sorted(PRINTS))
@@ -213,7 +194,7 @@ def first(found: Explanation) -> Cause:
 def test_the_parameter_that_differs_comes_first_with_its_value(name: str, actual: Any, shown: str) -> None:
     metric = falling()
     lrs = [PRINTS[shown](lr) for lr in lrs_of(greedy(**{name: actual}), metric)]
-    found = first(verdict(greedy(), together(lrs, metric=metric)))
+    found = first_cause(verdict(greedy(), together(lrs, metric=metric)))
     assert (found.cause, found.family) == ("param_mismatch", "other_schedule")
     assert found.params["parameter"] == name
     said = found.params["actual"]
@@ -235,7 +216,7 @@ def test_what_was_misused_is_named() -> None:
         (resumed, "resume_no_state"),
         (lrs[:20] + [0.011] * 70, "manual_override"),
     ):
-        found = first(verdict(greedy(), together(wrong, metric=metric)))
+        found = first_cause(verdict(greedy(), together(wrong, metric=metric)))
         assert found.cause == cause, found
         if cause == "never_stepped":
             assert "though val_loss went on improving" in found.statement
@@ -259,7 +240,7 @@ def test_another_metric_that_is_reported_too() -> None:
         LrPoint(lr, epoch=float(at), metrics=(("val_loss", named[at]), ("train_loss", given[at])))
         for at, lr in enumerate(lrs_of(greedy(), given)[:TICKS])
     ]
-    found = first(verdict(greedy(), points))
+    found = first_cause(verdict(greedy(), points))
     assert (found.params["parameter"], found.params["actual"]) == ("metric", "train_loss")
 
 
@@ -267,7 +248,7 @@ def test_another_group_is_named() -> None:
     metric = falling()
     declared = {**greedy(), "base_lr": [0.1, 0.2]}
     points = together(lrs_of({**declared, "base_lr": [0.2, 0.1]}, metric), metric=metric)
-    found = first(verdict(declared, points))
+    found = first_cause(verdict(declared, points))
     assert (found.cause, found.params) == ("other_group", {"group": 1, "base_lr": 0.2})
 
 

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from tests.conformance.plateaus import DECLARED, NAMED, losses, lrs_of, together, verdict, with_params
+from tests.conformance.plateaus import DECLARED, NAMED, assert_never_off, losses, lrs_of, together, verdict, with_params
 from tests.golden.draws import PLATEAUS
 
 from trackside_service.conformance import (
@@ -33,19 +33,7 @@ def names(found: Explanation) -> list[str]:
 @pytest.mark.parametrize("seed", range(60))
 def test_right_runs_are_never_off(seed: int) -> None:
     rng = random.Random(seed)
-    declaration = {**PLATEAUS[rng.choice(sorted(PLATEAUS))](rng), "unit": "epoch"}
-    metric = [math.nan if rng.random() < 0.02 else value for value in losses(80, seed)]
-    after, first = rng.choice([0, 1]), rng.choice([0, 1])
-    lrs = lrs_of(declaration, metric)[after:]
-    digits, places = rng.choice([17, 4, 3]), rng.choice([17, 4, 3, 2])
-    printed = [float(f"%.{digits}g" % lr) for lr in lrs]
-    name = rng.choice(["val_loss", "val_acc", "train_loss", "dice"])
-    for named in (declaration, {**declaration, "metric": name}):
-        points = together(printed, name=name, metric=[round(value, places) for value in metric], first=first)
-        found = verdict(named, points)
-        assert found.verdict != "off_schedule", (named, found)
-        if places == 17:
-            assert found.verdict == "on_schedule", (named, found)
+    assert_never_off(rng, {**PLATEAUS[rng.choice(sorted(PLATEAUS))](rng), "unit": "epoch"}, seed)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,20 @@ def _kept(memory: Memory, count: int) -> list[int]:
     return [number for number in range(count) if memory.recall(UUID(int=number), 1) is not None]
 
 
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """The runs that are read anew, one each time."""
+    found: list[UUID] = []
+    read = kept._read
+
+    def counted(connection: sa.Connection, run_id: UUID) -> Known:
+        found.append(run_id)
+        return read(connection, run_id)
+
+    monkeypatch.setattr(kept, "_read", counted)
+    return found
+
+
 def test_the_run_that_was_used_longest_ago_gives_way() -> None:
     memory = Memory(2)
     for number in range(2):
@@ -81,21 +95,13 @@ def test_a_long_table_and_many_metrics_count_as_what_they_take() -> None:
     assert _kept(heavy, 2) == [1]
 
 
-def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, reads: list[UUID]) -> None:
     MEMORY.clear()
     spec = replace(SPEC, rules={rule.code: RuleSetting(enabled=False) for rule in RULES})
     ids = [UUID(int=number + 1) for number in range(600)]
     with write_transaction(engine) as connection:
         for run_id in ids:
             monitor.open_run(connection, run_id, spec, process=None, now=NOW)
-    reads: list[UUID] = []
-    read = kept._read
-
-    def counted(connection: sa.Connection, run_id: UUID) -> Known:
-        reads.append(run_id)
-        return read(connection, run_id)
-
-    monkeypatch.setattr(kept, "_read", counted)
     for step in range(2):
         with write_transaction(engine) as connection:
             for run_id in ids:
@@ -103,19 +109,13 @@ def test_a_sweep_of_many_runs_in_turn_reads_none_anew(engine: sa.Engine, monkeyp
     assert reads == []
 
 
-def test_what_a_rollback_undid_is_still_known_as_it_was(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_rollback_undid_is_still_known_as_it_was(engine: sa.Engine, reads: list[UUID]) -> None:
     """A group of posts that is begun again would otherwise read every run of it, at thirty times the posts' cost."""
     MEMORY.clear()
     ids = [UUID(int=number + 1) for number in range(3)]
     with write_transaction(engine) as connection:
         for run_id in ids:
             monitor.open_run(connection, run_id, SPEC, process=None, now=NOW)
-    reads: list[UUID] = []
-    read = kept._read
-
-    def counted(connection: sa.Connection, run_id: UUID) -> Known:
-        reads.append(run_id)
-        return read(connection, run_id)
 
     def post(connection: sa.Connection, steps: Iterable[int]) -> None:
         for run_id in ids:
@@ -123,7 +123,6 @@ def test_what_a_rollback_undid_is_still_known_as_it_was(engine: sa.Engine, monke
                 result = monitor.record(connection, run_id, None, [Record({"lr": 0.1}, step=step)], now=NOW)
                 assert (result.accepted, result.duplicates) == (1, 0)
 
-    monkeypatch.setattr(kept, "_read", counted)
     with write_transaction(engine) as connection:
         post(connection, [0])
     for _ in range(2):  # the second time begins where the first did

@@ -25,6 +25,7 @@ from trackside_service.conformance.intervals import Interval, among
 from trackside_service.schedules.compiled import CompiledSchedule
 from trackside_service.schedules.curve import FloatArray
 
+_ON_RESUME: Final = "total_changed_on_resume"
 _SAMPLES: Final = 64
 _MOST: Final = 4096.0
 """Times the declared total, and the least share of it."""
@@ -284,21 +285,13 @@ def _until_resume(view: View, layout: Layout) -> Fit | None:
 
 
 def _changed_until(view: View, declared: int, total: Interval, last: int) -> Fit:
-    until, unit = view.ticks[last], tick(view.schedule, 2)
-    why, advice = words(view.schedule, "total_changed_on_resume")
-    cause = Cause(
-        "total_changed_on_resume",
-        "total",
-        {
-            "total": total.as_param(),
-            "declared": declared,
-            "at_tick": {"value": until, "low": until, "high": view.ticks[last + 1] - 1.0},
-        },
+    until, unit, why = view.ticks[last], tick(view.schedule, 2), words(view.schedule, _ON_RESUME)[0]
+    place = {"value": until, "low": until, "high": view.ticks[last + 1] - 1.0}
+    statement = (
         f"Up to {at(view, until)} the schedule followed a total of {total} {unit}, and behind it the declared "
-        f"{declared}: {why}. The first update after the resume still takes the checkpoint's LR.",
-        advice,
+        f"{declared}: {why}. The first update after the resume still takes the checkpoint's LR."
     )
-    return Fit(cause, view.convention, 1, changes=True)
+    return _change(view, declared, total, place, statement)
 
 
 def _still_to_come(view: View, declared: int, total: Interval, before: float) -> Fit | None:
@@ -326,21 +319,18 @@ def _tail(view: View) -> View:
 
 
 def _changed(view: View, declared: int, total: Interval, before: float) -> Fit:
-    first, unit = view.ticks[view.first], tick(view.schedule, 2)
-    why, advice = words(view.schedule, "total_changed_on_resume")
-    cause = Cause(
-        "total_changed_on_resume",
-        "total",
-        {
-            "total": total.as_param(),
-            "declared": declared,
-            "at_tick": {"value": first, "low": before + 1, "high": first},
-        },
+    first, unit, why = view.ticks[view.first], tick(view.schedule, 2), words(view.schedule, _ON_RESUME)[0]
+    statement = (
         f"From about {at(view, first)} on the schedule follows a total of {total} {unit} where {declared} were "
-        f"declared: {why}.",
-        advice,
+        f"declared: {why}."
     )
-    return Fit(cause, view.convention, 1, changes=True)
+    return _change(view, declared, total, {"value": first, "low": before + 1, "high": first}, statement)
+
+
+def _change(view: View, declared: int, total: Interval, place: dict[str, float], statement: str) -> Fit:
+    params = {"total": total.as_param(), "declared": declared, "at_tick": place}
+    advice = words(view.schedule, _ON_RESUME)[1]
+    return Fit(Cause(_ON_RESUME, "total", params, statement, advice), view.convention, 1, changes=True)
 
 
 TOTAL = CauseSpec("total", search, search_totals)
